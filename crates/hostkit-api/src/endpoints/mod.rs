@@ -1,0 +1,209 @@
+//! THE table of endpoints. A row is a type that implements [`Call`]; its doc comment is the reference text. The
+//! server must answer every [`Name`] (its router matches on it), and tests walk [`Name::ALL`].
+
+use hostkit_core::access::Permission;
+use hostkit_core::deployment::Deployment;
+use hostkit_core::event::Event;
+use hostkit_core::log::LogLine;
+use hostkit_core::names::{ProjectName, TokenName};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::workload::Instance;
+use http::Method;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::{DeploymentUpdate, Follow, Last, NewDeployment, Trigger};
+use crate::endpoint::{Accepted, Bytes, Call, Created, Endpoint, Json, Large, Lines, Nothing, Socket, Text};
+use crate::event::EventsQuery;
+use crate::installation::{Finding, Health, Status};
+use crate::log::LogsQuery;
+use crate::project::{Environment, NewProject, Project};
+use crate::release::Release;
+use crate::source::{Plan, Source, Stored, Tree};
+use crate::target::{Installation, OneDeployment, OneVariable};
+use crate::token::{CreatedToken, NewToken, Token};
+use crate::variable::{Variable, VariableChanges, VariableValue};
+
+/// Nothing stands behind the `?`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoQuery {}
+
+macro_rules! endpoints {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident: $method:ident $path:literal, may $permission:ident, on $target:ty,
+            query $query:ty, takes $request:ty, gives $response:ty;
+    )*) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(Debug, Clone, Copy)]
+            pub struct $name;
+
+            impl Call for $name {
+                type Target = $target;
+                type Query = $query;
+                type Request = $request;
+                type Response = $response;
+                const NAME: Name = Name::$name;
+                const METHOD: Method = Method::$method;
+                const PATH: &'static str = $path;
+                const PERMISSION: Permission = Permission::$permission;
+                const DOC: &'static str = concat!($($doc, "\n"),+);
+            }
+        )*
+
+        /// Every endpoint by name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Name {
+            $( $(#[doc = $doc])+ $name, )*
+        }
+
+        impl Name {
+            /// Every endpoint, in the order of the table.
+            pub const ALL: &'static [Name] = &[$(Name::$name),*];
+
+            /// The name as text.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Name::$name => stringify!($name),)*
+                }
+            }
+
+            /// The row of the table.
+            pub fn endpoint(self) -> Endpoint {
+                match self {
+                    $(Name::$name => Endpoint::of::<$name>(),)*
+                }
+            }
+        }
+    };
+}
+
+endpoints! {
+    /// How HostKit itself is.
+    /// Answers 200 where every check is healthy, else 503, within 100 ms.
+    GetHealth: GET "/api/health", may Public, on Installation,
+        query NoQuery, takes Nothing, gives Json<Health>;
+    /// This API as an OpenAPI 3.1 document.
+    GetOpenApi: GET "/api/openapi.json", may Public, on Installation,
+        query NoQuery, takes Nothing, gives Json<serde_json::Value>;
+    /// Where this installation is and how long it has been running.
+    GetStatus: GET "/api/status", may ReadInstallation, on Installation,
+        query NoQuery, takes Nothing, gives Json<Status>;
+    /// Looks for what is wrong, or soon will be.
+    GetDoctor: GET "/api/doctor", may ReadInstallation, on Installation,
+        query NoQuery, takes Nothing, gives Json<Vec<Finding>>;
+    /// What happened on the whole installation, oldest first.
+    ListEvents: GET "/api/events", may ReadInstallation, on Installation,
+        query EventsQuery, takes Nothing, gives Lines<Event>;
+
+    /// Every token, without its text.
+    ListTokens: GET "/api/tokens", may ManageInstallation, on Installation,
+        query NoQuery, takes Nothing, gives Json<Vec<Token>>;
+    /// Makes a token.
+    /// The answer has its text, which is not stored and cannot be shown again.
+    CreateToken: POST "/api/tokens", may ManageInstallation, on Installation,
+        query NoQuery, takes Json<NewToken>, gives Created<CreatedToken>;
+    /// Revokes a token, at once.
+    DeleteToken: DELETE "/api/tokens/{token}", may ManageInstallation, on TokenName,
+        query NoQuery, takes Nothing, gives Nothing;
+
+    /// Every project with its environments.
+    ListProjects: GET "/api/projects", may ReadInstallation, on Installation,
+        query NoQuery, takes Nothing, gives Json<Vec<Project>>;
+    /// Creates a project.
+    CreateProject: POST "/api/projects", may ManageInstallation, on Installation,
+        query NoQuery, takes Json<NewProject>, gives Created<Project>;
+    /// A project with its environments.
+    GetProject: GET "/api/projects/{project}", may ReadProject, on ProjectName,
+        query NoQuery, takes Nothing, gives Json<Project>;
+    /// Deletes a project with all its releases, variables, logs and files.
+    DeleteProject: DELETE "/api/projects/{project}", may DeleteProject, on ProjectName,
+        query NoQuery, takes Nothing, gives Nothing;
+
+    /// Says which contents of a source tree have still to be sent.
+    /// Where none is missing the tree is frozen at once and the answer names it.
+    PlanSource: POST "/api/projects/{project}/sources/plan", may DeployProject, on ProjectName,
+        query NoQuery, takes Large<Tree>, gives Json<Plan>;
+    /// Stores contents: a tar archive, plain or zstd, of regular files named by the BLAKE3 hash of what is in them.
+    /// Contents stored before a failure stay; sending them again is harmless.
+    PutContents: PUT "/api/projects/{project}/blobs", may DeployProject, on ProjectName,
+        query NoQuery, takes Bytes, gives Json<Stored>;
+    /// Freezes a source tree of which every content is stored.
+    CommitSource: POST "/api/projects/{project}/sources", may DeployProject, on ProjectName,
+        query NoQuery, takes Large<Tree>, gives Created<Source>;
+    /// Freezes a source tree from an archive: tar, tar.gz or tar.zst.
+    /// For machines without the command line: `curl --data-binary @app.tar.gz`.
+    UploadArchive: POST "/api/projects/{project}/archives", may DeployProject, on ProjectName,
+        query NoQuery, takes Bytes, gives Created<Source>;
+
+    /// The environments of a project.
+    ListEnvironments: GET "/api/projects/{project}/environments", may ReadProject, on ProjectName,
+        query NoQuery, takes Nothing, gives Json<Vec<Environment>>;
+    /// An environment: where it answers, what is live.
+    GetEnvironment: GET "/api/projects/{project}/environments/{environment}", may ReadProject, on EnvironmentId,
+        query NoQuery, takes Nothing, gives Json<Environment>;
+
+    /// Asks for a deployment: deploy, apply, rollback, restart, scale, stop or start.
+    /// The answer comes at once; follow the deployment's log to see it through.
+    CreateDeployment: POST "/api/projects/{project}/environments/{environment}/deployments", may DeployProject,
+        on EnvironmentId,
+        query Trigger, takes Json<NewDeployment>, gives Accepted<Deployment>;
+    /// The last deployments of an environment, newest first.
+    ListDeployments: GET "/api/projects/{project}/environments/{environment}/deployments", may ReadProject,
+        on EnvironmentId,
+        query Last, takes Nothing, gives Json<Vec<Deployment>>;
+    /// A deployment with its steps.
+    GetDeployment: GET "/api/projects/{project}/deployments/{deployment}", may ReadProject, on OneDeployment,
+        query NoQuery, takes Nothing, gives Json<Deployment>;
+    /// The log of a deployment, its lines and changes of state in order.
+    /// With `follow` it goes on until the deployment is over; the last line is the deployment as it ended.
+    GetDeploymentLog: GET "/api/projects/{project}/deployments/{deployment}/log", may ReadProject, on OneDeployment,
+        query Follow, takes Nothing, gives Lines<DeploymentUpdate>;
+
+    /// The releases that are kept, newest first.
+    ListReleases: GET "/api/projects/{project}/environments/{environment}/releases", may ReadProject,
+        on EnvironmentId,
+        query NoQuery, takes Nothing, gives Json<Vec<Release>>;
+    /// The instances that run.
+    ListInstances: GET "/api/projects/{project}/environments/{environment}/instances", may ReadProject,
+        on EnvironmentId,
+        query NoQuery, takes Nothing, gives Json<Vec<Instance>>;
+    /// What the programs printed, oldest first.
+    GetLogs: GET "/api/projects/{project}/environments/{environment}/logs", may ReadProject, on EnvironmentId,
+        query LogsQuery, takes Nothing, gives Lines<LogLine>;
+    /// What happened in an environment, oldest first.
+    ListEnvironmentEvents: GET "/api/projects/{project}/environments/{environment}/events", may ReadProject,
+        on EnvironmentId,
+        query EventsQuery, takes Nothing, gives Lines<Event>;
+
+    /// The names of the variables that are set.
+    ListVariables: GET "/api/projects/{project}/environments/{environment}/variables", may ReadProject,
+        on EnvironmentId,
+        query NoQuery, takes Nothing, gives Json<Vec<Variable>>;
+    /// Sets and removes variables, all of them or none.
+    /// They count from the next deployment on; ask for `apply` to bring them live.
+    ChangeVariables: PATCH "/api/projects/{project}/environments/{environment}/variables", may ManageSecrets,
+        on EnvironmentId,
+        query NoQuery, takes Large<VariableChanges>, gives Nothing;
+    /// The value of one variable.
+    GetVariable: GET "/api/projects/{project}/environments/{environment}/variables/{variable}", may ManageSecrets,
+        on OneVariable,
+        query NoQuery, takes Nothing, gives Json<VariableValue>;
+    /// All variables with their values, as the text of an `.env` file.
+    ExportVariables: POST "/api/projects/{project}/environments/{environment}/variables/export", may ManageSecrets,
+        on EnvironmentId,
+        query NoQuery, takes Nothing, gives Text;
+
+    /// Runs a one-off command in the folder and with the variables of the live release, over a WebSocket.
+    /// The first message is text, `{"arguments": ["…"], "terminal": [rows, columns], "release": "…"}` (only
+    /// `arguments` is needed). All others are binary and begin with the channel: sent are 0 (input; empty: its end)
+    /// and 1 (terminal size: rows and columns, two bytes each, high byte first); answered are 1 (output), 2 (error
+    /// output) and last 3 (exit code: four bytes, high byte first) or 4 (an error, as JSON).
+    RunCommand: GET "/api/projects/{project}/environments/{environment}/run", may DeployProject, on EnvironmentId,
+        query NoQuery, takes Nothing, gives Socket;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! Projects and their environments.
+
+use std::collections::BTreeMap;
+
+use hostkit_core::deployment::DeploymentId;
+use hostkit_core::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A project to be created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewProject {
+    /// Its name.
+    pub name: ProjectName,
+}
+
+/// A project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Project {
+    /// Its name.
+    pub name: ProjectName,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Its environments.
+    pub environments: Vec<Environment>,
+}
+
+/// An environment of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// The project.
+    pub project: ProjectName,
+    /// Its name.
+    pub name: EnvironmentName,
+    /// Where it answers.
+    pub url: String,
+    /// Every host name it answers, the one of `url` first.
+    pub hosts: Vec<HostName>,
+    /// Whether it serves.
+    pub state: EnvironmentState,
+    /// The live release.
+    pub release: Option<ReleaseName>,
+    /// The deployment that brought the live instances.
+    pub deployment: Option<DeploymentId>,
+    /// How many instances of each process are wanted.
+    pub processes: BTreeMap<ProcessName, u16>,
+    /// The stable loopback port of each process that has one.
+    pub ports: BTreeMap<ProcessName, u16>,
+}
+
+/// Whether an environment serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvironmentState {
+    /// Nothing was deployed yet.
+    NeverDeployed,
+    /// A release is live.
+    Live,
+    /// Stopped by its owner; its release stays the live one.
+    Stopped,
+}

@@ -1,0 +1,48 @@
+//! Arguments of the commands about the installation and the shell.
+
+use clap::Args;
+use clap_complete::Shell;
+
+use super::Target;
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// The port of the front door; 0 takes any free one
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 8080,
+        env = "HOSTKIT_HTTP_PORT",
+        hide_env_values = true
+    )]
+    pub(crate) http_port: u16,
+    /// The port of the API on loopback; 0 takes any free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) api_port: u16,
+    /// Return as soon as everything is up, and keep it running
+    #[arg(long, short)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ControlArgs {
+    /// Where the front door's public listener is
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) http: std::net::SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Only print the URL
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}

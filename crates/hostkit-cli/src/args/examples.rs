@@ -1,0 +1,76 @@
+//! The examples below each help text, and how they are laid out: a command and what it is for.
+
+macro_rules! examples {
+    ($($name:ident: $(($line:literal, $what:literal)),+ $(; $note:literal)?;)+) => {
+        $(pub(super) const $name: &str = concat!(
+            "Examples:",
+            $("\n  ", $line, "\n      ", $what),+
+            $(, "\n\n", $note)?
+        );)+
+    };
+}
+
+pub(super) const ROOT: &str = "Start here:
+  hostkit up --detach
+      start HostKit on this machine
+  hostkit deploy
+      put the folder you are in live
+
+`hostkit help COMMAND` explains a command, with examples.";
+
+examples! {
+    UP: ("hostkit up", "run here until Ctrl-C"),
+        ("hostkit up --detach", "run in the background; `hostkit down` ends it"),
+        ("hostkit up --data /tmp/trial --http-port 0", "a second installation, on any free port");
+    DOWN: ("hostkit down", "stop everything in order; nothing is lost, `hostkit up` brings it back");
+    STATUS: ("hostkit status", "where the API, the front door and the data are"),
+        ("hostkit status --json", "the same for a script");
+    DOCTOR: ("hostkit doctor", "check the installation; exit code 1 if something is wrong");
+    INIT: ("hostkit init", "write a hostkit.toml with comments; everything in it is optional"),
+        ("hostkit init shop --name shop", "for another folder, under another name");
+    PROJECT: ("hostkit project create shop", "create a project"),
+        ("hostkit project list", "all projects and where they answer"),
+        ("hostkit project delete shop --yes", "delete it, without being asked");
+    DEPLOY: ("hostkit deploy", "the folder you are in"),
+        ("hostkit deploy ./site --project shop", "another folder, as another project"),
+        ("hostkit deploy --env staging", "to another environment, with its own URL and variables"),
+        ("git archive HEAD | hostkit deploy --archive - -p shop", "exactly what is committed"),
+        ("URL=$(hostkit deploy --quiet)", "stdout carries the URL, everything else is on stderr");
+        "Files matched by .gitignore and .hostkitignore stay here, and always .git, node_modules, .venv, venv, __pycache__, .next and .hostkit. Only contents that the server does not have yet are sent.";
+    ROLLBACK: ("hostkit rollback", "to the release before the live one"),
+        ("hostkit rollback --to 20250215-120000", "to a release that `hostkit releases` lists");
+    RELEASES: ("hostkit releases", "the newest first; the live one is marked");
+    DEPLOYMENTS: ("hostkit deployments", "the newest first"),
+        ("hostkit deployments show 42", "steps and outcome of one"),
+        ("hostkit deployments log 42 -f", "its log, and what is still to come");
+    PS: ("hostkit ps", "every instance: state, age, memory, restarts");
+    LOGS: ("hostkit logs -f", "the last 100 lines, and new ones as they come"),
+        ("hostkit logs --process worker --since 1h --grep error", "only some"),
+        ("hostkit logs -n 1000 --json", "one JSON object a line");
+    EVENTS: ("hostkit events -f", "everything that happens, as it happens"),
+        ("hostkit events --project shop", "only of one project");
+    SCALE: ("hostkit scale web=3", "three instances of web"),
+        ("hostkit scale web=2 worker=0", "several processes, one after the other");
+    RESTART: ("hostkit restart", "new instances first, then the old ones go");
+    STOP: ("hostkit stop", "visitors get a page that says so");
+    START: ("hostkit start", "the release that was live is live again");
+    ENV: ("hostkit env set LOG_LEVEL=debug --apply", "set a variable and bring it live"),
+        ("hostkit env set API_KEY - < key.txt", "a value that no shell history sees"),
+        ("hostkit env import .env", "from a file"),
+        ("hostkit env get API_KEY", "the one way to see a value");
+    RUN: ("hostkit run -- python manage.py migrate", "a command in the live release"),
+        ("hostkit run -- bash", "a shell, with your terminal"),
+        ("hostkit run -- node report.js < in.csv > out.csv", "input and output may be files");
+        "The exit code is the command's own.";
+    OPEN: ("hostkit open", "the URL, in your browser"),
+        ("curl -s \"$(hostkit open --print)\"", "the URL, for a script");
+    TOKEN: ("hostkit token create ci --project shop", "a token that deploys one project"),
+        ("HOSTKIT_URL=http://127.0.0.1:9000 HOSTKIT_TOKEN=… hostkit deploy", "use it elsewhere"),
+        ("hostkit token revoke ci", "make it worthless");
+    COMPLETIONS: ("hostkit completions bash > ~/.local/share/bash-completion/completions/hostkit", "bash"),
+        ("hostkit completions zsh > ~/.zfunc/_hostkit", "zsh, with ~/.zfunc in fpath"),
+        ("hostkit completions fish > ~/.config/fish/completions/hostkit.fish", "fish");
+    VERSION: ("hostkit version", "the version, as one line"),
+        ("hostkit version --json", "for a script");
+    HELP: ("hostkit help deploy", "the same as `hostkit deploy --help`");
+}

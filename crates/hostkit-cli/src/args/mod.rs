@@ -1,0 +1,223 @@
+//! What can be typed: every command, option and help text. Behaviour lives in [`crate::commands`].
+
+mod daemon;
+mod deploy;
+mod examples;
+mod groups;
+mod look;
+mod manage;
+mod variables;
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+use hostkit_core::names::{EnvironmentName, ProjectName};
+
+pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, UpArgs};
+pub(crate) use deploy::{ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs};
+pub(crate) use groups::{GROUPS, command};
+pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs, PsArgs, ReleasesArgs};
+pub(crate) use manage::{ProjectArgs, ProjectCommand, TokenArgs, TokenCommand};
+pub(crate) use variables::{EnvArgs, EnvCommand, SetArgs};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default())
+    .error(AnsiColor::Red.on_default().bold())
+    .valid(AnsiColor::Cyan.on_default().bold())
+    .invalid(AnsiColor::Yellow.on_default().bold());
+
+/// The command line as a whole.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hostkit",
+    version,
+    about = "Put apps live from a folder, without losing a request",
+    styles = STYLES,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = examples::ROOT
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// The installation: its data folder [default: ~/.local/share/hostkit]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "HOSTKIT_DATA",
+        hide_env_values = true
+    )]
+    pub(crate) data: Option<PathBuf>,
+    /// The API of an installation elsewhere, such as http://127.0.0.1:9000
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "HOSTKIT_URL",
+        hide_env_values = true
+    )]
+    pub(crate) url: Option<String>,
+    /// The token to use instead of the one in the data folder (better given by its variable)
+    #[arg(
+        long,
+        global = true,
+        value_name = "TOKEN",
+        env = "HOSTKIT_TOKEN",
+        hide_env_values = true
+    )]
+    pub(crate) token: Option<String>,
+    /// Print one JSON document on stdout instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing but the result and errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more about what is done
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// Which project and environment a command is about.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Target {
+    /// The project [default: `name` in ./hostkit.toml, else the folder's name]
+    #[arg(
+        long,
+        short,
+        value_name = "NAME",
+        env = "HOSTKIT_PROJECT",
+        hide_env_values = true
+    )]
+    pub(crate) project: Option<ProjectName>,
+    /// The environment of the project
+    #[arg(
+        long = "env",
+        short = 'e',
+        value_name = "ENV",
+        env = "HOSTKIT_ENV",
+        hide_env_values = true,
+        default_value = "production"
+    )]
+    pub(crate) environment: EnvironmentName,
+}
+
+/// Every command, in the order of the reference.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start HostKit on this machine
+    #[command(after_help = examples::UP)]
+    Up(UpArgs),
+    /// Stop HostKit and the apps it runs
+    #[command(after_help = examples::DOWN)]
+    Down,
+    /// Show where this installation is and how it is
+    #[command(after_help = examples::STATUS)]
+    Status,
+    /// Check the installation and say what to mend
+    #[command(after_help = examples::DOCTOR)]
+    Doctor,
+    /// Write a hostkit.toml for the folder you are in
+    #[command(after_help = examples::INIT)]
+    Init(InitArgs),
+    /// Create, list, show and delete projects
+    #[command(after_help = examples::PROJECT)]
+    Project(ProjectArgs),
+    /// Upload a folder, build it and bring it live
+    #[command(after_help = examples::DEPLOY)]
+    Deploy(DeployArgs),
+    /// Bring an earlier release live again, with its variables and without a build
+    #[command(after_help = examples::ROLLBACK)]
+    Rollback(RollbackArgs),
+    /// List the releases that can be rolled back to
+    #[command(after_help = examples::RELEASES)]
+    Releases(ReleasesArgs),
+    /// List earlier deployments, show one, read its log
+    #[command(after_help = examples::DEPLOYMENTS)]
+    Deployments(DeploymentsArgs),
+    /// Show what runs
+    #[command(after_help = examples::PS)]
+    Ps(PsArgs),
+    /// Read what the programs print
+    #[command(after_help = examples::LOGS)]
+    Logs(LogsArgs),
+    /// Show what happened
+    #[command(after_help = examples::EVENTS)]
+    Events(EventsArgs),
+    /// Change how many instances of a process run
+    #[command(after_help = examples::SCALE)]
+    Scale(ScaleArgs),
+    /// Replace every instance by a fresh one, without losing a request
+    #[command(after_help = examples::RESTART)]
+    Restart(ChangeArgs),
+    /// Stop an environment; its release stays the live one
+    #[command(after_help = examples::STOP)]
+    Stop(ChangeArgs),
+    /// Start a stopped environment
+    #[command(after_help = examples::START)]
+    Start(ChangeArgs),
+    /// Set, read, import and export variables
+    #[command(after_help = examples::ENV)]
+    Env(EnvArgs),
+    /// Run a one-off command in the live release, with its variables
+    #[command(after_help = examples::RUN)]
+    Run(RunArgs),
+    /// Print the URL of a project, and open it in a browser if there is one
+    #[command(after_help = examples::OPEN)]
+    Open(OpenArgs),
+    /// Create, list and revoke tokens for the API
+    #[command(after_help = examples::TOKEN)]
+    Token(TokenArgs),
+    /// Print the completion script of a shell
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Print the version
+    #[command(after_help = examples::VERSION)]
+    Version,
+    /// Print help for HostKit or one of its commands
+    #[command(after_help = examples::HELP)]
+    Help(HelpArgs),
+}
+
+/// The daemons that `hostkit up` starts: the same binary, never typed by people and so no part of the help.
+#[derive(Debug, Parser)]
+#[command(name = "hostkit", disable_help_subcommand = true)]
+pub(crate) struct DaemonCli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: DaemonCommand,
+}
+
+/// Which daemon.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DaemonCommand {
+    /// The control daemon.
+    Control(ControlArgs),
+    /// The front door.
+    Proxy,
+}
+
+/// `hostkit help env set`.
+#[derive(Debug, Args)]
+pub(crate) struct HelpArgs {
+    /// The command, word by word
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! `hostkit events`.
+
+use futures_util::StreamExt;
+use hostkit_api::client::LineStream;
+use hostkit_api::endpoints::{ListEnvironmentEvents, ListEvents};
+use hostkit_api::event::EventsQuery;
+use hostkit_api::target::Installation;
+use hostkit_core::deployment::{DeploymentState, StepState};
+use hostkit_core::event::{Event, What};
+use hostkit_core::kind::Failure;
+use hostkit_core::names::EnvironmentName;
+use hostkit_core::project::EnvironmentId;
+use jiff::Timestamp;
+
+use crate::args::EventsArgs;
+use crate::output::{Printer, Style, clock, milliseconds};
+use crate::session::Session;
+use crate::stop::Stop;
+
+/// The most events of the past that are shown.
+const MOST: usize = 1000;
+
+pub(crate) async fn run(session: &Session<'_>, args: &EventsArgs) -> Result<(), Stop> {
+    let printer = session.printer();
+    // What is not shown does not count.
+    let everything = printer.is_verbose() || printer.wants_json();
+    let wanted = args.last.min(MOST);
+    let query = EventsQuery {
+        after: None,
+        last: Some(u32::try_from(if everything { wanted } else { MOST }).unwrap_or(u32::MAX)),
+        follow: false,
+    };
+    let mut past = Vec::new();
+    let mut events = ask(session, args, &query).await?;
+    while let Some(event) = events.next().await {
+        past.push(event?);
+    }
+    let after = past.last().map_or(0, |event| event.id);
+    past.retain(|event| everything || is_news(event));
+    for event in past.iter().skip(past.len().saturating_sub(wanted)) {
+        print(printer, event)?;
+    }
+    if past.is_empty() && !args.follow {
+        printer.say("Nothing happened yet.");
+    }
+    if args.follow {
+        let query = EventsQuery {
+            after: Some(after),
+            last: None,
+            follow: true,
+        };
+        let mut events = ask(session, args, &query).await?;
+        while let Some(event) = events.next().await {
+            let event = event?;
+            if everything || is_news(&event) {
+                print(printer, &event)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn ask(
+    session: &Session<'_>,
+    args: &EventsArgs,
+    query: &EventsQuery,
+) -> Result<LineStream<Event>, Failure> {
+    let client = session.client()?;
+    match &args.project {
+        None => client.lines::<ListEvents>(&Installation, query).await,
+        Some(project) => {
+            let environment = args
+                .environment
+                .clone()
+                .unwrap_or_else(EnvironmentName::production);
+            let target = EnvironmentId::new(project.clone(), environment);
+            client.lines::<ListEnvironmentEvents>(&target, query).await
+        }
+    }
+}
+
+/// Whether an event is one of its own: steps are told with their deployment.
+fn is_news(event: &Event) -> bool {
+    !matches!(event.what, What::Step { .. })
+}
+
+fn print(printer: &Printer, event: &Event) -> Result<(), Stop> {
+    if printer.wants_json() {
+        return printer.json_line(event);
+    }
+    let time = printer.on_out(&clock(Timestamp::now(), event.at), Style::Dim);
+    let whose = printer.name_on_out(&whose(event));
+    let (text, style) = sentence(&event.what);
+    let text = printer.on_out(&printer.foreign_on_out(&text), style);
+    printer.line(&format!("{time} {whose} {text}"))
+}
+
+fn whose(event: &Event) -> String {
+    match (&event.project, &event.environment) {
+        (Some(project), Some(environment)) => format!("{project}/{environment}"),
+        (Some(project), None) => project.to_string(),
+        _ => "hostkit".to_owned(),
+    }
+}
+
+fn sentence(what: &What) -> (String, Style) {
+    match what {
+        What::ControlStarted { version } => (format!("control {version} started"), Style::Plain),
+        What::ProjectCreated => ("project created".to_owned(), Style::Plain),
+        What::ProjectDeleted => ("project deleted".to_owned(), Style::Warning),
+        What::Deployment { state, message, .. } => (
+            message.clone(),
+            match state {
+                DeploymentState::Succeeded => Style::Good,
+                DeploymentState::Failed => Style::Bad,
+                _ => Style::Plain,
+            },
+        ),
+        What::Step {
+            deployment,
+            step,
+            state,
+            milliseconds: took,
+        } => {
+            let word = match state {
+                StepState::Running => "began",
+                StepState::Done => "done",
+                StepState::Failed => "failed",
+                StepState::Undone => "undone",
+            };
+            let took = took
+                .map(|ms| format!(" after {}", milliseconds(ms)))
+                .unwrap_or_default();
+            let style = if *state == StepState::Failed {
+                Style::Bad
+            } else {
+                Style::Dim
+            };
+            (format!("deployment {deployment}: {step} {word}{took}"), style)
+        }
+        What::VariablesChanged { set, unset } => {
+            let mut parts = Vec::new();
+            if !set.is_empty() {
+                parts.push(format!("set {}", set.join(", ")));
+            }
+            if !unset.is_empty() {
+                parts.push(format!("removed {}", unset.join(", ")));
+            }
+            (format!("variables changed: {}", parts.join("; ")), Style::Plain)
+        }
+        What::VariablesRevealed { names, by } => (
+            format!("values shown to token `{by}`: {}", names.join(", ")),
+            Style::Warning,
+        ),
+        What::InstanceCrashed {
+            instance,
+            exit,
+            restarts,
+            ..
+        } => (
+            format!("{} crashed ({exit}), restart {restarts} follows", short(instance)),
+            Style::Bad,
+        ),
+        What::InstanceUnhealthy { instance, reason, .. } => (
+            format!("{} is unhealthy ({reason}) and is started again", short(instance)),
+            Style::Bad,
+        ),
+        What::RoutePutAside { route, reason } => {
+            (format!("route {route} is not served: {reason}"), Style::Bad)
+        }
+        What::Token { name, created } => {
+            let word = if *created { "made" } else { "revoked" };
+            (format!("token `{name}` {word}"), Style::Plain)
+        }
+    }
+}
+
+/// `web.1 of deployment 42` for `shop.production.web.42.1`, of which the line has told the beginning.
+fn short(instance: &str) -> String {
+    let parts: Vec<&str> = instance.split('.').collect();
+    match parts.as_slice() {
+        [_, _, process, deployment, number] => format!("{process}.{number} of deployment {deployment}"),
+        _ => instance.to_owned(),
+    }
+}

@@ -1,0 +1,52 @@
+//! What each command does: one file per noun or verb.
+
+mod change;
+pub(crate) mod daemon;
+mod deploy;
+mod deployment;
+mod event;
+pub(crate) mod init;
+mod installation;
+mod instance;
+mod log;
+mod open;
+mod project;
+mod release;
+mod run;
+pub(crate) mod shell;
+mod token;
+mod variable;
+
+use crate::args::Command;
+use crate::session::Session;
+use crate::stop::Stop;
+
+/// Runs a command that calls the API.
+pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), Stop> {
+    match command {
+        Command::Status => installation::status(session).await,
+        Command::Doctor => installation::doctor(session).await,
+        Command::Project(args) => project::run(session, args.command).await,
+        Command::Deploy(args) => deploy::run(session, &args).await,
+        Command::Rollback(args) => change::rollback(session, &args).await,
+        Command::Releases(args) => release::list(session, &args).await,
+        Command::Deployments(args) => deployment::run(session, &args).await,
+        Command::Ps(args) => instance::list(session, &args).await,
+        Command::Logs(args) => log::run(session, &args).await,
+        Command::Events(args) => event::run(session, &args).await,
+        Command::Scale(args) => change::scale(session, &args).await,
+        Command::Restart(args) => change::restart(session, &args).await,
+        Command::Stop(args) => change::stop(session, &args).await,
+        Command::Start(args) => change::start(session, &args).await,
+        Command::Env(args) => variable::run(session, args.command).await,
+        Command::Run(args) => run::run(session, &args).await,
+        Command::Open(args) => open::run(session, &args).await,
+        Command::Token(args) => token::run(session, args.command).await,
+        Command::Up(_)
+        | Command::Down
+        | Command::Init(_)
+        | Command::Completions(_)
+        | Command::Version
+        | Command::Help(_) => Ok(()),
+    }
+}

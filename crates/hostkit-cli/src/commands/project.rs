@@ -1,0 +1,186 @@
+//! `hostkit project`.
+
+use std::io::{BufRead, IsTerminal};
+
+use hostkit_api::endpoints::{CreateProject, DeleteProject, GetProject, ListProjects, NoQuery};
+use hostkit_api::project::{Environment, EnvironmentState, NewProject, Project};
+use hostkit_api::target::Installation;
+use hostkit_core::names::ProjectName;
+use hostkit_core::project::EnvironmentId;
+use serde_json::json;
+
+use crate::args::ProjectCommand;
+use crate::output::{Style, Table, ago};
+use crate::session::Session;
+use crate::stop::Stop;
+
+pub(crate) async fn run(session: &Session<'_>, command: ProjectCommand) -> Result<(), Stop> {
+    match command {
+        ProjectCommand::Create { name } => create(session, name).await,
+        ProjectCommand::List => list(session).await,
+        ProjectCommand::Show { name } => show(session, name).await,
+        ProjectCommand::Delete { name, yes } => delete(session, name, yes).await,
+    }
+}
+
+async fn create(session: &Session<'_>, name: ProjectName) -> Result<(), Stop> {
+    let body = NewProject { name };
+    let project = session
+        .client()?
+        .call::<CreateProject>(&Installation, &NoQuery {}, &body)
+        .await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&project);
+    }
+    printer.say(&format!("Created project `{}`.", project.name));
+    printer.next(&format!(
+        "`hostkit deploy --project {}` in the folder of the app",
+        project.name
+    ));
+    Ok(())
+}
+
+async fn list(session: &Session<'_>) -> Result<(), Stop> {
+    let projects = session
+        .client()?
+        .call::<ListProjects>(&Installation, &NoQuery {}, &())
+        .await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&projects);
+    }
+    if projects.is_empty() {
+        printer.say("There is no project yet.");
+        printer.next("`hostkit deploy` in the folder of an app creates one");
+        return Ok(());
+    }
+    let mut table = Table::new(&["PROJECT", "STATE", "RELEASE", "URL"]);
+    for project in projects.iter().filter(|project| project.environments.is_empty()) {
+        let mut row = vec![(project.name.to_string(), Style::Name)];
+        row.extend(std::iter::repeat_n((String::new(), Style::Plain), 3));
+        table.row(row);
+    }
+    for environment in projects.iter().flat_map(|project| &project.environments) {
+        let (state, style) = state(environment);
+        let release = environment.release.as_ref().map(ToString::to_string);
+        table.row(vec![
+            (shown(&id(environment)), Style::Name),
+            (state.to_owned(), style),
+            (release.unwrap_or_default(), Style::Plain),
+            (environment.url.clone(), Style::Plain),
+        ]);
+    }
+    printer.table(&table)
+}
+
+/// `shop`, or `shop/staging`: production goes without saying.
+pub(super) fn shown(environment: &EnvironmentId) -> String {
+    if environment.environment.is_production() {
+        environment.project.to_string()
+    } else {
+        environment.to_string()
+    }
+}
+
+pub(super) fn id(environment: &Environment) -> EnvironmentId {
+    EnvironmentId::new(environment.project.clone(), environment.name.clone())
+}
+
+pub(super) fn state(environment: &Environment) -> (&'static str, Style) {
+    match environment.state {
+        EnvironmentState::NeverDeployed => ("never deployed", Style::Dim),
+        EnvironmentState::Live => ("live", Style::Good),
+        EnvironmentState::Stopped => ("stopped", Style::Warning),
+    }
+}
+
+async fn show(session: &Session<'_>, name: Option<ProjectName>) -> Result<(), Stop> {
+    let name = session.project(name.as_ref())?;
+    let project = session
+        .client()?
+        .call::<GetProject>(&name, &NoQuery {}, &())
+        .await?;
+    if session.printer().wants_json() {
+        return session.printer().json(&project);
+    }
+    print_project(session, &project)
+}
+
+fn print_project(session: &Session<'_>, project: &Project) -> Result<(), Stop> {
+    let printer = session.printer();
+    let age = ago(jiff::Timestamp::now(), project.created_at);
+    printer.line(&format!(
+        "{}, created {age}",
+        printer.on_out(project.name.as_str(), Style::Strong)
+    ))?;
+    for environment in &project.environments {
+        let (state, style) = state(environment);
+        let state = printer.on_out(state, style);
+        printer.line(&format!(
+            "\n{}: {state}",
+            printer.on_out(environment.name.as_str(), Style::Name)
+        ))?;
+        let row = |name: &str, value: String| {
+            printer.line(&format!(
+                "  {}{value}",
+                printer.on_out(&format!("{name:<10}"), Style::Dim)
+            ))
+        };
+        row("URL", environment.url.clone())?;
+        for host in environment.hosts.iter().skip(1) {
+            row("host", host.to_string())?;
+        }
+        if let Some(release) = &environment.release {
+            row("release", release.to_string())?;
+        }
+        for (process, count) in &environment.processes {
+            let port = environment
+                .ports
+                .get(process)
+                .map(|port| format!(", 127.0.0.1:{port}"))
+                .unwrap_or_default();
+            row("process", format!("{process} × {count}{port}"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn delete(session: &Session<'_>, name: ProjectName, yes: bool) -> Result<(), Stop> {
+    let client = session.client()?;
+    // What does not exist is said before anybody is asked about it.
+    client.call::<GetProject>(&name, &NoQuery {}, &()).await?;
+    if !yes {
+        confirm(session, &name)?;
+    }
+    client.call::<DeleteProject>(&name, &NoQuery {}, &()).await?;
+    if session.printer().wants_json() {
+        return session.printer().json(&json!({ "deleted": name }));
+    }
+    session.printer().say(&format!(
+        "Deleted project `{name}` with its releases, variables, logs and files."
+    ));
+    Ok(())
+}
+
+fn confirm(session: &Session<'_>, name: &ProjectName) -> Result<(), Stop> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Stop::usage(
+            format!("cannot delete `{name}`: nobody can be asked, stdin is no terminal"),
+            "add `--yes` if you mean it",
+        ));
+    }
+    session.printer().ask(&format!(
+        "This deletes `{name}` with its releases, variables, logs and files. Type its name to go on: "
+    ));
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Stop::internal(format!("cannot read the answer: {error}")))?;
+    if answer.trim() == name.as_str() {
+        return Ok(());
+    }
+    session.printer().say("Nothing was deleted.");
+    Err(Stop::Code(1))
+}

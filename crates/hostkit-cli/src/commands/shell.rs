@@ -1,0 +1,52 @@
+//! Commands for the shell: completions, version, help.
+
+use serde_json::json;
+
+use crate::args::{self, CompletionsArgs, HelpArgs};
+use crate::session::Session;
+use crate::stop::Stop;
+
+pub(crate) fn completions(session: &Session<'_>, args: &CompletionsArgs) -> Result<(), Stop> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut args::command(), "hostkit", &mut script);
+    session.printer().out(&script)
+}
+
+pub(crate) fn version(session: &Session<'_>) -> Result<(), Stop> {
+    let version = env!("CARGO_PKG_VERSION");
+    if session.printer().wants_json() {
+        return session
+            .printer()
+            .json(&json!({ "name": "hostkit", "version": version }));
+    }
+    session.printer().line(&format!("hostkit {version}"))
+}
+
+pub(crate) fn help(session: &Session<'_>, args: &HelpArgs) -> Result<(), Stop> {
+    let mut root = args::command();
+    root.build();
+    let mut command = &mut root;
+    let mut path = String::from("hostkit");
+    for word in &args.command {
+        path = format!("{path} {word}");
+        command = match command.find_subcommand_mut(word) {
+            Some(sub) if !sub.is_hide_set() => sub,
+            _ => {
+                return Err(Stop::usage(
+                    format!("cannot explain `{path}`: there is no such command"),
+                    "see `hostkit help`",
+                ));
+            }
+        };
+    }
+    let text = command.render_help();
+    let printer = session.printer();
+    printer.out(
+        if printer.colours_out() {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        }
+        .as_bytes(),
+    )
+}

@@ -1,0 +1,245 @@
+//! What a command knows of its surroundings: the installation, the way to its API, and the project that is meant.
+
+mod hint;
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+
+use hostkit_api::client::{Address, Client};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::layout::Layout;
+use hostkit_core::manifest::{self, Manifest};
+use hostkit_core::names::ProjectName;
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::secret::Secret;
+
+use crate::args::{Globals, Target};
+use crate::local;
+use crate::output::Printer;
+use crate::upload::reason;
+
+/// One run of the command line.
+pub(crate) struct Session<'a> {
+    globals: Globals,
+    printer: &'a Printer,
+    /// What the command turned out to be about: hints name it.
+    meant: RefCell<Option<EnvironmentId>>,
+    /// Whether that is only the name of the folder, which may be no project at all.
+    guessed: Cell<bool>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(globals: Globals, printer: &'a Printer) -> Self {
+        Session {
+            globals,
+            printer,
+            meant: RefCell::new(None),
+            guessed: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn printer(&self) -> &'a Printer {
+        self.printer
+    }
+
+    /// Whether the API is somewhere else, told by its URL.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.globals.url.is_some()
+    }
+
+    /// The data folder, absolute.
+    pub(crate) fn data(&self) -> Result<PathBuf, Failure> {
+        let named = self
+            .globals
+            .data
+            .clone()
+            .filter(|path| !path.as_os_str().is_empty());
+        let data = named
+            .or_else(|| local::default_data(|name| std::env::var_os(name)))
+            .ok_or_else(|| {
+                Failure::new(Kind::Invalid, "cannot find the data folder: HOME is not set")
+                    .hint("name it with `--data DIR`")
+            })?;
+        std::path::absolute(&data).map_err(|error| {
+            Failure::new(
+                Kind::Invalid,
+                format!(
+                    "cannot find the data folder `{}`: {}",
+                    data.display(),
+                    reason(&error)
+                ),
+            )
+        })
+    }
+
+    /// Where stat caches lie; nowhere if there is no place for them.
+    pub(crate) fn cache(&self) -> Option<PathBuf> {
+        Some(local::default_cache(|name| std::env::var_os(name))?.join("stat"))
+    }
+
+    /// The way to the API. Nothing is sent yet.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        let given = self
+            .globals
+            .token
+            .clone()
+            .filter(|token| !token.is_empty())
+            .map(Secret::new);
+        if let Some(url) = &self.globals.url {
+            let token = match given {
+                Some(token) => Some(token),
+                None => self
+                    .data()
+                    .ok()
+                    .and_then(|data| read_token(&Layout::new(data)).ok().flatten()),
+            };
+            return Ok(Client::new(Address::parse(url)?, token));
+        }
+        let layout = Layout::new(self.data()?);
+        let token = match given {
+            Some(token) => Some(token),
+            None => read_token(&layout)?,
+        };
+        Ok(Client::new(Address::Socket(layout.control_socket()), token))
+    }
+
+    /// The project and environment a command is about: named, from the manifest in the current folder, or called after
+    /// that folder as a deploy from it is.
+    pub(crate) fn target(&self, target: &Target) -> Result<EnvironmentId, Failure> {
+        let project = self.project(target.project.as_ref())?;
+        let environment = EnvironmentId::new(project, target.environment.clone());
+        self.is_about(&environment);
+        Ok(environment)
+    }
+
+    /// Remembers what the command is about, for its hints.
+    pub(crate) fn is_about(&self, environment: &EnvironmentId) {
+        *self.meant.borrow_mut() = Some(environment.clone());
+    }
+
+    /// The project a command is about.
+    pub(crate) fn project(&self, named: Option<&ProjectName>) -> Result<ProjectName, Failure> {
+        if let Some(name) = named {
+            return Ok(name.clone());
+        }
+        let found = of_this_folder()?;
+        self.guessed.set(!Path::new(manifest::FILE_NAME).exists());
+        found.ok_or_else(|| untold(None))
+    }
+
+    /// Whether nothing names a project here: the folder's name is all there is.
+    pub(crate) fn has_guessed(&self) -> bool {
+        self.guessed.get()
+    }
+
+    /// A failure as this command tells it: with the project in the commands to try, and the real reason where a
+    /// folder's name is no project's.
+    pub(crate) fn tells(&self, mut failure: Failure) -> Failure {
+        let meant = self.meant.borrow();
+        if let Some(meant) = meant.as_ref() {
+            let missing = format!("cannot find project `{}`", meant.project);
+            if self.guessed.get() && failure.kind == Kind::NotFound && failure.message.starts_with(&missing) {
+                return untold(Some(&meant.project));
+            }
+            let target = spelled(meant);
+            failure.hint = failure.hint.map(|hint| hint::complete(&hint, &target));
+        }
+        failure
+    }
+}
+
+/// Nothing says which project is meant.
+fn untold(tried: Option<&ProjectName>) -> Failure {
+    let here = if Path::new(manifest::FILE_NAME).exists() {
+        "./hostkit.toml has no `name`".to_owned()
+    } else {
+        "there is no ./hostkit.toml".to_owned()
+    };
+    let why = match tried {
+        Some(name) => format!("{here}, and no project is called `{name}` like this folder"),
+        None => here,
+    };
+    Failure::new(
+        Kind::Invalid,
+        format!("cannot tell which project is meant: {why}"),
+    )
+    .hint("name it with `--project NAME` or HOSTKIT_PROJECT; `hostkit project list` shows all")
+}
+
+/// The project that the current folder stands for: the one its manifest names, or one called like it.
+fn of_this_folder() -> Result<Option<ProjectName>, Failure> {
+    let named = read_manifest(Path::new(manifest::FILE_NAME))?.and_then(|manifest| manifest.name);
+    Ok(named.or_else(|| name_of_folder(&std::env::current_dir().ok()?)))
+}
+
+/// The options that name an environment in a command to try next: nothing where the current folder says it.
+pub(crate) fn spelled(environment: &EnvironmentId) -> String {
+    let here = of_this_folder().ok().flatten();
+    let mut options = String::new();
+    if here.as_ref() != Some(&environment.project) {
+        options.push_str(&format!(" -p {}", environment.project));
+    }
+    if !environment.environment.is_production() {
+        options.push_str(&format!(" -e {}", environment.environment));
+    }
+    options
+}
+
+/// The checked manifest of a folder, if it has one.
+pub(crate) fn read_manifest(file: &Path) -> Result<Option<Manifest>, Failure> {
+    let shown = file.display();
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Failure::new(
+                Kind::Invalid,
+                format!("cannot read `{shown}`: {}", reason(&error)),
+            ));
+        }
+    };
+    manifest::parse(&text)
+        .map(Some)
+        .map_err(|problems| problems.into_failure(&shown.to_string()))
+}
+
+fn read_token(layout: &Layout) -> Result<Option<Secret>, Failure> {
+    let file = layout.token();
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Ok(Some(Secret::new(text.trim()))),
+        // Without an installation the socket's absence is the better message.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Err(Failure::new(
+            Kind::Invalid,
+            format!(
+                "cannot use the data folder `{}`: it is no folder",
+                file.parent().unwrap_or(&file).display()
+            ),
+        )
+        .hint("name another one with `--data DIR` or HOSTKIT_DATA")),
+        Err(error) => Err(Failure::new(
+            Kind::Denied,
+            format!("cannot read the token `{}`: {}", file.display(), reason(&error)),
+        )
+        .hint("run as the account that ran `hostkit up`, or set HOSTKIT_TOKEN")),
+    }
+}
+
+/// A project name from a folder's name, where one can be made.
+pub(crate) fn name_of_folder(folder: &Path) -> Option<ProjectName> {
+    let text = folder.file_name()?.to_string_lossy().to_lowercase();
+    let mut name = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            'a'..='z' | '0'..='9' => name.push(c),
+            _ if name.ends_with('-') || name.is_empty() => {}
+            _ => name.push('-'),
+        }
+    }
+    let name = name.trim_start_matches(|c: char| !c.is_ascii_lowercase());
+    let name: String = name.chars().take(32).collect();
+    ProjectName::parse(name.trim_end_matches('-')).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! The command line as a process against an API that answers as told.
+#![allow(clippy::unwrap_used)]
+
+mod api;
+mod deploy;
+mod help;
+mod look;
+mod output;
+mod run;
+mod speed;
+mod variables;

@@ -1,0 +1,109 @@
+//! Event: what happened, for users. Never parsed by HostKit itself.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::{DeploymentId, DeploymentState, StepName, StepState};
+use crate::names::{EnvironmentName, ProcessName, ProjectName, ReleaseName};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Grows with every event.
+    pub id: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Whose.
+    pub project: Option<ProjectName>,
+    /// Where.
+    pub environment: Option<EnvironmentName>,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// HostKit's control process started.
+    ControlStarted {
+        /// Its version.
+        version: String,
+    },
+    /// A project was created.
+    ProjectCreated,
+    /// A project was deleted.
+    ProjectDeleted,
+    /// A deployment changed its state.
+    Deployment {
+        /// Which.
+        deployment: DeploymentId,
+        /// To what.
+        state: DeploymentState,
+        /// The release, once known.
+        release: Option<ReleaseName>,
+        /// A sentence for people.
+        message: String,
+    },
+    /// A step of a deployment changed its state.
+    Step {
+        /// Which deployment.
+        deployment: DeploymentId,
+        /// Which step.
+        step: StepName,
+        /// To what.
+        state: StepState,
+        /// How long it took, once it ended.
+        milliseconds: Option<u64>,
+    },
+    /// Variables were changed (names only).
+    VariablesChanged {
+        /// Names set.
+        set: Vec<String>,
+        /// Names removed.
+        unset: Vec<String>,
+    },
+    /// Values of variables were shown to somebody (names only).
+    VariablesRevealed {
+        /// Names of those that were shown.
+        names: Vec<String>,
+        /// The token that asked.
+        by: String,
+    },
+    /// An instance ended by itself and is started again.
+    InstanceCrashed {
+        /// Its process.
+        process: ProcessName,
+        /// Which instance.
+        instance: String,
+        /// How it ended.
+        exit: String,
+        /// How often by now.
+        restarts: u32,
+    },
+    /// An instance failed its liveness checks and is started again.
+    InstanceUnhealthy {
+        /// Its process.
+        process: ProcessName,
+        /// Which instance.
+        instance: String,
+        /// Why.
+        reason: String,
+    },
+    /// The front door put an entry of its table aside.
+    RoutePutAside {
+        /// The route.
+        route: String,
+        /// Why.
+        reason: String,
+    },
+    /// A token was made or revoked.
+    Token {
+        /// Its name.
+        name: String,
+        /// Whether it was made (else revoked).
+        created: bool,
+    },
+}

@@ -1,0 +1,21 @@
+//! The nouns and rules of HostKit, in reading order. No I/O, no clock, no SQL, no async runtime:
+//! everything here can be tested with plain values.
+
+pub mod access;
+pub mod deployment;
+pub mod event;
+pub mod kind;
+pub mod layout;
+pub mod log;
+pub mod manifest;
+pub mod names;
+pub mod plan;
+pub mod project;
+pub mod release;
+pub mod route;
+pub mod secret;
+pub mod size;
+pub mod source;
+pub mod traits;
+pub mod variables;
+pub mod workload;

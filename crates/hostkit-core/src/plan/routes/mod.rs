@@ -1,0 +1,250 @@
+//! The route table: which host names and stable ports lead where.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::manifest::Reach;
+use crate::names::{HostName, ProcessName};
+use crate::project::EnvironmentId;
+use crate::release::Release;
+use crate::route::{Backend, BackendId, HoldRule, NothingReason, Route, RouteTable, Target};
+
+#[cfg(test)]
+mod tests;
+
+/// The id of the route to HostKit's own API.
+pub const API_ROUTE: &str = "hostkit";
+
+/// An environment, as far as routes go.
+#[derive(Debug, Clone)]
+pub struct RoutedEnvironment<'a> {
+    /// Which one.
+    pub id: EnvironmentId,
+    /// What is live in it.
+    pub live: Option<LiveRelease<'a>>,
+    /// Whether its owner stopped it.
+    pub stopped: bool,
+    /// Host names given to it, next to the default one and those of the manifest.
+    pub extra_hosts: Vec<HostName>,
+    /// The stable loopback ports of its processes.
+    pub ports: BTreeMap<ProcessName, u16>,
+}
+
+/// A release that shall answer.
+#[derive(Debug, Clone)]
+pub struct LiveRelease<'a> {
+    /// The release.
+    pub release: &'a Release,
+    /// The folder of its files, absolute.
+    pub folder: PathBuf,
+    /// The instances that are ready, by process. A process without any has its requests held.
+    pub backends: BTreeMap<ProcessName, Vec<Backend>>,
+}
+
+/// A table, and what could not be part of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PlannedTable {
+    /// The table.
+    pub table: RouteTable,
+    /// Host names that were claimed twice.
+    pub conflicts: Vec<HostConflict>,
+}
+
+/// A host name two environments claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostConflict {
+    /// The name.
+    pub host: HostName,
+    /// The route that has it.
+    pub holder: String,
+    /// The environment that does not get it.
+    pub refused: EnvironmentId,
+}
+
+/// Makes the whole table. HostKit's own API is `hostkit.<base>` where its address is given.
+///
+/// A name claimed twice stays with its natural owner (the API, the environment whose default host it is), else with
+/// the first environment by project and name.
+pub fn table(
+    version: u64,
+    base: &HostName,
+    api: Option<SocketAddr>,
+    environments: &[RoutedEnvironment<'_>],
+) -> PlannedTable {
+    let mut environments: Vec<&RoutedEnvironment<'_>> = environments.iter().collect();
+    environments.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut routes = Vec::new();
+    let mut holders: BTreeMap<HostName, String> = BTreeMap::new();
+    if let Some(route) = api.and_then(|address| api_route(base, address)) {
+        let own = route.hosts.iter().chain([base]);
+        holders.extend(own.map(|host| (host.clone(), route.id.clone())));
+        routes.push(route);
+    }
+    for environment in &environments {
+        let id = route_id(&environment.id, public_process(environment).as_ref());
+        holders.entry(environment.id.default_host(base)).or_insert(id);
+    }
+    let mut conflicts = Vec::new();
+    for environment in environments {
+        let process = public_process(environment);
+        let id = route_id(&environment.id, process.as_ref());
+        let mut hosts = Vec::new();
+        for host in claimed_hosts(environment, base) {
+            let holder = holders.entry(host.clone()).or_insert_with(|| id.clone());
+            if *holder == id {
+                hosts.push(host);
+            } else {
+                conflicts.push(HostConflict {
+                    host,
+                    holder: holder.clone(),
+                    refused: environment.id.clone(),
+                });
+            }
+        }
+        routes.push(public_route(environment, process, id, hosts));
+        routes.extend(internal_routes(environment));
+    }
+    PlannedTable {
+        table: RouteTable { version, routes },
+        conflicts,
+    }
+}
+
+fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
+    let host = HostName::parse(&format!("hostkit.{base}")).ok()?;
+    Some(Route {
+        id: API_ROUTE.into(),
+        environment: None,
+        process: None,
+        hosts: vec![host],
+        path_prefix: "/".into(),
+        ports: Vec::new(),
+        target: Target::Instances {
+            backends: vec![Backend {
+                id: BackendId(API_ROUTE.into()),
+                address,
+            }],
+        },
+        release: None,
+        hold: HoldRule::default(),
+    })
+}
+
+fn route_id(environment: &EnvironmentId, process: Option<&ProcessName>) -> String {
+    match process {
+        Some(process) => format!("{environment}/{process}"),
+        None => environment.to_string(),
+    }
+}
+
+/// The process that outside requests go to; `web` where the release has none, so that the stable port keeps its
+/// route. Nothing where `web` is an internal process and has a route of its own.
+fn public_process(environment: &RoutedEnvironment<'_>) -> Option<ProcessName> {
+    let processes = environment.live.as_ref().map(|live| &live.release.processes);
+    let public = processes.and_then(|all| {
+        all.iter()
+            .find(|(_, process)| process.rule.reach == Reach::Public)
+    });
+    let web = ProcessName::web();
+    let web_is_internal = processes
+        .and_then(|all| all.get(&web))
+        .is_some_and(|process| process.rule.reach == Reach::Internal);
+    match public {
+        Some((name, _)) => Some(name.clone()),
+        None if web_is_internal => None,
+        None => Some(web),
+    }
+}
+
+/// The default host first, each name once.
+fn claimed_hosts(environment: &RoutedEnvironment<'_>, base: &HostName) -> Vec<HostName> {
+    let of_manifest = environment
+        .live
+        .iter()
+        .filter(|_| environment.id.environment.is_production())
+        .flat_map(|live| &live.release.manifest.hosts);
+    let mut seen = BTreeSet::new();
+    std::iter::once(environment.id.default_host(base))
+        .chain(environment.extra_hosts.iter().cloned())
+        .chain(of_manifest.cloned())
+        .filter(|host| seen.insert(host.clone()))
+        .collect()
+}
+
+fn public_route(
+    environment: &RoutedEnvironment<'_>,
+    process: Option<ProcessName>,
+    id: String,
+    hosts: Vec<HostName>,
+) -> Route {
+    let target = match &environment.live {
+        None => nothing(NothingReason::NeverDeployed),
+        Some(_) if environment.stopped => nothing(NothingReason::Stopped),
+        Some(live) => match (&process, &live.release.artifact.files) {
+            (Some(name), _) if is_public(live, name) => instances(live, name),
+            (_, Some(files)) => Target::Files {
+                root: files.root.under(&live.folder),
+                single_page: files.single_page,
+            },
+            _ => nothing(NothingReason::NoPublicProcess),
+        },
+    };
+    Route {
+        id,
+        environment: Some(environment.id.clone()),
+        hosts,
+        path_prefix: "/".into(),
+        ports: process
+            .iter()
+            .filter_map(|name| environment.ports.get(name).copied())
+            .collect(),
+        target,
+        release: environment.live.as_ref().map(|live| live.release.name.clone()),
+        process,
+        hold: HoldRule::default(),
+    }
+}
+
+/// One route per internal process that has a stable port; no host name leads there.
+fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
+    let Some(live) = &environment.live else {
+        return Vec::new();
+    };
+    live.release
+        .processes
+        .iter()
+        .filter(|(_, process)| process.rule.reach == Reach::Internal)
+        .filter_map(|(name, _)| Some((name, *environment.ports.get(name)?)))
+        .map(|(name, port)| Route {
+            id: route_id(&environment.id, Some(name)),
+            environment: Some(environment.id.clone()),
+            process: Some(name.clone()),
+            hosts: Vec::new(),
+            path_prefix: "/".into(),
+            ports: vec![port],
+            target: if environment.stopped {
+                nothing(NothingReason::Stopped)
+            } else {
+                instances(live, name)
+            },
+            release: Some(live.release.name.clone()),
+            hold: HoldRule::default(),
+        })
+        .collect()
+}
+
+fn is_public(live: &LiveRelease<'_>, process: &ProcessName) -> bool {
+    let process = live.release.processes.get(process);
+    process.is_some_and(|process| process.rule.reach == Reach::Public)
+}
+
+fn instances(live: &LiveRelease<'_>, process: &ProcessName) -> Target {
+    Target::Instances {
+        backends: live.backends.get(process).cloned().unwrap_or_default(),
+    }
+}
+
+fn nothing(reason: NothingReason) -> Target {
+    Target::Nothing { reason }
+}

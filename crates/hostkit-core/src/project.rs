@@ -1,0 +1,44 @@
+//! Project: what the user owns. Environment: production, staging, a preview, each with its own URL and variables.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{EnvironmentName, HostName, ProjectName};
+
+/// An environment of a project, by name. Shown as `shop/production`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct EnvironmentId {
+    /// The project.
+    pub project: ProjectName,
+    /// The environment of it.
+    pub environment: EnvironmentName,
+}
+
+impl EnvironmentId {
+    /// Names an environment.
+    pub fn new(project: ProjectName, environment: EnvironmentName) -> Self {
+        EnvironmentId { project, environment }
+    }
+
+    /// The host name an environment answers under `base`: `shop.localhost` for production, `shop--staging.localhost`
+    /// otherwise. Two hyphens cannot stand in a project name, so no two environments share a host.
+    pub fn default_host(&self, base: &HostName) -> HostName {
+        let label = if self.environment.is_production() {
+            self.project.to_string()
+        } else {
+            format!("{}--{}", self.project, self.environment)
+        };
+        HostName::parse(&format!("{label}.{base}")).unwrap_or_else(|_| base.clone())
+    }
+}
+
+impl std::fmt::Display for EnvironmentId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.project, self.environment)
+    }
+}
+
+/// Ports the front door holds on loopback for the stable addresses of projects (`DESIGN.md` 3).
+pub const STABLE_PORTS: std::ops::RangeInclusive<u16> = 8001..=8999;
+/// Ports that instances listen on.
+pub const INSTANCE_PORTS: std::ops::RangeInclusive<u16> = 20000..=31999;

@@ -1,0 +1,159 @@
+//! Route: host and path, or a stable loopback port, to instances or files. The whole table is what the front door
+//! knows; it is handed over as JSON and kept on disk as it came.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{HostName, ProcessName, ReleaseName};
+use crate::project::EnvironmentId;
+use crate::size::Span;
+use crate::workload::InstanceId;
+
+/// All routes. A table replaces the one before it as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RouteTable {
+    /// Grows with every change.
+    pub version: u64,
+    /// The routes, in any order.
+    pub routes: Vec<Route>,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// Names it, once in a table: `shop/production/web`.
+    pub id: String,
+    /// The environment it belongs to; none for HostKit's own API.
+    pub environment: Option<EnvironmentId>,
+    /// The process it leads to.
+    pub process: Option<ProcessName>,
+    /// Host names it answers on the public listener. Empty for an internal process.
+    pub hosts: Vec<HostName>,
+    /// Paths it answers: this one and all below. `/` for all. The longest match wins.
+    pub path_prefix: String,
+    /// Loopback ports the front door holds for it (any host name, any path).
+    pub ports: Vec<u16>,
+    /// Where requests go.
+    pub target: Target,
+    /// The release that answers; sent as `x-hostkit-release`.
+    pub release: Option<ReleaseName>,
+    /// What happens to requests while no instance is ready.
+    pub hold: HoldRule,
+}
+
+/// Where requests of a route go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Target {
+    /// Running copies. An empty list holds requests by [`HoldRule`].
+    Instances {
+        /// The copies.
+        backends: Vec<Backend>,
+    },
+    /// Files of a release, served by the front door itself.
+    Files {
+        /// The folder, absolute.
+        root: PathBuf,
+        /// Whether unknown paths answer with `index.html`.
+        single_page: bool,
+    },
+    /// Nothing, on purpose: answered at once with 503 and a page that says why.
+    Nothing {
+        /// Why.
+        reason: NothingReason,
+    },
+}
+
+/// Why a route leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NothingReason {
+    /// The project has no release yet.
+    NeverDeployed,
+    /// It was stopped by its owner.
+    Stopped,
+    /// Its live release has no public process.
+    NoPublicProcess,
+}
+
+/// One copy behind a route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backend {
+    /// Its name; in-flight counts and drains go by it.
+    pub id: BackendId,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// Names a backend: an instance of a project, or HostKit's own API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct BackendId(pub String);
+
+impl From<&InstanceId> for BackendId {
+    fn from(id: &InstanceId) -> Self {
+        BackendId(id.to_string())
+    }
+}
+
+/// What happens to requests while no instance is ready: they wait, so long and so many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRule {
+    /// The longest one waits.
+    pub time: Span,
+    /// The most that wait at once; more are answered 503.
+    pub requests: u32,
+}
+
+impl Default for HoldRule {
+    fn default() -> Self {
+        HoldRule {
+            time: Span::secs(30),
+            requests: 1000,
+        }
+    }
+}
+
+/// What became of a table that was handed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The version now in force.
+    pub version: u64,
+    /// Entries that were put aside, with the reason; all others serve.
+    pub put_aside: Vec<PutAside>,
+}
+
+/// A table entry that is not served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutAside {
+    /// The route's name, or its place in the table where it has none.
+    pub route: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// How the front door is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficStatus {
+    /// The version of the table in force.
+    pub version: u64,
+    /// Entries put aside.
+    pub put_aside: Vec<PutAside>,
+    /// Requests and upgraded connections in flight by backend.
+    pub in_flight: Vec<(BackendId, u64)>,
+    /// Requests that wait for an instance.
+    pub held: u64,
+    /// Where the public listener is.
+    pub http: Option<SocketAddr>,
+    /// Requests answered since the front door started.
+    pub requests: u64,
+}
+
+/// What became of a drain.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drained {
+    /// Requests and connections still open when the grace was over; they were closed.
+    pub cut: u64,
+}

@@ -1,0 +1,19 @@
+//! What HostKit asks of its parts. The engine sees nothing else of them.
+
+pub mod builder;
+pub mod clock;
+pub mod files;
+pub mod front_door;
+pub mod probe;
+pub mod runtime;
+pub mod sources;
+pub mod traffic;
+
+pub use builder::{BuildJob, BuildLog, Builder, Detected};
+pub use clock::Clock;
+pub use files::Files;
+pub use front_door::{FrontDoor, Visit};
+pub use probe::{Health, HealthProbe};
+pub use runtime::{Changes, Exec, ExecOutput, ExecStreams, ExecWrite, LogLines, OneOff, Runtime};
+pub use sources::Sources;
+pub use traffic::Traffic;

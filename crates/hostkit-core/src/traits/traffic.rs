@@ -1,0 +1,20 @@
+//! The front door, as the engine sees it.
+
+use std::time::Duration;
+
+use crate::kind::Failure;
+use crate::route::{Applied, BackendId, Drained, RouteTable, TrafficStatus};
+
+/// Hands tables to the front door and waits for it.
+#[async_trait::async_trait]
+pub trait Traffic: Send + Sync {
+    /// Puts a table in force, as a whole; connections of routes that did not change are not touched. Idempotent.
+    async fn apply(&self, table: &RouteTable) -> Result<Applied, Failure>;
+
+    /// Waits until no request or upgraded connection is in flight on the backends, at most `grace`; then closes
+    /// what is left. The backends must not be in the table any more.
+    async fn drain(&self, backends: &[BackendId], grace: Duration) -> Result<Drained, Failure>;
+
+    /// How the front door is.
+    async fn status(&self) -> Result<TrafficStatus, Failure>;
+}

@@ -1,0 +1,131 @@
+//! What every verb is given: the parts, and what the engine remembers while it runs. Nothing here must survive it.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hostkit_core::event::Event;
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::ReleaseName;
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::release::Release;
+use hostkit_core::traits::Files;
+use hostkit_core::workload::Instance;
+use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::task::JoinSet;
+
+use crate::feed::Feeds;
+use crate::parts::Parts;
+use crate::ready::Ready;
+use crate::routing::Router;
+
+/// Releases by environment and name; they never change.
+type Releases = HashMap<(EnvironmentId, ReleaseName), Arc<Release>>;
+
+pub(crate) struct Context {
+    pub(crate) parts: Parts,
+    pub(crate) router: Router,
+    pub(crate) feeds: Feeds,
+    pub(crate) ready: Ready,
+    pub(crate) events: broadcast::Sender<Event>,
+    /// The instances as the loops last saw them.
+    pub(crate) seen: Mutex<Vec<Instance>>,
+    /// Environments that the loops are putting right.
+    pub(crate) repairs: tokio::sync::Mutex<JoinSet<Result<(), Failure>>>,
+    /// Wakes the loops.
+    pub(crate) wake: Notify,
+    /// How many builds may run at once.
+    pub(crate) slots: Arc<Semaphore>,
+    releases: Mutex<Releases>,
+    locks: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Context {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let (events, _) = broadcast::channel(1024);
+        let slots = Arc::new(Semaphore::new(parts.settings.build_slots.max(1)));
+        Context {
+            parts,
+            router: Router::default(),
+            feeds: Feeds::default(),
+            ready: Ready::default(),
+            events,
+            seen: Mutex::default(),
+            repairs: tokio::sync::Mutex::default(),
+            wake: Notify::new(),
+            slots,
+            releases: Mutex::default(),
+            locks: Mutex::default(),
+        }
+    }
+
+    /// A release, read once.
+    pub(crate) fn release(&self, id: &EnvironmentId, name: &ReleaseName) -> Result<Arc<Release>, Failure> {
+        let key = (id.clone(), name.clone());
+        if let Some(found) = locked(&self.releases).get(&key) {
+            return Ok(found.clone());
+        }
+        let release = Arc::new(self.parts.store.release(id, name)?);
+        locked(&self.releases).insert(key, release.clone());
+        Ok(release)
+    }
+
+    /// Forgets a release that was removed, or frozen anew.
+    pub(crate) fn forget_release(&self, id: &EnvironmentId, name: &ReleaseName) {
+        locked(&self.releases).remove(&(id.clone(), name.clone()));
+    }
+
+    /// Forgets everything of a project.
+    pub(crate) fn forget_project(&self, project: &hostkit_core::names::ProjectName) {
+        self.ready.forget_project(project);
+        locked(&self.releases).retain(|(id, _), _| id.project != *project);
+        locked(&self.locks).retain(|id, _| id.project != *project);
+    }
+
+    /// The lock of an environment: held by whoever starts or stops instances of it, so that a deployment and the
+    /// loops never work against each other. Gone with the process.
+    pub(crate) fn lock_of(&self, id: &EnvironmentId) -> Arc<tokio::sync::Mutex<()>> {
+        locked(&self.locks).entry(id.clone()).or_default().clone()
+    }
+
+    /// Works on files without holding up anything else.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Files) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let files = self.parts.files.clone();
+        tokio::task::spawn_blocking(move || work(files.as_ref()))
+            .await
+            .map_err(io::Error::other)?
+    }
+
+    /// Removes a file or tree, aside. Idempotent.
+    pub(crate) async fn remove(&self, path: PathBuf) -> Result<(), Failure> {
+        let shown = path.clone();
+        self.aside(move |files| files.remove(&path))
+            .await
+            .map_err(|e| on_disk("remove", &shown, &e))
+    }
+}
+
+/// A lock that a panic elsewhere does not make unusable.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The failure of an act on the disk.
+pub(crate) fn on_disk(verb: &str, path: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::new(
+        Kind::Internal,
+        format!("cannot {verb} `{}`: {error}", path.display()),
+    );
+    match error.kind() {
+        io::ErrorKind::StorageFull => Failure {
+            kind: Kind::Unavailable,
+            ..failure
+        }
+        .hint("free some space, then deploy again"),
+        _ => failure,
+    }
+}

@@ -1,0 +1,97 @@
+//! Deleting a project with everything of it. Marked first: from then on nothing of it is served or started, and a
+//! start after an interruption goes on here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{join_all, try_join_all};
+use hostkit_core::kind::Failure;
+use hostkit_core::names::ProjectName;
+use hostkit_core::route::BackendId;
+use hostkit_core::workload::{Instance, Scope, WorkloadId};
+
+use crate::context::Context;
+use crate::lanes::LaneSet;
+use crate::routing;
+
+/// How long requests in flight may go on; whoever deletes a project does not wait for its slowest visitor.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Pauses between attempts to remove the files.
+const PAUSES: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
+
+pub(crate) async fn delete(
+    context: &Arc<Context>,
+    lanes: &LaneSet,
+    name: &ProjectName,
+) -> Result<(), Failure> {
+    let store = &context.parts.store;
+    let project = store.project(name)?;
+    store.begin_delete(name)?;
+    lanes.abort_project(name).await;
+    for environment in &project.environments {
+        // Nobody else starts instances of it after this.
+        let lock = context.lock_of(&environment.id);
+        let _held = lock.lock().await;
+        for deployment in store.deployments(&environment.id, usize::MAX)? {
+            context.feeds.close(deployment.id);
+        }
+    }
+    routing::apply(context).await?;
+    let observed = context.parts.runtime.observe(&Scope::default()).await?;
+    let theirs: Vec<Instance> = observed
+        .into_iter()
+        .filter(|i| i.id.workload.environment.project == *name)
+        .collect();
+    let with_port: Vec<BackendId> = theirs
+        .iter()
+        .filter(|i| i.address.is_some())
+        .map(|i| BackendId::from(&i.id))
+        .collect();
+    if !with_port.is_empty() {
+        context.parts.traffic.drain(&with_port, GRACE).await?;
+    }
+    let mut workloads: Vec<WorkloadId> = theirs.into_iter().map(|i| i.id.workload).collect();
+    workloads.dedup();
+    try_join_all(
+        workloads
+            .iter()
+            .map(|workload| context.parts.runtime.remove(workload)),
+    )
+    .await?;
+    remove_files(context, name).await?;
+    store.finish_delete(name)?;
+    context.forget_project(name);
+    Ok(())
+}
+
+/// Removes the project's folder. Work on files that was under way when its deployment was ended may still write there
+/// for a moment: then it is removed again.
+async fn remove_files(context: &Context, name: &ProjectName) -> Result<(), Failure> {
+    let folder = context.parts.layout.project(name);
+    let mut last = Ok(());
+    for pause in PAUSES {
+        tokio::time::sleep(pause).await;
+        last = context.remove(folder.clone()).await;
+        if last.is_ok() && !context.parts.files.exists(&folder) {
+            break;
+        }
+    }
+    last
+}
+
+/// Goes on with deletions that were interrupted.
+pub(crate) async fn take_up(context: Arc<Context>, lanes: LaneSet) {
+    let projects = context.parts.store.projects().unwrap_or_default();
+    let deleting = projects.iter().filter(|p| p.deleting);
+    let outcomes = join_all(deleting.map(|project| delete(&context, &lanes, &project.name))).await;
+    for error in outcomes.into_iter().filter_map(Result::err) {
+        tracing::warn!(%error, "cannot finish the deletion of a project");
+    }
+}

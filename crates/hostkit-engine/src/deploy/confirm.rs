@@ -1,0 +1,117 @@
+//! The outcome observed: exactly the wanted instances, all of the wanted release, none of the old, and the front door
+//! shows it. What is not so is a failed deployment, whatever the steps before believed.
+
+use std::time::Duration;
+
+use hostkit_core::deployment::{Act, StepName};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::ReleaseName;
+use hostkit_core::workload::{Instance, InstanceId, InstanceState, Scope};
+use hostkit_store::Standing;
+use tokio::time::Instant;
+
+use super::Step;
+use super::switch::seen;
+use crate::run::Run;
+use crate::wanted;
+
+pub(super) struct Confirm;
+
+/// How long the outcome may take to be as it should.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What differs from what is wanted.
+fn difference(wanted: &[InstanceId], release: Option<&ReleaseName>, there: &[Instance]) -> Option<String> {
+    let alive: Vec<&Instance> = there
+        .iter()
+        .filter(|i| i.state != InstanceState::Stopped)
+        .collect();
+    let missing = wanted.iter().find(|id| !alive.iter().any(|i| i.id == **id));
+    if let Some(id) = missing {
+        return Some(format!("`{id}` does not run"));
+    }
+    alive.into_iter().find_map(|instance| {
+        let id = &instance.id;
+        if !wanted.contains(id) {
+            Some(format!("`{id}` still runs"))
+        } else if Some(&instance.release) != release {
+            Some(format!("`{id}` runs release {}", instance.release))
+        } else if instance.state != InstanceState::Running {
+            let exit = instance
+                .last_exit
+                .as_ref()
+                .map(|exit| format!(" ({exit})"))
+                .unwrap_or_default();
+            Some(format!("`{id}` ended by itself{exit}"))
+        } else {
+            None
+        }
+    })
+}
+
+async fn observed(run: &Run, standing: &Standing) -> Result<(), Failure> {
+    let (context, id) = (&run.context, &run.deployment.environment);
+    let names = wanted::instances(&wanted::counts(context, id, standing)?);
+    let release = standing.live.as_ref().map(|live| &live.release);
+    let begun = Instant::now();
+    loop {
+        let there = context.parts.runtime.observe(&Scope::of(id)).await?;
+        let Some(why) = difference(&names, release, &there) else {
+            break;
+        };
+        if begun.elapsed() >= PATIENCE {
+            let message = format!("cannot confirm the deployment of `{id}`: {why}");
+            return Err(Failure::new(Kind::Failed, message).hint("see `hostkit ps` and `hostkit logs`"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    seen(run, standing, PATIENCE).await
+}
+
+/// Goes back to the release before, by a deployment of its own: what answers now does not answer well.
+fn go_back(run: &Run) -> Option<String> {
+    if !matches!(run.deployment.act, Act::Deploy { .. } | Act::Apply) {
+        return None;
+    }
+    let before = run
+        .saved
+        .before
+        .live
+        .clone()
+        .filter(|_| !run.saved.before.stopped)?;
+    let act = Act::Rollback {
+        to: before.release.clone(),
+    };
+    let trigger = format!("automatic rollback of deployment {}", run.deployment.id);
+    let store = &run.context.parts.store;
+    match store.submit(&run.deployment.environment, &act, &trigger) {
+        Ok(deployment) => Some(format!(
+            "deployment {} goes back to release {}",
+            deployment.id, before.release
+        )),
+        Err(failure) => Some(format!(
+            "going back to release {} failed: {failure}",
+            before.release
+        )),
+    }
+}
+
+#[async_trait::async_trait]
+impl Step for Confirm {
+    fn name(&self) -> StepName {
+        StepName::Confirm
+    }
+
+    async fn run(&self, run: &mut Run) -> Result<(), Failure> {
+        let standing = run.wanted()?.clone();
+        let outcome = observed(run, &standing).await;
+        outcome.map_err(|mut failure| {
+            failure.details.extend(go_back(run));
+            failure
+        })
+    }
+
+    async fn undo(&self, _run: &mut Run) -> Result<(), Failure> {
+        Ok(())
+    }
+}

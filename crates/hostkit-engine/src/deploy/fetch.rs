@@ -1,0 +1,181 @@
+//! Source into a clean folder; what it says about itself is read and checked before anything is built.
+
+use std::path::PathBuf;
+
+use hostkit_core::deployment::{Act, StepName};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::manifest::{self, Manifest};
+use hostkit_core::names::VariableName;
+use hostkit_core::plan::variables::missing;
+use hostkit_core::size::ByteSize;
+use hostkit_core::source::{SourceContent, SourceId};
+
+use super::Step;
+use crate::context::on_disk;
+use crate::run::Run;
+
+pub(super) struct Fetch;
+
+/// More than any manifest has; its reader refuses what is too long.
+const MANIFEST_LIMIT: usize = 2 << 20;
+
+/// Where the private copy of the source lies.
+pub(super) fn source_folder(run: &Run) -> PathBuf {
+    scratch(run).join("source")
+}
+
+/// Everything a deployment writes before its release is frozen.
+pub(super) fn scratch(run: &Run) -> PathBuf {
+    run.context
+        .parts
+        .layout
+        .scratch(&run.deployment.environment, run.deployment.id)
+}
+
+fn source(run: &Run) -> Result<&SourceId, Failure> {
+    match &run.deployment.act {
+        Act::Deploy { source } => Ok(source),
+        _ => Err(Failure::new(
+            Kind::Internal,
+            "cannot fetch a source: this act has none",
+        )),
+    }
+}
+
+/// Refuses what would leave too little space, before it is written.
+pub(super) fn check_space(run: &Run, needed: u64, what: &str) -> Result<(), Failure> {
+    let parts = &run.context.parts;
+    let folder = parts.layout.data();
+    let free = parts
+        .files
+        .free_bytes(folder)
+        .map_err(|e| on_disk("measure", folder, &e))?;
+    let least = parts.settings.min_free.0;
+    if free.saturating_sub(needed) >= least {
+        return Ok(());
+    }
+    let message = format!(
+        "cannot {what}: the disk has {} free, about {} are needed and {} must stay free",
+        ByteSize(free),
+        ByteSize(needed),
+        ByteSize(least)
+    );
+    Err(Failure::new(Kind::Unavailable, message)
+        .hint("free some space (see `hostkit doctor`), then deploy again"))
+}
+
+/// Writes the source; also called by the build, which may use it up, when it has to begin again.
+pub(super) async fn write_source(run: &Run) -> Result<(), Failure> {
+    let parts = &run.context.parts;
+    let (project, source) = (&run.deployment.environment.project, source(run)?);
+    let files = parts.sources.list(project, source).await?;
+    let bytes = files.iter().map(|file| match file.content {
+        SourceContent::File { size, .. } => size,
+        SourceContent::Link { .. } => 0,
+    });
+    check_space(run, bytes.sum(), "write the source")?;
+    let folder = scratch(run);
+    parts
+        .files
+        .create_folder(&folder)
+        .map_err(|e| on_disk("create", &folder, &e))?;
+    parts.sources.fetch(project, source, &source_folder(run)).await?;
+    Ok(())
+}
+
+fn read_manifest(run: &Run) -> Result<Manifest, Failure> {
+    let path = source_folder(run).join(manifest::FILE_NAME);
+    let bytes = run.context.parts.files.read_at(&path, 0, MANIFEST_LIMIT);
+    let bytes = bytes.map_err(|e| on_disk("read", &path, &e))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Failure::new(
+            Kind::Invalid,
+            format!("cannot read `{}`: it is not UTF-8", manifest::FILE_NAME),
+        )
+    })?;
+    manifest::parse(&text).map_err(|problems| problems.into_failure(manifest::FILE_NAME))
+}
+
+/// What this version cannot run is refused, so that nobody believes that it ran.
+fn check_abilities(manifest: &Manifest, release_line: bool) -> Result<(), Failure> {
+    let refused = |what: &str, hint: &str| {
+        Err(Failure::new(
+            Kind::Invalid,
+            format!("cannot deploy: this version does not run {what} yet"),
+        )
+        .hint(hint))
+    };
+    if manifest.release_command.is_some() {
+        return refused(
+            "release commands (`command` in [releases])",
+            "take it out and run the command with `hostkit run`",
+        );
+    }
+    if release_line {
+        return refused(
+            "the `release:` line of a Procfile",
+            "take it out and run the command with `hostkit run`",
+        );
+    }
+    if !manifest.cron.is_empty() {
+        return refused(
+            "commands by the clock ([[cron]])",
+            "take them out and call `hostkit run` from the system's cron",
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a source of another project, and a release that lacks a required variable.
+pub(super) fn check_fits(run: &Run, manifest: &Manifest) -> Result<(), Failure> {
+    let id = &run.deployment.environment;
+    if let Some(name) = manifest.name.as_ref().filter(|name| **name != id.project) {
+        let message = format!(
+            "cannot deploy to `{}`: `{}` says the project is `{name}`",
+            id.project,
+            manifest::FILE_NAME
+        );
+        return Err(Failure::new(Kind::Invalid, message)
+            .hint(format!("deploy with `--project {name}`, or change the file")));
+    }
+    let user = run.context.parts.store.variables(id)?;
+    let missing: Vec<VariableName> = missing(manifest, &user);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
+    let which = if missing.len() == 1 {
+        "variable"
+    } else {
+        "variables"
+    };
+    let message = format!(
+        "cannot deploy to `{id}`: the required {which} {} has no value",
+        names.join(", ")
+    );
+    Err(Failure::new(Kind::Invalid, message)
+        .hint(format!("set it with `hostkit env set {}=VALUE`", missing[0])))
+}
+
+#[async_trait::async_trait]
+impl Step for Fetch {
+    fn name(&self) -> StepName {
+        StepName::Fetch
+    }
+
+    async fn run(&self, run: &mut Run) -> Result<(), Failure> {
+        self.undo(run).await?;
+        write_source(run).await?;
+        let manifest = read_manifest(run)?;
+        let procfile = (run.context.parts.procfile)(&source_folder(run))?;
+        check_abilities(&manifest, procfile.as_ref().is_some_and(|p| p.release.is_some()))?;
+        check_fits(run, &manifest)?;
+        run.saved.manifest = Some(manifest);
+        run.saved.procfile = procfile;
+        Ok(())
+    }
+
+    async fn undo(&self, run: &mut Run) -> Result<(), Failure> {
+        run.context.remove(scratch(run)).await
+    }
+}

@@ -1,0 +1,233 @@
+//! What must be there before the release starts: the aim of the deployment is fixed, and its processes have their
+//! stable ports. Migrations and backups will have their place here.
+
+use hostkit_core::deployment::{Act, StepName};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::manifest::Reach;
+use hostkit_core::names::{ProcessName, ReleaseName};
+use hostkit_core::plan::hosts::{self, Holder};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::release::Release;
+use hostkit_store::{Live, Standing};
+
+use super::Step;
+use crate::context::Context;
+use crate::run::Run;
+
+pub(super) struct Prepare;
+
+fn nothing_live(id: &EnvironmentId, verb: &str) -> Failure {
+    Failure::new(
+        Kind::Conflict,
+        format!("cannot {verb} `{id}`: nothing was deployed yet"),
+    )
+    .hint("deploy first with `hostkit deploy`")
+}
+
+/// The most instances of one process.
+const MOST: u16 = 64;
+
+/// How an environment shall stand after an act, from how it stands. Pure but for the look at the release; also asked
+/// when an act is submitted, to refuse at once what cannot be done.
+pub(crate) fn aim(
+    context: &Context,
+    id: &EnvironmentId,
+    act: &Act,
+    before: &Standing,
+    new: Option<(&ReleaseName, u64)>,
+) -> Result<Standing, Failure> {
+    let live = |verb: &str| before.live.clone().ok_or_else(|| nothing_live(id, verb));
+    let generation = new.map_or(0, |(_, generation)| generation);
+    // The release before stays the one to go back to when the same release is started anew.
+    let onto = |release: ReleaseName| Standing {
+        previous: match &before.live {
+            Some(live) if live.release != release => Some(live.release.clone()),
+            _ => before.previous.clone(),
+        },
+        live: Some(Live { release, generation }),
+        stopped: false,
+        counts: before.counts.clone(),
+    };
+    let standing = match act {
+        Act::Deploy { .. } | Act::Apply => {
+            if *act == Act::Apply {
+                live("apply variables to")?;
+            }
+            let Some((release, _)) = new else {
+                return Ok(before.clone());
+            };
+            let stopped = before.stopped && *act == Act::Apply;
+            Standing {
+                stopped,
+                ..onto(release.clone())
+            }
+        }
+        Act::Rollback { to } => {
+            context.release(id, to)?;
+            onto(to.clone())
+        }
+        Act::Restart => {
+            let live = live("restart")?;
+            if before.stopped {
+                return Err(
+                    Failure::new(Kind::Conflict, format!("cannot restart `{id}`: it is stopped"))
+                        .hint("start it with `hostkit start`"),
+                );
+            }
+            onto(live.release)
+        }
+        Act::Start => {
+            let live = live("start")?;
+            if before.stopped {
+                onto(live.release)
+            } else {
+                before.clone()
+            }
+        }
+        Act::Stop => {
+            live("stop")?;
+            Standing {
+                stopped: true,
+                ..before.clone()
+            }
+        }
+        Act::Scale { process, count } => {
+            let live = live("scale")?;
+            check_scale(context, id, &live.release, process, *count)?;
+            let mut counts = before.counts.clone();
+            counts.insert(process.clone(), *count);
+            Standing {
+                counts,
+                ..before.clone()
+            }
+        }
+    };
+    Ok(standing)
+}
+
+fn check_scale(
+    context: &Context,
+    id: &EnvironmentId,
+    release: &ReleaseName,
+    process: &ProcessName,
+    count: u16,
+) -> Result<(), Failure> {
+    let release = context.release(id, release)?;
+    if !release.processes.contains_key(process) {
+        let names: Vec<String> = release.processes.keys().map(|n| format!("`{n}`")).collect();
+        let hint = match names.is_empty() {
+            true => "its files are served by the front door; there is nothing to scale".to_owned(),
+            false => format!("its processes are {}", names.join(", ")),
+        };
+        let message = format!("cannot scale `{process}` of `{id}`: the live release has no such process");
+        return Err(Failure::new(Kind::NotFound, message).hint(hint));
+    }
+    if count > MOST {
+        let message = format!("cannot scale `{process}` of `{id}` to {count}: the most is {MOST}");
+        return Err(Failure::new(Kind::Invalid, message));
+    }
+    Ok(())
+}
+
+/// Refuses a release that claims a host name somebody else has: traffic of others is nobody's to take, and a name that
+/// would not lead here must not look as if it did.
+fn check_hosts(run: &Run, release: &Release) -> Result<(), Failure> {
+    let (context, id) = (&run.context, &run.deployment.environment);
+    let claimed = &release.manifest.hosts;
+    if claimed.is_empty() || !id.environment.is_production() {
+        return Ok(());
+    }
+    let environments = context.parts.store.environments()?;
+    let mut others = Vec::with_capacity(environments.len());
+    for other in &environments {
+        let live = match &other.live {
+            Some(live) if other.id.environment.is_production() => {
+                Some(context.release(&other.id, &live.release)?)
+            }
+            _ => None,
+        };
+        others.push((&other.id, live));
+    }
+    let others = others.iter().map(|(id, live)| {
+        let hosts = live.as_ref().map_or(&[][..], |release| &release.manifest.hosts);
+        (*id, hosts)
+    });
+    let taken = hosts::taken(id, claimed, &context.parts.settings.base_host, others);
+    let Some((host, holder)) = taken.first() else {
+        return Ok(());
+    };
+    let whose = match holder {
+        Holder::Hostkit => "HostKit's own",
+        Holder::AnotherProject => "taken by another project",
+        Holder::SameProject => "that of another environment of this project",
+    };
+    let message = format!("cannot deploy to `{id}`: the host `{host}` is {whose}");
+    Err(Failure::new(Kind::Conflict, message).hint("take it out of `hosts` in hostkit.toml"))
+}
+
+#[async_trait::async_trait]
+impl Step for Prepare {
+    fn name(&self) -> StepName {
+        StepName::Prepare
+    }
+
+    async fn run(&self, run: &mut Run) -> Result<(), Failure> {
+        let (context, id) = (run.context.clone(), run.deployment.environment.clone());
+        if let Act::Rollback { to } = &run.deployment.act {
+            run.saved.release = Some(to.clone());
+        }
+        let new = run
+            .saved
+            .release
+            .as_ref()
+            .map(|release| (release, run.deployment.id));
+        let fallback = run
+            .saved
+            .before
+            .live
+            .as_ref()
+            .map(|live| (&live.release, run.deployment.id));
+        let mut wanted = aim(
+            &context,
+            &id,
+            &run.deployment.act,
+            &run.saved.before,
+            new.or(fallback),
+        )?;
+        let Some(live) = &wanted.live else {
+            return Err(nothing_live(&id, "change"));
+        };
+        run.saved.release = Some(live.release.clone());
+        let release = context.release(&id, &live.release)?;
+        let before = run.saved.before.live.as_ref();
+        if before.is_none_or(|before| before.release != live.release) {
+            check_hosts(run, &release)?;
+        }
+        // A number asked for by `scale` goes with its process.
+        wanted
+            .counts
+            .retain(|name, _| release.processes.contains_key(name));
+        let with_port = release
+            .processes
+            .iter()
+            .filter(|(_, p)| p.rule.reach != Reach::Unreachable);
+        let mut names: Vec<ProcessName> = with_port.map(|(name, _)| name.clone()).collect();
+        if release.artifact.files.is_some() && names.is_empty() {
+            names.push(ProcessName::web());
+        }
+        for name in names {
+            context
+                .parts
+                .store
+                .assign_port(&id, &name, context.parts.port_is_free)?;
+        }
+        run.saved.wanted = Some(wanted);
+        run.hide();
+        Ok(())
+    }
+
+    async fn undo(&self, run: &mut Run) -> Result<(), Failure> {
+        run.saved.wanted = None;
+        Ok(())
+    }
+}

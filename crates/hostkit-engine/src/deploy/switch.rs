@@ -1,0 +1,163 @@
+//! Traffic on the new instances: the state first, in one transaction, then the front door, then what was promised is
+//! observed. Until this step is done the old instances run and everything can be taken back.
+
+use std::time::Duration;
+
+use hostkit_core::deployment::StepName;
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::VariableName;
+use hostkit_core::variables::dotenv;
+use hostkit_store::{Live, Standing};
+use tokio::time::Instant;
+
+use super::Step;
+use super::check::{ended, explained, fallen, observe};
+use crate::context::on_disk;
+use crate::probing;
+use crate::routing;
+use crate::run::Run;
+
+pub(super) struct Switch;
+
+/// How long the front door may take to show a release whose table it took.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it is waited for to take a table back. It is tried again, and the loops see to it as well.
+const BACK: Duration = Duration::from_secs(1);
+
+/// Makes an environment stand as given, for everybody who looks: state, front door, link, `.env`.
+async fn put(run: &Run, standing: &Standing, patience: Duration) -> Result<(), Failure> {
+    let (context, id) = (&run.context, &run.deployment.environment);
+    context.parts.store.switch(id, standing)?;
+    // The files follow also where the front door does not answer: a release that is taken back leaves no link to itself.
+    let routed = route(run, patience).await;
+    write_files(run, standing)?;
+    routed
+}
+
+/// What people and one-off commands go by on the disk: the link to the live release, its variables.
+fn write_files(run: &Run, standing: &Standing) -> Result<(), Failure> {
+    let (context, id) = (&run.context, &run.deployment.environment);
+    let (files, layout) = (&context.parts.files, &context.parts.layout);
+    let (link, dotenv) = (layout.current(id), layout.dotenv(id));
+    match &standing.live {
+        Some(live) => {
+            let target = layout.release(id, &live.release);
+            files
+                .point_link(&link, &target)
+                .map_err(|e| on_disk("link", &link, &e))?;
+            let variables = context.parts.store.release_variables(id, &live.release)?;
+            let pairs: Vec<(VariableName, String)> = variables
+                .into_iter()
+                .map(|(name, value)| (name, value.reveal().to_owned()))
+                .collect();
+            let text = dotenv::write(&pairs);
+            files
+                .write_private(&dotenv, text.as_bytes())
+                .map_err(|e| on_disk("write", &dotenv, &e))
+        }
+        None => {
+            files.remove(&link).map_err(|e| on_disk("remove", &link, &e))?;
+            files.remove(&dotenv).map_err(|e| on_disk("remove", &dotenv, &e))
+        }
+    }
+}
+
+/// Hands the table over. A front door that is just being started again is waited for.
+async fn route(run: &Run, patience: Duration) -> Result<(), Failure> {
+    let begun = Instant::now();
+    loop {
+        match routing::apply(&run.context).await {
+            Err(failure) if failure.kind.is_retryable() && begun.elapsed() < patience => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Waits until the front door answers with the release an environment shall have, where requests from outside are
+/// answered at all.
+pub(super) async fn seen(run: &Run, standing: &Standing, patience: Duration) -> Result<(), Failure> {
+    let (context, id) = (&run.context, &run.deployment.environment);
+    let path = probing::public_path(context, id, standing);
+    let (Some(path), Some(Live { release, .. })) = (path, &standing.live) else {
+        return Ok(());
+    };
+    let host = probing::host(context, id);
+    let begun = Instant::now();
+    loop {
+        let why = match context.parts.front_door.visit(&host, &path).await {
+            Ok(visit) if visit.release.as_ref() == Some(release) => return Ok(()),
+            Ok(visit) => {
+                let found = visit
+                    .release
+                    .map_or("no release".into(), |r| format!("release {r}"));
+                format!("it answered {} for {found}", visit.status)
+            }
+            Err(why) => why,
+        };
+        let prefix = format!("{id}");
+        let aside = context
+            .router
+            .put_aside()
+            .into_iter()
+            .find(|entry| entry.route.starts_with(&prefix));
+        if begun.elapsed() >= patience || aside.is_some() {
+            let why = aside.map_or(why, |entry| format!("its route was put aside: {}", entry.reason));
+            let message = format!("cannot see release `{release}` through the front door at {host}: {why}");
+            return Err(Failure::new(Kind::Unavailable, message).hint("see `hostkit doctor`"));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// New instances must stay up under traffic for a moment; the old ones still run.
+async fn settled(run: &Run) -> Result<(), Failure> {
+    let new = run.new_instances()?;
+    if new.is_empty() {
+        return Ok(());
+    }
+    let begun = Instant::now();
+    let settings = &run.context.parts.settings;
+    let mut time = settings.settle;
+    loop {
+        let there = observe(run, &new).await?;
+        if run.is_of_new_release() && there.iter().any(|i| i.address.is_none()) {
+            time = time.max(settings.worker_settle);
+        }
+        match fallen(&new, &there) {
+            None => {}
+            Some(Ok(instance)) => return Err(explained(run, ended(instance)).await),
+            Some(Err(id)) => {
+                return Err(Failure::new(
+                    Kind::Internal,
+                    format!("cannot keep `{id}` running: it disappeared"),
+                ));
+            }
+        }
+        let left = time.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return Ok(());
+        }
+        tokio::time::sleep(left.min(Duration::from_millis(25))).await;
+    }
+}
+
+#[async_trait::async_trait]
+impl Step for Switch {
+    fn name(&self) -> StepName {
+        StepName::Switch
+    }
+
+    async fn run(&self, run: &mut Run) -> Result<(), Failure> {
+        let wanted = run.wanted()?.clone();
+        put(run, &wanted, run.context.parts.settings.front_door_patience).await?;
+        seen(run, &wanted, PATIENCE).await?;
+        settled(run).await
+    }
+
+    async fn undo(&self, run: &mut Run) -> Result<(), Failure> {
+        let patience = run.context.parts.settings.front_door_patience.min(BACK);
+        put(run, &run.saved.before.clone(), patience).await
+    }
+}

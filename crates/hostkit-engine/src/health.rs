@@ -1,0 +1,232 @@
+//! How HostKit itself is: fast checks for machines, findings for people.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostkit_core::kind::Failure;
+use hostkit_core::size::ByteSize;
+use hostkit_core::workload::{Instance, InstanceState, Scope};
+use tokio::time::Instant;
+
+use crate::context::Context;
+use crate::wanted;
+
+/// The outcome of one check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// `database`, `front_door` or `disk`.
+    pub name: &'static str,
+    /// Why it is not well; nothing where it is.
+    pub problem: Option<String>,
+    /// How long the look took.
+    pub latency_ms: u64,
+}
+
+/// All checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthReport {
+    /// In a fixed order.
+    pub checks: Vec<HealthCheck>,
+}
+
+impl HealthReport {
+    /// Whether every check is well.
+    pub fn is_healthy(&self) -> bool {
+        self.checks.iter().all(|c| c.problem.is_none())
+    }
+}
+
+/// Something `hostkit doctor` found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What was looked at: `front door`, `shop/production web`.
+    pub subject: String,
+    /// What was found.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// As it should be.
+    Fine,
+    /// Worth a look.
+    Warning,
+    /// Something does not work.
+    Problem,
+}
+
+/// The longest one check may take; what takes longer is not well.
+const PATIENCE: Duration = Duration::from_millis(80);
+
+async fn check(name: &'static str, look: impl Future<Output = Result<(), String>>) -> HealthCheck {
+    let begun = Instant::now();
+    let outcome = tokio::time::timeout(PATIENCE, look).await;
+    let problem = match outcome {
+        Ok(outcome) => outcome.err(),
+        Err(_) => Some(format!("no answer within {} ms", PATIENCE.as_millis())),
+    };
+    HealthCheck {
+        name,
+        problem,
+        latency_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// A look that blocks, made where it holds up nobody.
+async fn aside(look: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
+    tokio::task::spawn_blocking(look)
+        .await
+        .unwrap_or_else(|e| Err(e.to_string()))
+}
+
+fn disk(context: &Context) -> Result<(), String> {
+    let parts = &context.parts;
+    let free = parts
+        .files
+        .free_bytes(parts.layout.data())
+        .map_err(|e| e.to_string())?;
+    match free < parts.settings.min_free.0 {
+        true => Err(format!("only {} are free", ByteSize(free))),
+        false => Ok(()),
+    }
+}
+
+pub(crate) async fn report(context: &Arc<Context>) -> HealthReport {
+    let (for_database, for_disk) = (context.clone(), context.clone());
+    let database = aside(move || for_database.parts.store.ping().map_err(|e| e.message));
+    let front_door = async {
+        context
+            .parts
+            .traffic
+            .status()
+            .await
+            .map(|_| ())
+            .map_err(|e| e.message)
+    };
+    let disk = aside(move || disk(&for_disk));
+    let (database, front_door, disk) = tokio::join!(
+        check("database", database),
+        check("front_door", front_door),
+        check("disk", disk)
+    );
+    HealthReport {
+        checks: vec![database, front_door, disk],
+    }
+}
+
+pub(crate) async fn doctor(context: &Arc<Context>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = report(context).await.checks.into_iter().map(finding).collect();
+    for entry in context.router.put_aside() {
+        findings.push(Finding {
+            level: Level::Problem,
+            subject: format!("route {}", entry.route),
+            message: format!("the front door does not serve it: {}", entry.reason),
+            hint: None,
+        });
+    }
+    for conflict in context.router.conflicts() {
+        findings.push(Finding {
+            level: Level::Warning,
+            subject: format!("host {}", conflict.host),
+            message: format!(
+                "`{}` claims it, but `{}` has it",
+                conflict.refused, conflict.holder
+            ),
+            hint: Some("take it out of `hosts` in one of the two hostkit.toml".into()),
+        });
+    }
+    match instances(context).await {
+        Ok(found) => findings.extend(found),
+        Err(failure) => findings.push(Finding {
+            level: Level::Problem,
+            subject: "instances".into(),
+            message: failure.message,
+            hint: failure.hint,
+        }),
+    }
+    findings
+}
+
+fn finding(check: HealthCheck) -> Finding {
+    let subject = check.name.replace('_', " ");
+    match check.problem {
+        None => Finding {
+            level: Level::Fine,
+            message: match check.name {
+                "disk" => "has room".to_owned(),
+                _ => format!("answers in {} ms", check.latency_ms),
+            },
+            hint: None,
+            subject,
+        },
+        Some(problem) => Finding {
+            level: Level::Problem,
+            message: problem,
+            hint: Some(match check.name {
+                "disk" => "free some space; deployments are refused until then".into(),
+                "front_door" => "it is started again by itself; if not, run `hostkit up` again".into(),
+                _ => "see `logs/control.log` in the data folder".to_owned(),
+            }),
+            subject,
+        },
+    }
+}
+
+/// How an instance stands that does not run.
+fn standstill(instance: &Instance) -> String {
+    let state = match instance.state {
+        InstanceState::CrashLoop => "it crashes again and again",
+        _ => "it does not run",
+    };
+    let times = match instance.restarts {
+        0 => None,
+        1 => Some("1 restart".to_owned()),
+        restarts => Some(format!("{restarts} restarts")),
+    };
+    let exit = instance.last_exit.as_ref().map(ToString::to_string);
+    let known: Vec<String> = exit.into_iter().chain(times).collect();
+    if known.is_empty() {
+        return state.to_owned();
+    }
+    format!("{state} ({})", known.join(", "))
+}
+
+/// Instances that do not do well, and environments that lack some.
+async fn instances(context: &Context) -> Result<Vec<Finding>, Failure> {
+    let observed = context.parts.runtime.observe(&Scope::default()).await?;
+    let mut findings = Vec::new();
+    for environment in context.parts.store.environments()? {
+        let id = &environment.id;
+        let wanted = wanted::instances(&wanted::counts(context, id, &environment.standing())?);
+        for name in &wanted {
+            let instance = observed.iter().find(|i| i.id == *name);
+            if instance.is_some_and(|instance| instance.state == InstanceState::Running) {
+                continue;
+            }
+            let message = instance.map_or_else(|| "it does not run".to_owned(), standstill);
+            findings.push(Finding {
+                level: Level::Problem,
+                subject: name.to_string(),
+                message,
+                hint: Some(format!(
+                    "see `hostkit logs --project {} --process {}`",
+                    id.project, name.workload.process
+                )),
+            });
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding {
+            level: Level::Fine,
+            subject: "instances".into(),
+            message: "all that should run does".into(),
+            hint: None,
+        });
+    }
+    Ok(findings)
+}

@@ -1,0 +1,285 @@
+//! Verbs over time: deployments, and the loops that keep things as they should be. Sees the world only through the
+//! traits of `hostkit-core`, and the state through `hostkit-store`.
+
+mod context;
+mod deletion;
+mod deploy;
+mod events;
+pub mod faults;
+mod feed;
+pub mod health;
+mod journal;
+mod lanes;
+mod one_off;
+pub mod parts;
+mod probing;
+mod ready;
+mod reconcile;
+mod routing;
+mod run;
+mod saga;
+mod variables;
+mod wanted;
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use futures_util::Stream;
+use futures_util::future::try_join_all;
+use hostkit_core::access::Role;
+use hostkit_core::deployment::{Act, Deployment, DeploymentId};
+use hostkit_core::event::{Event, What};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::log::{LogLine, LogQuery};
+use hostkit_core::names::{ProjectName, ReleaseName, VariableName};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::secret::Secret;
+use hostkit_core::traits::{ExecStreams, LogLines};
+use hostkit_core::variables::Variables;
+use hostkit_core::workload::{Instance, InstanceState, Scope, WorkloadId};
+use hostkit_store::{EventQuery, Project, Store};
+use tokio::task::JoinHandle;
+
+use context::{Context, locked};
+use lanes::LaneSet;
+
+pub use faults::FaultPlan;
+pub use health::{Finding, HealthCheck, HealthReport, Level};
+pub use one_off::OneOffRequest;
+pub use parts::{Parts, Procfile, ReadProcfile, Settings};
+
+/// What a follower of a deployment is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeploymentUpdate {
+    /// A line of its log.
+    Line(LogLine),
+    /// It changed: its state, a step, its release.
+    Changed(Box<Deployment>),
+}
+
+/// Updates as they come.
+pub type DeploymentUpdates = Pin<Box<dyn Stream<Item = DeploymentUpdate> + Send>>;
+/// Events as they come.
+pub type Events = Pin<Box<dyn Stream<Item = Event> + Send>>;
+
+/// The engine. One per data folder.
+pub struct Engine {
+    context: Arc<Context>,
+    lanes: LaneSet,
+    loops: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Takes up what a former process left: finishes or undoes deployments, runs queued ones, starts the loops.
+    /// Returns before they are done.
+    pub async fn start(parts: Parts) -> Result<Arc<Engine>, Failure> {
+        let context = Arc::new(Context::new(parts));
+        // Weak: the store is part of the context, and must not keep it alive.
+        let told = Arc::downgrade(&context);
+        context.parts.store.listen(move |event| {
+            if let Some(context) = told.upgrade() {
+                context.feeds.take(event);
+                // Without a follower there is nobody to tell, which is no error.
+                drop(context.events.send(event.clone()));
+            }
+        });
+        // What served before this process began goes on to serve; only what is started from now on has to prove itself.
+        for instance in context.parts.runtime.observe(&Scope::default()).await? {
+            if instance.state == InstanceState::Running {
+                context.ready.mark(&instance);
+            }
+        }
+        let version = context.parts.settings.version.clone();
+        context
+            .parts
+            .store
+            .record(None, What::ControlStarted { version })?;
+        let lanes = LaneSet::new(context.clone());
+        lanes.take_up()?;
+        let mut loops = reconcile::start(&context);
+        loops.push(tokio::spawn(deletion::take_up(context.clone(), lanes.clone())));
+        Ok(Arc::new(Engine {
+            context,
+            lanes,
+            loops: Mutex::new(loops),
+        }))
+    }
+
+    /// Ends all loops and deployments at their next pause; what was not finished is taken up at the next start.
+    /// Instances keep running.
+    pub async fn stop(&self) {
+        self.lanes.close().await;
+        let loops = std::mem::take(&mut *locked(&self.loops));
+        for task in &loops {
+            task.abort();
+        }
+        for task in loops {
+            drop(task.await);
+        }
+        self.context.repairs.lock().await.shutdown().await;
+    }
+
+    /// Stops every instance of every environment, by its own stop rule (`hostkit down`); they are started again at
+    /// the next start. To be called after [`Engine::stop`].
+    pub async fn stop_instances(&self) -> Result<(), Failure> {
+        let runtime = &self.context.parts.runtime;
+        let observed = runtime.observe(&Scope::default()).await?;
+        let mut workloads: Vec<WorkloadId> = observed.into_iter().map(|i| i.id.workload).collect();
+        workloads.sort();
+        workloads.dedup();
+        try_join_all(workloads.iter().map(|workload| runtime.remove(workload))).await?;
+        Ok(())
+    }
+
+    /// The state, to read from.
+    pub fn store(&self) -> &Store {
+        &self.context.parts.store
+    }
+
+    /// Creates a project with its production environment. A name that is taken is a Conflict.
+    pub async fn create_project(&self, name: &ProjectName) -> Result<Project, Failure> {
+        let project = self.store().create_project(name)?;
+        self.context.wake.notify_one();
+        Ok(project)
+    }
+
+    /// Deletes a project with everything of it: deployments end, instances stop, files and rows go. Idempotent while
+    /// it lasts; taken up again at the next start if interrupted. Returns when nothing is left.
+    pub async fn delete_project(&self, name: &ProjectName) -> Result<(), Failure> {
+        deletion::delete(&self.context, &self.lanes, name).await
+    }
+
+    /// Queues an act. The environment is made by a first `Deploy` to it. Refuses what cannot be done (an unknown
+    /// project or release, a restart of nothing); a `Deploy` takes the place of older ones that still wait.
+    pub async fn submit(
+        &self,
+        environment: &EnvironmentId,
+        act: Act,
+        trigger: &str,
+    ) -> Result<Deployment, Failure> {
+        let store = self.store();
+        if let Act::Deploy { source } = &act {
+            store.project(&environment.project)?;
+            let sources = &self.context.parts.sources;
+            sources.list(&environment.project, source).await?;
+            store.ensure_environment(environment)?;
+        }
+        let now = store.environment(environment)?.standing();
+        // What is under way may make it possible; then it is asked again when its turn comes.
+        if !self.is_busy(environment)? {
+            deploy::aim(&self.context, environment, &act, &now, None)?;
+        }
+        let deployment = store.submit(environment, &act, trigger)?;
+        self.lanes.wake(environment);
+        Ok(deployment)
+    }
+
+    fn is_busy(&self, environment: &EnvironmentId) -> Result<bool, Failure> {
+        Ok(self
+            .store()
+            .unfinished_deployments()?
+            .iter()
+            .any(|d| d.environment == *environment))
+    }
+
+    /// The release a rollback without a name goes to: the one that was live before. Conflict where there is none.
+    pub fn previous_release(&self, environment: &EnvironmentId) -> Result<ReleaseName, Failure> {
+        self.store().environment(environment)?.previous.ok_or_else(|| {
+            let message =
+                format!("cannot roll back `{environment}`: there is no release before the live one");
+            Failure::new(Kind::Conflict, message).hint("see what there is with `hostkit releases`")
+        })
+    }
+
+    /// The log and the changes of a deployment from its beginning; ends when it is final and all was told.
+    pub async fn follow(&self, id: DeploymentId) -> Result<DeploymentUpdates, Failure> {
+        feed::follow(self.context.clone(), id)
+    }
+
+    /// What [`Engine::follow`] would tell up to now; ends there.
+    pub async fn told(&self, id: DeploymentId) -> Result<DeploymentUpdates, Failure> {
+        feed::told(self.context.clone(), id)
+    }
+
+    /// Waits until a deployment is final.
+    pub async fn wait(&self, id: DeploymentId) -> Result<Deployment, Failure> {
+        feed::wait(&self.context, id).await
+    }
+
+    /// Running copies, as they are found now.
+    pub async fn instances(&self, scope: &Scope) -> Result<Vec<Instance>, Failure> {
+        self.context.parts.runtime.observe(scope).await
+    }
+
+    /// What programs of an environment printed; values of its variables are masked.
+    pub async fn logs(&self, environment: &EnvironmentId, query: &LogQuery) -> Result<LogLines, Failure> {
+        variables::masked_logs(&self.context, environment, query).await
+    }
+
+    /// Runs a one-off command with the folder and the variables of a release. Ends when the streams are dropped.
+    pub async fn run(
+        &self,
+        environment: &EnvironmentId,
+        request: OneOffRequest,
+    ) -> Result<ExecStreams, Failure> {
+        one_off::run(&self.context, environment, request).await
+    }
+
+    /// Sets and removes variables; they take effect with the next deployment or `Act::Apply`. Makes the environment
+    /// where its project exists. All or nothing.
+    pub async fn set_variables(
+        &self,
+        environment: &EnvironmentId,
+        set: Variables,
+        unset: &[VariableName],
+        by: &str,
+    ) -> Result<(), Failure> {
+        variables::set(&self.context, environment, &set, unset, by)
+    }
+
+    /// The value of one variable, for a caller who may see it; an event says who asked.
+    pub fn reveal_variable(
+        &self,
+        environment: &EnvironmentId,
+        name: &VariableName,
+        by: &str,
+    ) -> Result<Secret, Failure> {
+        variables::reveal(&self.context, environment, name, by)
+    }
+
+    /// All variables of an environment, for a caller who may see them; an event says who asked.
+    pub fn export_variables(&self, environment: &EnvironmentId, by: &str) -> Result<Variables, Failure> {
+        variables::export(&self.context, environment, by)
+    }
+
+    /// Makes a token; the result is its text, which is stored nowhere.
+    pub fn create_token(
+        &self,
+        name: &str,
+        role: Role,
+        project: Option<&ProjectName>,
+    ) -> Result<Secret, Failure> {
+        self.store().create_token(name, role, project)
+    }
+
+    /// Revokes a token.
+    pub fn revoke_token(&self, name: &str) -> Result<(), Failure> {
+        self.store().revoke_token(name)
+    }
+
+    /// Events that happened, and, where asked, those that will. A follower that is too slow is shown what it missed
+    /// from the state.
+    pub fn events(&self, query: &EventQuery, follow: bool) -> Result<Events, Failure> {
+        events::stream(&self.context, query, follow)
+    }
+
+    /// How HostKit is: database, front door, disk. Takes less than 100 ms, whatever is broken.
+    pub async fn health(&self) -> HealthReport {
+        health::report(&self.context).await
+    }
+
+    /// What is worth a look.
+    pub async fn doctor(&self) -> Vec<Finding> {
+        health::doctor(&self.context).await
+    }
+}

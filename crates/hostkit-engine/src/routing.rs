@@ -1,0 +1,143 @@
+//! The route table: made from the state and from what runs, handed over when it differs from the one in force.
+
+use std::collections::BTreeMap;
+
+use hostkit_core::event::What;
+use hostkit_core::kind::Failure;
+use hostkit_core::names::ProcessName;
+use hostkit_core::plan::routes::{self, HostConflict, LiveRelease, RoutedEnvironment};
+use hostkit_core::route::{Backend, BackendId, PutAside, RouteTable};
+use hostkit_core::workload::{Instance, InstanceId, Scope};
+use hostkit_store::Environment;
+
+use crate::context::{Context, locked};
+use crate::wanted;
+
+/// What was last handed over. One lock around making and handing over: tables never overtake each other.
+#[derive(Default)]
+pub(crate) struct Router {
+    last: tokio::sync::Mutex<Option<RouteTable>>,
+    put_aside: std::sync::Mutex<Vec<PutAside>>,
+    conflicts: std::sync::Mutex<Vec<HostConflict>>,
+}
+
+impl Router {
+    /// Entries the front door put aside.
+    pub(crate) fn put_aside(&self) -> Vec<PutAside> {
+        locked(&self.put_aside).clone()
+    }
+
+    /// Host names that two environments claim.
+    pub(crate) fn conflicts(&self) -> Vec<HostConflict> {
+        locked(&self.conflicts).clone()
+    }
+}
+
+/// Brings the table that the state asks for in force. The front door is asked which one it has: it may have been
+/// started again, or have lost its disk.
+pub(crate) async fn apply(context: &Context) -> Result<(), Failure> {
+    let mut last = context.router.last.lock().await;
+    let mut table = plan(context).await?;
+    let known = context.parts.traffic.status().await?.version;
+    if let Some(last) = &*last {
+        if last.routes == table.routes && last.version == known {
+            return Ok(());
+        }
+        table.version = last.version;
+    }
+    table.version = table.version.max(known) + 1;
+    let applied = context.parts.traffic.apply(&table).await?;
+    *last = Some(table);
+    drop(last);
+    tell_put_aside(context, applied.put_aside);
+    Ok(())
+}
+
+/// Whether the front door still has the table that was last handed over. A look at it alone, not at what runs.
+pub(crate) async fn is_in_force(context: &Context) -> bool {
+    let last = context.router.last.lock().await;
+    let version = last.as_ref().map(|table| table.version);
+    let status = context.parts.traffic.status().await;
+    status.is_ok_and(|status| Some(status.version) == version)
+}
+
+async fn plan(context: &Context) -> Result<RouteTable, Failure> {
+    let environments = context.parts.store.environments()?;
+    // Looked at here, under the lock: an older look could take traffic from instances that are live by now.
+    let observed = context.parts.runtime.observe(&Scope::default()).await?;
+    let mut releases = Vec::with_capacity(environments.len());
+    for environment in &environments {
+        let live = environment.live.as_ref();
+        releases.push(
+            live.map(|live| context.release(&environment.id, &live.release))
+                .transpose()?,
+        );
+    }
+    let mut routed = Vec::with_capacity(environments.len());
+    for (environment, release) in environments.iter().zip(&releases) {
+        let live = match release {
+            Some(release) => Some(LiveRelease {
+                release,
+                folder: context.parts.layout.release(&environment.id, &release.name),
+                backends: backends(context, environment, &observed)?,
+            }),
+            None => None,
+        };
+        routed.push(RoutedEnvironment {
+            id: environment.id.clone(),
+            live,
+            stopped: environment.stopped,
+            extra_hosts: Vec::new(),
+            ports: environment.ports.clone(),
+        });
+    }
+    let settings = &context.parts.settings;
+    let planned = routes::table(0, &settings.base_host, settings.api_address, &routed);
+    *locked(&context.router.conflicts) = planned.conflicts;
+    Ok(planned.table)
+}
+
+/// The instances of the live generation that are ready, by process. Those beyond the wanted number get no traffic:
+/// they are about to be stopped.
+fn backends(
+    context: &Context,
+    environment: &Environment,
+    observed: &[Instance],
+) -> Result<BTreeMap<ProcessName, Vec<Backend>>, Failure> {
+    let counts = wanted::counts(context, &environment.id, &environment.standing())?;
+    let is_wanted = |id: &InstanceId| counts.get(&id.workload).is_some_and(|count| id.number <= *count);
+    let mut backends: BTreeMap<ProcessName, Vec<Backend>> = BTreeMap::new();
+    for instance in observed
+        .iter()
+        .filter(|i| is_wanted(&i.id) && context.ready.contains(i))
+    {
+        if let Some(address) = instance.address {
+            let backend = Backend {
+                id: BackendId::from(&instance.id),
+                address,
+            };
+            backends
+                .entry(instance.id.workload.process.clone())
+                .or_default()
+                .push(backend);
+        }
+    }
+    for list in backends.values_mut() {
+        list.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+    Ok(backends)
+}
+
+/// Records entries that were not put aside before.
+fn tell_put_aside(context: &Context, now: Vec<PutAside>) {
+    let before = std::mem::replace(&mut *locked(&context.router.put_aside), now.clone());
+    for entry in now.into_iter().filter(|entry| !before.contains(entry)) {
+        let what = What::RoutePutAside {
+            route: entry.route,
+            reason: entry.reason,
+        };
+        if let Err(error) = context.parts.store.record(None, what) {
+            tracing::warn!(%error, "cannot record that a route was put aside");
+        }
+    }
+}

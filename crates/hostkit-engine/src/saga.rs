@@ -1,0 +1,260 @@
+//! Walks the list of steps: each is recorded as begun, run, and recorded as done with all the next one needs, before
+//! the next begins. A failure undoes what was done, backwards.
+//!
+//! The commit point is the end of `switch`: the new instances were seen to answer and to stay up. What fails before is
+//! undone and the old release never noticed; what fails after (`retire`, `confirm`) is not.
+//!
+//! After an interruption a deployment goes on where it was: a step that had begun is undone and run again before the
+//! switch, run again from the switch on. One that had failed goes on to be undone.
+
+use hostkit_core::deployment::{Act, DeploymentState, ProbeReport, StepName, StepState};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_store::{Outcome, StepEnd};
+use tokio::time::Instant;
+
+use crate::deploy::STEPS;
+use crate::faults::{Fault, Moment};
+use crate::probing::Probe;
+use crate::run::Run;
+
+/// How the walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The deployment is final.
+    Finished,
+    /// It was left as it is, by a fault of a test.
+    Halted,
+}
+
+enum Stop {
+    Failed(Failure),
+    Halted,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Stop::Failed(failure)
+    }
+}
+
+/// Runs a deployment to its end, from wherever it stands.
+pub(crate) async fn run(mut run: Run) -> Ended {
+    let id = run.deployment.id;
+    let begun = Instant::now();
+    tracing::info!(deployment = id, environment = %run.deployment.environment, "deploying");
+    let stop = match run.saved.failure.clone() {
+        Some(failure) => {
+            run.journal.say("undoing it again, after an interruption");
+            Err(Stop::Failed(failure))
+        }
+        None => walk(&mut run).await,
+    };
+    let outcome = match stop {
+        Ok(()) => succeeded(&run),
+        Err(Stop::Halted) => return Ended::Halted,
+        Err(Stop::Failed(failure)) => failed(&mut run, failure).await,
+    };
+    run.probe = None;
+    let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(deployment = id, state = ?outcome.state, elapsed, "deployed");
+    if let Some(failure) = &outcome.failure {
+        run.journal.say(&failure.message);
+        failure.details.iter().for_each(|line| run.journal.say(line));
+        if let Some(hint) = &failure.hint {
+            run.journal.say(&format!("hint: {hint}"));
+        }
+    } else {
+        run.journal.say(&outcome.message);
+    }
+    if let Err(error) = run.context.parts.store.finish_deployment(id, &outcome) {
+        tracing::error!(deployment = id, %error, "cannot record the end of a deployment");
+    }
+    Ended::Finished
+}
+
+async fn walk(run: &mut Run) -> Result<(), Stop> {
+    prepare_again(run).await?;
+    while let Some(step) = STEPS.get(run.saved.next) {
+        let name = step.name();
+        let (store, id) = (run.context.parts.store.clone(), run.deployment.id);
+        store.begin_step(id, name)?;
+        run.step_began = Instant::now();
+        fault(run, Moment::Before, name)?;
+        step.run(run).await?;
+        fault(run, Moment::After, name)?;
+        run.saved.next += 1;
+        let saga = run.saved_text()?;
+        let end = StepEnd {
+            name,
+            state: StepState::Done,
+            milliseconds: run.step_milliseconds(),
+            saga: &saga,
+            release: run.saved.release.as_ref(),
+        };
+        store.end_step(id, end)?;
+    }
+    Ok(())
+}
+
+/// Sets out again after an interruption. Before the switch, what the interrupted step left is undone. Instances may be
+/// gone meanwhile (a loss of power): from `start` on they are ensured and checked again.
+async fn prepare_again(run: &mut Run) -> Result<(), Stop> {
+    let begun = |name: StepName| run.deployment.steps.iter().any(|s| s.name == name);
+    let Some(step) = STEPS.get(run.saved.next) else {
+        return Ok(());
+    };
+    if run.deployment.steps.is_empty() {
+        return Ok(());
+    }
+    run.journal.say(&format!("taking up again at {}", step.name()));
+    if begun(step.name()) && step.name() < StepName::Switch {
+        step.undo(run).await?;
+    }
+    for earlier in STEPS.iter().take(run.saved.next) {
+        let again = match earlier.name() {
+            StepName::Start => true,
+            StepName::Check => step.name() == StepName::Switch,
+            _ => false,
+        };
+        let did = run.deployment.steps.iter().any(|s| s.name == earlier.name());
+        if again && did {
+            earlier.run(run).await?;
+        }
+    }
+    Ok(())
+}
+
+fn fault(run: &Run, moment: Moment, name: StepName) -> Result<(), Stop> {
+    match run.context.parts.settings.faults.take(moment, name) {
+        None => Ok(()),
+        Some(Fault::Fail) => {
+            Err(Failure::new(Kind::Internal, format!("cannot {name}: a test wants it to fail")).into())
+        }
+        Some(Fault::Kill) => std::process::abort(),
+        Some(Fault::Halt) => Err(Stop::Halted),
+    }
+}
+
+fn succeeded(run: &Run) -> Outcome {
+    let probe = run.probe.as_ref().and_then(Probe::report);
+    let id = run.deployment.id;
+    let mut message = match (&run.deployment.act, &run.saved.release) {
+        (Act::Stop, _) => format!("deployment {id} stopped {}", run.deployment.environment),
+        (Act::Scale { process, count }, _) => format!("deployment {id} scaled {process} to {count}"),
+        (_, Some(release)) => format!("deployment {id} brought release {release} live"),
+        (_, None) => format!("deployment {id} is done"),
+    };
+    if let Some(lost) = lost(probe.as_ref()) {
+        message.push_str(&format!("; {lost}"));
+    }
+    Outcome {
+        state: DeploymentState::Succeeded,
+        failure: None,
+        probe,
+        message,
+    }
+}
+
+fn lost(probe: Option<&ProbeReport>) -> Option<String> {
+    let probe = probe.filter(|p| p.lost > 0)?;
+    Some(format!(
+        "{} of {} probe requests were lost",
+        probe.lost, probe.requests
+    ))
+}
+
+/// Undoes what was done, if it still may be, and tells why the deployment failed.
+async fn failed(run: &mut Run, failure: Failure) -> Outcome {
+    let at = run.saved.next;
+    let name = STEPS.get(at).map_or(StepName::Confirm, |step| step.name());
+    run.slot = None;
+    let mut failure = masked(run, failure);
+    let is_first = run.saved.failure.replace(failure.clone()).is_none();
+    if is_first {
+        end(run, name, StepState::Failed);
+    }
+    if name <= StepName::Switch {
+        for step in STEPS.iter().take(at + 1).rev() {
+            if let Err(error) = undo(run, step.name()).await {
+                failure
+                    .details
+                    .push(format!("{error} (it is tried again in the background)"));
+            }
+        }
+    }
+    let probe = run.probe.as_ref().and_then(Probe::report);
+    if let Some(lost) = lost(probe.as_ref()) {
+        failure.details.push(lost);
+    }
+    Outcome {
+        state: DeploymentState::Failed,
+        message: format!("deployment {} failed at {name}: {failure}", run.deployment.id),
+        failure: Some(failure),
+        probe,
+    }
+}
+
+/// Undoes one step, trying again a few times: what is left behind would be found by the loops, but later.
+async fn undo(run: &mut Run, name: StepName) -> Result<(), Failure> {
+    let Some(step) = STEPS.iter().find(|s| s.name() == name) else {
+        return Ok(());
+    };
+    if !has_begun(run, name) {
+        return Ok(());
+    }
+    let mut last = None;
+    for pause in [0, 50, 250, 1000] {
+        tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+        match step.undo(run).await {
+            Ok(()) => {
+                if STEPS
+                    .get(run.saved.next)
+                    .is_some_and(|failed| failed.name() != name)
+                {
+                    end(run, name, StepState::Undone);
+                }
+                return Ok(());
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    last.map_or(Ok(()), Err)
+}
+
+fn has_begun(run: &Run, name: StepName) -> bool {
+    let store = &run.context.parts.store;
+    store
+        .deployment(run.deployment.id)
+        .is_ok_and(|d| d.steps.iter().any(|s| s.name == name))
+}
+
+fn end(run: &Run, name: StepName, state: StepState) {
+    let Ok(saga) = run.saved_text() else {
+        return;
+    };
+    let end = StepEnd {
+        name,
+        state,
+        // Of a step that is undone the time it took is known already.
+        milliseconds: run.step_milliseconds().filter(|_| state == StepState::Failed),
+        saga: &saga,
+        release: run.saved.release.as_ref(),
+    };
+    if let Err(error) = run.context.parts.store.end_step(run.deployment.id, end) {
+        tracing::warn!(deployment = run.deployment.id, %error, "cannot record how a step ended");
+    }
+}
+
+/// The failure without values of variables.
+fn masked(run: &Run, failure: Failure) -> Failure {
+    Failure {
+        kind: failure.kind,
+        message: run.journal.mask(&failure.message),
+        hint: failure.hint.map(|hint| run.journal.mask(&hint)),
+        details: failure
+            .details
+            .iter()
+            .map(|line| run.journal.mask(line))
+            .collect(),
+    }
+}

@@ -1,0 +1,115 @@
+//! From what an environment shall be to the workloads that make it so.
+
+use std::collections::BTreeMap;
+
+use hostkit_core::kind::Failure;
+use hostkit_core::manifest::Reach;
+use hostkit_core::names::ProcessName;
+use hostkit_core::plan::variables::{ProcessContext, environment_of_process};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::release::{FrozenProcess, Release};
+use hostkit_core::variables::Variables;
+use hostkit_core::workload::{InstanceId, Workload, WorkloadId};
+use hostkit_store::{Environment, Standing};
+
+use crate::context::Context;
+
+/// The number of instances a process shall have.
+pub(crate) fn count(standing: &Standing, name: &ProcessName, process: &FrozenProcess) -> u16 {
+    standing.counts.get(name).copied().unwrap_or(process.rule.count)
+}
+
+/// How many instances of which workloads shall run; none where the environment is stopped or was never deployed.
+pub(crate) fn counts(
+    context: &Context,
+    id: &EnvironmentId,
+    standing: &Standing,
+) -> Result<BTreeMap<WorkloadId, u16>, Failure> {
+    let Some(live) = standing.live.as_ref().filter(|_| !standing.stopped) else {
+        return Ok(BTreeMap::new());
+    };
+    let release = context.release(id, &live.release)?;
+    let named = release.processes.iter().map(|(name, process)| {
+        let workload = WorkloadId {
+            environment: id.clone(),
+            process: name.clone(),
+            deployment: live.generation,
+        };
+        (workload, count(standing, name, process))
+    });
+    Ok(named.collect())
+}
+
+/// The instances that shall run, by name.
+pub(crate) fn instances(counts: &BTreeMap<WorkloadId, u16>) -> Vec<InstanceId> {
+    let numbered = counts.iter().flat_map(|(workload, count)| {
+        (1..=*count).map(|number| InstanceId {
+            workload: workload.clone(),
+            number,
+        })
+    });
+    numbered.collect()
+}
+
+/// The workloads that shall run, ready to be started, also those with a count of 0.
+pub(crate) fn workloads(
+    context: &Context,
+    id: &EnvironmentId,
+    standing: &Standing,
+) -> Result<Vec<Workload>, Failure> {
+    let Some(live) = standing.live.as_ref().filter(|_| !standing.stopped) else {
+        return Ok(Vec::new());
+    };
+    let release = context.release(id, &live.release)?;
+    let environment = context.parts.store.environment(id)?;
+    let user = context.parts.store.release_variables(id, &live.release)?;
+    let made = release.processes.iter().map(|(name, process)| {
+        let workload = WorkloadId {
+            environment: id.clone(),
+            process: name.clone(),
+            deployment: live.generation,
+        };
+        let folder = context.parts.layout.release(id, &live.release);
+        let has_port = process.rule.reach != Reach::Unreachable;
+        Workload {
+            id: workload,
+            release: live.release.clone(),
+            count: count(standing, name, process),
+            command: process.program.command.clone(),
+            directory: process.program.directory.under(&folder),
+            variables: variables(context, &environment, &release, process, &user),
+            port_variable: has_port.then(|| process.rule.port_variable.clone()),
+            stop: process.rule.stop.clone(),
+            memory: process.rule.memory,
+        }
+    });
+    Ok(made.collect())
+}
+
+/// What a process of a release finds in its environment.
+pub(crate) fn variables(
+    context: &Context,
+    environment: &Environment,
+    release: &Release,
+    process: &FrozenProcess,
+    user: &Variables,
+) -> Variables {
+    let (layout, settings) = (&context.parts.layout, &context.parts.settings);
+    let internal = |name: &ProcessName| {
+        let process = release.processes.get(name);
+        process.is_some_and(|p| p.rule.reach == Reach::Internal)
+    };
+    let ports = environment.ports.iter().filter(|(name, _)| internal(name));
+    environment_of_process(&ProcessContext {
+        environment: &environment.id,
+        release: &release.name,
+        folder: &layout.release(&environment.id, &release.name),
+        process,
+        manifest: &release.manifest,
+        user,
+        internal_ports: &ports.map(|(name, port)| (name.clone(), *port)).collect(),
+        system_path: &settings.system_path,
+        home: &layout.environment(&environment.id),
+        account: &settings.account,
+    })
+}

@@ -1,0 +1,12 @@
+//! The engine on fakes of everything outside, and on a real state database and disk.
+
+// The lint's exception for tests does not see what stands outside of a `#[test]` function.
+#![allow(clippy::unwrap_used)]
+
+mod acts;
+mod bench;
+mod failures;
+mod interruptions;
+mod lanes;
+mod reconcile;
+mod telling;

@@ -1,0 +1,19 @@
+//! The only crate that touches the machine: files, processes, running of programs, the two small roles of our own
+//! binary that stand between us and them (`guard` for one command, `shim` for one instance), health checks, time.
+
+pub mod clock;
+pub mod command;
+pub mod file_ops;
+pub mod files;
+pub mod folder_watch;
+pub mod front_door;
+pub mod guard;
+pub mod launch;
+pub mod lines;
+pub mod log_file;
+pub mod probe;
+pub mod processes;
+pub mod role_process;
+pub mod roles;
+pub mod shim;
+pub mod terminal;

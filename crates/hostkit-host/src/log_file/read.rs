@@ -1,0 +1,237 @@
+//! Reading a log: backwards from its end, and on from there as it grows, across rotations.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use hostkit_core::log::Shown;
+use jiff::Timestamp;
+
+use super::{StoredLine, parse, rotated};
+
+/// No log has more files than this.
+const MOST_FILES: usize = 32;
+
+/// Which lines are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Want {
+    /// Not older than this.
+    pub since: Option<Timestamp>,
+    /// How their text is shown.
+    pub shown: Shown,
+    /// With this text in them, as it is shown.
+    pub contains: Option<String>,
+    /// The last so many of them.
+    pub last: Option<usize>,
+}
+
+impl Want {
+    /// The line as it is shown, if it is wanted.
+    pub fn take(&self, line: StoredLine) -> Option<StoredLine> {
+        if self.since.is_some_and(|since| line.at < since) {
+            return None;
+        }
+        let text = self.shown.text(line.text);
+        let wanted = self
+            .contains
+            .as_ref()
+            .is_none_or(|part| text.contains(part.as_str()));
+        wanted.then_some(StoredLine { text, ..line })
+    }
+}
+
+/// Where a reader stands in a log that grows.
+#[derive(Debug)]
+pub struct Cursor {
+    path: PathBuf,
+    open: Option<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    file: File,
+    inode: u64,
+    offset: u64,
+}
+
+/// Reads the wanted lines of a log, oldest first, and says where to go on. A log that does not exist has no lines.
+pub fn read_back(path: &Path, want: &Want) -> io::Result<(Vec<StoredLine>, Cursor)> {
+    loop {
+        let mut cursor = Cursor::at_start(path);
+        cursor.open = Place::open(path, Start::End)?;
+        let lines = read_files(path, cursor.open.as_ref(), want)?;
+        // Rotated in between: files were read twice or not at all.
+        if inode_of(path) == cursor.open.as_ref().map(|place| place.inode) {
+            return Ok((lines, cursor));
+        }
+    }
+}
+
+fn read_files(path: &Path, newest: Option<&Place>, want: &Want) -> io::Result<Vec<StoredLine>> {
+    let mut lines = Vec::new();
+    for age in 0..MOST_FILES {
+        let older;
+        let place = match (age, newest) {
+            (0, Some(place)) => place,
+            (0, None) => continue,
+            _ => match Place::open(&rotated(path, age), Start::End)? {
+                Some(place) => {
+                    older = place;
+                    &older
+                }
+                None => break,
+            },
+        };
+        let left = want.last.map(|last| last.saturating_sub(lines.len()));
+        let (found, complete) = read_file_back(place, want, left)?;
+        lines.splice(0..0, found);
+        if complete {
+            break;
+        }
+    }
+    if let Some(last) = want.last {
+        lines.drain(..lines.len().saturating_sub(last));
+    }
+    Ok(lines)
+}
+
+/// The wanted lines of one file up to a place, and whether older files need not be read any more.
+fn read_file_back(place: &Place, want: &Want, left: Option<usize>) -> io::Result<(Vec<StoredLine>, bool)> {
+    let mut window = if left.is_some() || want.since.is_some() {
+        64 * 1024
+    } else {
+        place.offset
+    };
+    loop {
+        let start = place.offset.saturating_sub(window);
+        let mut bytes = vec![0; (place.offset - start) as usize];
+        place.file.read_exact_at(&mut bytes, start)?;
+        let whole = if start == 0 {
+            &bytes[..]
+        } else {
+            bytes
+                .iter()
+                .position(|b| *b == b'\n')
+                .map_or(&[][..], |at| &bytes[at + 1..])
+        };
+        let mut reached_since = false;
+        let mut lines = Vec::new();
+        each_line(whole, |line| {
+            reached_since |= want.since.is_some_and(|since| line.at < since);
+            lines.extend(want.take(line));
+        });
+        let enough = left.is_some_and(|left| lines.len() >= left);
+        if enough || reached_since || start == 0 {
+            return Ok((lines, enough || reached_since));
+        }
+        window = window.saturating_mul(8);
+    }
+}
+
+fn each_line(bytes: &[u8], mut line: impl FnMut(StoredLine)) {
+    let text = String::from_utf8_lossy(bytes);
+    // Not `lines()`: a carriage return at the end is the program's own.
+    text.split_terminator('\n').filter_map(parse).for_each(&mut line);
+}
+
+fn inode_of(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|meta| meta.ino())
+}
+
+enum Start {
+    Beginning,
+    End,
+}
+
+impl Place {
+    fn open(path: &Path, start: Start) -> io::Result<Option<Place>> {
+        let file = match File::open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        let meta = file.metadata()?;
+        let offset = match start {
+            Start::Beginning => 0,
+            Start::End => end_of_last_line(&file, meta.len())?,
+        };
+        Ok(Some(Place {
+            inode: meta.ino(),
+            file,
+            offset,
+        }))
+    }
+
+    /// Hands over the lines that came since; half a line is left for later.
+    fn read_on(&mut self, line: &mut impl FnMut(StoredLine)) -> io::Result<()> {
+        loop {
+            let end = self.file.metadata()?.len();
+            let count = end.saturating_sub(self.offset).min(1 << 20) as usize;
+            let mut bytes = vec![0; count];
+            self.file.read_exact_at(&mut bytes, self.offset)?;
+            let Some(last) = bytes.iter().rposition(|b| *b == b'\n') else {
+                return Ok(());
+            };
+            each_line(&bytes[..=last], &mut *line);
+            self.offset += last as u64 + 1;
+        }
+    }
+}
+
+fn end_of_last_line(file: &File, mut end: u64) -> io::Result<u64> {
+    while end > 0 {
+        let start = end.saturating_sub(64 * 1024);
+        let mut bytes = vec![0; (end - start) as usize];
+        file.read_exact_at(&mut bytes, start)?;
+        match bytes.iter().rposition(|b| *b == b'\n') {
+            Some(at) => return Ok(start + at as u64 + 1),
+            None => end = start,
+        }
+    }
+    Ok(0)
+}
+
+impl Cursor {
+    /// Before the first line of a log.
+    pub fn at_start(path: &Path) -> Self {
+        Cursor {
+            path: path.to_path_buf(),
+            open: None,
+        }
+    }
+
+    /// Hands over every line that was written since the last call, also where the log was rotated in between.
+    pub fn read_on(&mut self, mut line: impl FnMut(StoredLine)) -> io::Result<()> {
+        if let Some(place) = &mut self.open {
+            place.read_on(&mut line)?;
+            if inode_of(&self.path) == Some(place.inode) {
+                return Ok(());
+            }
+            // Put away: what came before that moment is still in it.
+            place.read_on(&mut line)?;
+        }
+        for path in self.newer_files() {
+            if let Some(mut place) = Place::open(&path, Start::Beginning)? {
+                place.read_on(&mut line)?;
+                self.open = Some(place);
+            }
+        }
+        Ok(())
+    }
+
+    /// The files that follow the open one, oldest first; all of them where none is open or it is gone.
+    fn newer_files(&self) -> Vec<PathBuf> {
+        let mut paths = Vec::new();
+        for age in 0..MOST_FILES {
+            let path = rotated(&self.path, age);
+            match (inode_of(&path), &self.open) {
+                (Some(inode), Some(place)) if inode == place.inode => break,
+                (Some(_), _) => paths.push(path),
+                (None, _) if age == 0 => {}
+                (None, _) => break,
+            }
+        }
+        paths.reverse();
+        paths
+    }
+}

@@ -1,0 +1,222 @@
+//! The two bodies of an exchange. Enums, not boxes: they are moved, polled and dropped for every request.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use crate::exchange::Exchange;
+use crate::files::FileBody;
+use crate::forward::head;
+use crate::worker::accept::Client;
+
+/// Why a body ended early.
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How far a request body got; shared by the body, which goes to the backend, and the exchange.
+#[derive(Default)]
+pub(crate) struct Progress {
+    pub(crate) received: Cell<u64>,
+    /// It was read to its end.
+    pub(crate) done: Cell<bool>,
+    /// The client paused for too long.
+    pub(crate) timed_out: Cell<bool>,
+    /// The client's side broke: it went away, or sent what is no body.
+    pub(crate) broken: Cell<bool>,
+}
+
+/// A request body on its way to a backend.
+#[derive(Default)]
+pub(crate) struct RequestBody(Option<Box<Upload>>);
+
+struct Upload {
+    incoming: Incoming,
+    progress: Rc<Progress>,
+    client: Rc<Client>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl RequestBody {
+    /// Forwards `incoming`, which has something in it.
+    pub(crate) fn new(incoming: Incoming, progress: Rc<Progress>, client: Rc<Client>) -> Self {
+        RequestBody(Some(Box::new(Upload {
+            incoming,
+            progress,
+            client,
+            timer: None,
+        })))
+    }
+}
+
+impl Upload {
+    fn pause(&self) -> Duration {
+        self.client.worker.shared.limits.body_pause
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match Pin::new(&mut self.incoming).poll_frame(context) {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    let received = &self.progress.received;
+                    received.set(received.get() + data.len() as u64);
+                }
+                if let Some(trailers) = frame.trailers_mut() {
+                    head::strip_trailers(trailers);
+                }
+                if self.incoming.is_end_stream() {
+                    self.progress.done.set(true);
+                }
+                self.client.pulse.uploading();
+                let pause = self.pause();
+                if let Some(timer) = &mut self.timer {
+                    timer.as_mut().reset(Instant::now() + pause);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.progress.broken.set(true);
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(None) => {
+                self.progress.done.set(true);
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let pause = self.pause();
+                let timer = self
+                    .timer
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+                std::task::ready!(timer.as_mut().poll(context));
+                self.progress.timed_out.set(true);
+                Poll::Ready(Some(Err("the request body paused for too long".into())))
+            }
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Some(upload) => upload.poll(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|upload| upload.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), |upload| upload.incoming.size_hint())
+    }
+}
+
+/// An answer's body on its way to the client. Dropping it ends the exchange.
+pub(crate) struct AnswerBody {
+    source: Source,
+    exchange: Option<Box<Exchange>>,
+}
+
+/// Where an answer's bytes come from.
+pub(crate) enum Source {
+    Empty,
+    Full(Bytes),
+    Backend(Incoming),
+    File(FileBody),
+}
+
+impl AnswerBody {
+    /// The body of an answer to `exchange`.
+    pub(crate) fn new(source: Source, mut exchange: Box<Exchange>) -> Self {
+        if let Source::Backend(incoming) = &source
+            && incoming.is_end_stream()
+        {
+            exchange.answer_complete();
+        }
+        AnswerBody {
+            source,
+            exchange: Some(exchange),
+        }
+    }
+
+    /// A body without an exchange, for the 101 of a tunnel that carries the exchange itself.
+    pub(crate) fn detached() -> Self {
+        AnswerBody {
+            source: Source::Empty,
+            exchange: None,
+        }
+    }
+
+    fn note(&mut self, frame: &Option<Result<Frame<Bytes>, BodyError>>) {
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
+        match frame {
+            Some(Ok(frame)) => exchange.sent += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(_)) => exchange.broken = true,
+            None => {}
+        }
+        if let Source::Backend(incoming) = &self.source
+            && (frame.is_none() || incoming.is_end_stream())
+        {
+            exchange.answer_complete();
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = match &mut self.source {
+            Source::Empty => None,
+            Source::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                (!bytes.is_empty()).then(|| Ok(Frame::data(bytes)))
+            }
+            Source::Backend(incoming) => std::task::ready!(Pin::new(incoming).poll_frame(context))
+                .map(|frame| frame.map_err(BodyError::from)),
+            Source::File(file) => std::task::ready!(file.poll(context))
+                .map(|bytes| bytes.map(Frame::data).map_err(BodyError::from)),
+        };
+        self.note(&frame);
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Full(bytes) => bytes.is_empty(),
+            Source::Backend(incoming) => incoming.is_end_stream(),
+            Source::File(file) => file.left() == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Backend(incoming) => incoming.size_hint(),
+            Source::File(file) => SizeHint::with_exact(file.left()),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What the front door is told when it starts. Everything else it learns from the route table.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hostkit_core::layout::Layout;
+
+/// How the front door runs.
+#[derive(Debug)]
+pub struct ProxyConfig {
+    /// Where the last good table and the request log lie.
+    pub data: Layout,
+    /// The public listeners, divided over the threads. See [`crate::bind_public`] and [`crate::inherited_listeners`].
+    pub listeners: Vec<TcpListener>,
+    /// The unix socket tables are handed over by.
+    pub admin: PathBuf,
+    /// How many threads forward requests.
+    pub threads: usize,
+    /// Bounds that keep one client from hurting the others.
+    pub limits: Limits,
+    /// The request log; none is written without.
+    pub request_log: Option<LogLimits>,
+}
+
+impl ProxyConfig {
+    /// The usual configuration of an installation.
+    pub fn new(data: Layout, listeners: Vec<TcpListener>) -> Self {
+        ProxyConfig {
+            admin: data.proxy_socket(),
+            data,
+            listeners,
+            threads: default_threads(),
+            limits: Limits::default(),
+            request_log: Some(LogLimits::default()),
+        }
+    }
+}
+
+/// One forwarding thread per processor, at most eight: the work is mostly the kernel's.
+pub fn default_threads() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, std::num::NonZero::get)
+        .min(8)
+}
+
+/// How long and how much.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The longest a client may take to send a request's headers.
+    pub headers: Duration,
+    /// The longest a kept-alive connection may be idle.
+    pub idle: Duration,
+    /// The longest pause inside a request body.
+    pub body_pause: Duration,
+    /// The longest a client may take nothing of an answer that waits for it.
+    pub stall: Duration,
+    /// The longest a backend may take until its answer begins, counted from the end of the request.
+    pub answer: Duration,
+    /// The most bytes of request line and headers. (The most headers are 100, hyper's own bound: any other number
+    /// would cost two allocations per request.)
+    pub header_bytes: usize,
+    /// The most client connections at once, over all threads.
+    pub connections: usize,
+    /// The longest a connect to a backend may take.
+    pub connect: Duration,
+    /// How long an idle connection to a backend is kept. Node closes its own after five seconds.
+    pub upstream_idle: Duration,
+    /// How many idle connections are kept per backend and thread.
+    pub upstream_kept: usize,
+    /// How long requests in flight may go on after the front door was told to stop.
+    pub stop: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            headers: Duration::from_secs(30),
+            idle: Duration::from_secs(75),
+            body_pause: Duration::from_secs(60),
+            stall: Duration::from_secs(120),
+            answer: Duration::from_secs(300),
+            header_bytes: 64 * 1024,
+            connections: 20_000,
+            connect: Duration::from_secs(3),
+            upstream_idle: Duration::from_secs(4),
+            upstream_kept: 256,
+            stop: Duration::from_secs(20),
+        }
+    }
+}
+
+/// How much request log is kept.
+#[derive(Debug, Clone)]
+pub struct LogLimits {
+    /// The size at which a file is put aside and a new one begun.
+    pub file_bytes: u64,
+    /// How many files there are, the current one included.
+    pub files: usize,
+}
+
+impl Default for LogLimits {
+    fn default() -> Self {
+        LogLimits {
+            file_bytes: 20 << 20,
+            files: 5,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Everything that is not forwarding: taking tables, draining, status. Runs on a thread of its own and speaks to the
+//! workers through their mail.
+
+pub(crate) mod admin;
+mod ports;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::route::{Applied, BackendId, Drained, TrafficStatus};
+use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::time::Instant;
+
+use crate::shared::Shared;
+use crate::table::backend::{Backend, Backends};
+use crate::table::compile::{RawTable, compile};
+use crate::table::saved::SavedTable;
+use crate::worker::Mail;
+use ports::Ports;
+
+/// How often a port that could not be bound is tried again.
+const PORT_RETRY: Duration = Duration::from_millis(500);
+/// How long cut connections may take to go.
+const CUT_TIME: Duration = Duration::from_secs(2);
+
+/// The workers' mail boxes.
+#[derive(Clone)]
+pub(crate) struct Workers(pub(crate) Vec<mpsc::UnboundedSender<Mail>>);
+
+impl Workers {
+    /// Sends mail to each. One that is gone needs none.
+    pub(crate) fn send(&self, mail: impl Fn() -> Mail) {
+        for worker in &self.0 {
+            drop(worker.send(mail()));
+        }
+    }
+}
+
+/// The front door's control side.
+pub(crate) struct Control {
+    shared: Arc<Shared>,
+    workers: Workers,
+    backends: Backends,
+    saved: SavedTable,
+    http: Option<SocketAddr>,
+    /// One table at a time.
+    ports: Mutex<Ports>,
+    unsynced: Notify,
+}
+
+impl Control {
+    /// Control over `workers`.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        workers: Workers,
+        saved: SavedTable,
+        http: Option<SocketAddr>,
+    ) -> Self {
+        let ports = Mutex::new(Ports::new(workers.clone()));
+        Control {
+            shared,
+            workers,
+            backends: Backends::default(),
+            saved,
+            http,
+            ports,
+            unsynced: Notify::new(),
+        }
+    }
+
+    /// Puts the table of the last run in force.
+    pub(crate) async fn restore(&self) {
+        if let Some(raw) = self.saved.load() {
+            let applied = self.put_in_force(&raw, &mut *self.ports.lock().await).await;
+            for aside in applied.put_aside {
+                tracing::warn!(route = aside.route, "put aside: {}", aside.reason);
+            }
+            tracing::info!(version = applied.version, "serving the last good table");
+        }
+    }
+
+    /// Puts a table in force, every thread uses it when this returns.
+    pub(crate) async fn apply(&self, bytes: &[u8]) -> Result<Applied, Failure> {
+        let raw = RawTable::parse(bytes)?;
+        let mut ports = self.ports.lock().await;
+        let current = self.shared.table.load().version;
+        if raw.version < current {
+            return Err(Failure::new(
+                Kind::Conflict,
+                format!(
+                    "cannot apply route table {}: version {current} is in force",
+                    raw.version
+                ),
+            )
+            .hint("read the version in force with `hostkit status`"));
+        }
+        let applied = self.put_in_force(&raw, &mut ports).await;
+        // In force already: a disk that is full or slow must not keep traffic from moving.
+        match self.saved.write(bytes) {
+            Ok(()) => self.unsynced.notify_one(),
+            Err(error) => tracing::error!("cannot save the route table: {error}"),
+        }
+        Ok(applied)
+    }
+
+    async fn put_in_force(&self, raw: &RawTable, ports: &mut Ports) -> Applied {
+        let (table, keys) = compile(raw, &self.backends);
+        let put_aside = table.put_aside.clone();
+        let wanted = table
+            .ports
+            .iter()
+            .map(|(port, route)| (*port, route.id.clone()))
+            .collect();
+        self.backends.enlist(&keys);
+        self.shared.table.store(Arc::new(table));
+        self.backends.retire_others(&keys);
+        self.workers.send(|| Mail::Prune);
+        self.shared.changed.send_modify(|changes| *changes += 1);
+        ports.set(wanted).await;
+        let mut applied = Applied {
+            version: raw.version,
+            put_aside,
+        };
+        applied.put_aside.extend(ports.put_aside());
+        applied
+    }
+
+    /// Waits until nothing is in flight on backends that left the table; cuts what is left after `grace`.
+    pub(crate) async fn drain(&self, ids: &[BackendId], grace: Duration) -> Drained {
+        let leaving = self.backends.retired(ids);
+        if wait_until_free(&leaving, grace).await {
+            return Drained::default();
+        }
+        let cut = busy(&leaving);
+        let keys: Vec<u64> = leaving.iter().map(|backend| backend.key).collect();
+        self.workers.send(|| Mail::Cut(keys.clone()));
+        if !wait_until_free(&leaving, CUT_TIME).await {
+            tracing::warn!("connections to drained backends are still open after they were cut");
+        }
+        Drained { cut }
+    }
+
+    /// How the front door is.
+    pub(crate) async fn status(&self) -> TrafficStatus {
+        let table = self.shared.table.load_full();
+        let mut put_aside = table.put_aside.clone();
+        put_aside.extend(self.ports.lock().await.put_aside());
+        TrafficStatus {
+            version: table.version,
+            put_aside,
+            in_flight: self.backends.in_flight(),
+            held: self.shared.held.load(Ordering::Relaxed),
+            http: self.http,
+            requests: self.shared.requests(),
+        }
+    }
+
+    /// The things that come back: ports that could not be bound, tables that are not on the disk yet.
+    pub(crate) async fn tend(&self) {
+        let sync = async {
+            loop {
+                self.unsynced.notified().await;
+                let saved = self.saved.clone();
+                if let Ok(Err(error)) = tokio::task::spawn_blocking(move || saved.sync()).await {
+                    tracing::error!("cannot bring the route table to the disk: {error}");
+                }
+            }
+        };
+        let bind = async {
+            loop {
+                tokio::time::sleep(PORT_RETRY).await;
+                self.ports.lock().await.retry();
+            }
+        };
+        tokio::join!(sync, bind);
+    }
+}
+
+fn busy(backends: &[Arc<Backend>]) -> u64 {
+    backends.iter().map(|backend| backend.in_flight()).sum()
+}
+
+async fn wait_until_free(backends: &[Arc<Backend>], at_most: Duration) -> bool {
+    let end = Instant::now() + at_most;
+    let mut pause = Duration::from_millis(1);
+    while busy(backends) > 0 {
+        if Instant::now() >= end {
+            return false;
+        }
+        tokio::time::sleep(pause.min(end - Instant::now())).await;
+        pause = (pause * 2).min(Duration::from_millis(10));
+    }
+    true
+}

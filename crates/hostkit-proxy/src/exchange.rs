@@ -1,0 +1,120 @@
+//! One request and its answer, from the head's arrival to the body's last byte. Dropping it, for whatever reason,
+//! is the end: the connection to the backend is kept if all of it was used up, the count in flight goes down, the
+//! log line is written.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderName, HeaderValue, Method, Uri};
+
+use crate::body::Progress;
+use crate::forward::head::Host;
+use crate::table::LiveRoute;
+use crate::table::backend::InFlight;
+use crate::worker::accept::Client;
+use crate::worker::pool::Sender;
+
+/// The status noted for a client that went away before there was an answer.
+const CLIENT_GONE: u16 = 499;
+
+/// A request being answered.
+pub(crate) struct Exchange {
+    pub(crate) client: Rc<Client>,
+    pub(crate) began: Instant,
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) host: Option<Host>,
+    pub(crate) id: HeaderValue,
+    pub(crate) route: Option<Arc<LiveRoute>>,
+    /// The client's headers as far as they go on to the backend, while the request may be sent once more.
+    pub(crate) spare: Option<Vec<(HeaderName, HeaderValue)>>,
+    /// None for a request without a body.
+    pub(crate) progress: Option<Rc<Progress>>,
+    pub(crate) lease: Option<Lease>,
+    /// How long the backend took to answer.
+    pub(crate) upstream: Option<std::time::Duration>,
+    pub(crate) status: u16,
+    pub(crate) sent: u64,
+    /// For tunnels: bytes from the client, in place of a body's.
+    pub(crate) tunnelled: u64,
+    pub(crate) is_tunnel: bool,
+    /// The answer broke off.
+    pub(crate) broken: bool,
+    /// The connection is closed after the answer, whatever else the client has sent.
+    pub(crate) closes: bool,
+    complete: bool,
+}
+
+/// A backend at work for an exchange.
+pub(crate) struct Lease {
+    pub(crate) in_flight: InFlight,
+    pub(crate) sender: Option<Sender>,
+}
+
+impl Exchange {
+    /// A request that has just come.
+    pub(crate) fn begin(client: Rc<Client>, method: Method, uri: Uri, id: HeaderValue) -> Box<Exchange> {
+        Box::new(Exchange {
+            client,
+            began: Instant::now(),
+            method,
+            uri,
+            host: None,
+            id,
+            route: None,
+            spare: None,
+            progress: None,
+            lease: None,
+            upstream: None,
+            status: CLIENT_GONE,
+            sent: 0,
+            tunnelled: 0,
+            is_tunnel: false,
+            broken: false,
+            closes: false,
+            complete: false,
+        })
+    }
+
+    /// The backend's answer was read to its end.
+    pub(crate) fn answer_complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// Whether nothing of the request is left unread.
+    fn is_request_read(&self) -> bool {
+        self.progress.as_ref().is_none_or(|progress| progress.done.get())
+    }
+
+    /// Bytes the client sent as a body.
+    pub(crate) fn received(&self) -> u64 {
+        self.tunnelled
+            + self
+                .progress
+                .as_ref()
+                .map_or(0, |progress| progress.received.get())
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let request_read = self.is_request_read();
+        let worker = &self.client.worker;
+        let now = Instant::now();
+        if let Some(lease) = &mut self.lease
+            && let Some(sender) = lease.sender.take()
+            && self.complete
+            && request_read
+        {
+            worker.pools.give_back(lease.in_flight.backend(), sender, now);
+        }
+        if !self.is_tunnel {
+            self.client.pulse.answered(request_read && !self.closes);
+        }
+        worker.shared.count_request(worker.number);
+        if let Ok(mut log) = worker.log.try_borrow_mut() {
+            log.write(self, now);
+        }
+    }
+}

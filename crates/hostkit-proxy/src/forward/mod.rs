@@ -1,0 +1,145 @@
+//! One request, straight down: check the head, find the route, answer from files or forward to a backend, and come
+//! back to the start whenever the table changed while the request was held.
+
+pub(crate) mod head;
+mod hold;
+mod ids;
+mod repeat;
+mod send;
+mod tunnel;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use hyper::body::{Body, Incoming};
+use hyper::upgrade::OnUpgrade;
+
+use crate::body::{AnswerBody, Progress, RequestBody, Source};
+use crate::exchange::Exchange;
+use crate::files;
+use crate::page::Page;
+use crate::table::{LiveRoute, LiveTarget};
+use crate::worker::accept::Client;
+use hold::Hold;
+pub(crate) use hold::HoldOver;
+pub(crate) use send::Failed;
+use send::Outcome;
+
+/// Answers one request of a client.
+pub(crate) async fn serve(client: Rc<Client>, mut request: Request<Incoming>) -> Response<AnswerBody> {
+    client.pulse.serving();
+    let mut scan = head::Scan::of(request.headers());
+    let upgrade = scan.has_upgrade.then(|| hyper::upgrade::on(&mut request));
+    let (mut parts, incoming) = request.into_parts();
+    let id = ids::request_id(scan.only_id());
+    let accept = scan.accept.take();
+    let mut exchange = Exchange::begin(Rc::clone(&client), parts.method.clone(), parts.uri.clone(), id);
+
+    let mut body = RequestBody::default();
+    if !incoming.is_end_stream() {
+        let progress = Rc::new(Progress::default());
+        exchange.progress = Some(Rc::clone(&progress));
+        body = RequestBody::new(incoming, progress, Rc::clone(&client));
+    }
+    exchange.host = match head::check(&mut parts, &mut scan) {
+        Ok(host) => Some(host),
+        Err(refusal) => return Page::refused(&refusal).answer(exchange, accept.as_ref()),
+    };
+    if exchange.uri.authority().is_some() {
+        exchange.uri = parts.uri.clone();
+    }
+    let upgrade = upgrade.filter(|_| exchange.progress.is_none() && head::may_upgrade(&parts));
+    head::strip_request(&mut parts.headers, scan, upgrade.is_some());
+    parts.version = Version::HTTP_11;
+    let request = Request::from_parts(parts, body);
+    route(exchange, request, upgrade, accept).await
+}
+
+/// Finds the route and answers by it, again and again while the request is held.
+async fn route(
+    mut exchange: Box<Exchange>,
+    request: Request<RequestBody>,
+    upgrade: Option<OnUpgrade>,
+    accept: Option<HeaderValue>,
+) -> Response<AnswerBody> {
+    let mut request = Some(request);
+    let mut hold = Hold::default();
+    let mut signed = false;
+    loop {
+        let Some(route) = find(&exchange) else {
+            let host = exchange.host.as_ref().map(head::Host::name).unwrap_or_default();
+            let host = String::from_utf8_lossy(host).into_owned();
+            return Page::nobody_here(&host).answer(exchange, accept.as_ref());
+        };
+        exchange.route = Some(Arc::clone(&route));
+        let backends = match &route.target {
+            LiveTarget::Instances(backends) => backends,
+            LiveTarget::Nothing(reason) => {
+                return Page::nothing(&route, *reason).answer(exchange, accept.as_ref());
+            }
+            LiveTarget::Files(site) => {
+                let headers = request
+                    .map(|request| request.into_parts().0.headers)
+                    .unwrap_or_default();
+                return files::serve(exchange, site, headers, accept.as_ref()).await;
+            }
+        };
+        if !signed && let Some(request) = &mut request {
+            exchange.spare = repeat::keep(request, &exchange);
+            head::sign_request(request.headers_mut(), &exchange);
+            signed = true;
+        }
+        match send::attempt(&mut exchange, &mut request, backends).await {
+            Outcome::Answered(answer) => return finish(exchange, answer, upgrade, &route, accept),
+            Outcome::Failed(failed) => {
+                return Page::failed(&route, failed).answer(exchange, accept.as_ref());
+            }
+            Outcome::NobodyThere => {
+                exchange.lease = None;
+                if let Err(over) = hold
+                    .wait(&exchange.client.worker.shared, &route, !backends.is_empty())
+                    .await
+                {
+                    return Page::hold_over(&route, &over).answer(exchange, accept.as_ref());
+                }
+            }
+        }
+    }
+}
+
+fn find(exchange: &Exchange) -> Option<Arc<LiveRoute>> {
+    let table = exchange.client.worker.shared.table.load();
+    match exchange.client.door.port {
+        Some(port) => table.ports.get(&port).cloned(),
+        None => {
+            let host = exchange.host.as_ref()?;
+            table.find(host.name(), exchange.uri.path()).cloned()
+        }
+    }
+}
+
+/// Passes a backend's answer on.
+fn finish(
+    mut exchange: Box<Exchange>,
+    answer: Response<Incoming>,
+    upgrade: Option<OnUpgrade>,
+    route: &LiveRoute,
+    accept: Option<HeaderValue>,
+) -> Response<AnswerBody> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return match upgrade {
+            Some(upgrade) => tunnel::begin(exchange, answer, upgrade, route),
+            None => Page::failed(route, Failed::Malformed).answer(exchange, accept.as_ref()),
+        };
+    }
+    let (mut parts, incoming) = answer.into_parts();
+    if head::edit_answer(&mut parts.headers).is_err() {
+        return Page::failed(route, Failed::Malformed).answer(exchange, accept.as_ref());
+    }
+    head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
+    parts.version = Version::HTTP_11;
+    exchange.status = parts.status.as_u16();
+    exchange.upstream = Some(exchange.began.elapsed());
+    Response::from_parts(parts, AnswerBody::new(Source::Backend(incoming), exchange))
+}

@@ -1,0 +1,53 @@
+//! What is kept of a request in order to send it once more, where that does no harm: it is idempotent and has no body
+//! that is gone once sent. The rest of it stands in the exchange.
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Method, Request};
+
+use super::head;
+use crate::body::RequestBody;
+use crate::exchange::Exchange;
+
+/// The client's headers of a request that may be sent twice. Not yet signed, and a list rather than a map: it is made
+/// for every request and hardly ever used.
+pub(super) fn keep(
+    request: &Request<RequestBody>,
+    exchange: &Exchange,
+) -> Option<Vec<(HeaderName, HeaderValue)>> {
+    let idempotent = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE
+    );
+    if !idempotent || exchange.progress.is_some() {
+        return None;
+    }
+    // Host is the one header every request has: the exchange knows it.
+    let mut kept = Vec::new();
+    if request.headers().len() > 1 {
+        kept.reserve_exact(request.headers().len() - 1);
+        let others = request
+            .headers()
+            .iter()
+            .filter(|(name, _)| **name != header::HOST);
+        kept.extend(others.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    Some(kept)
+}
+
+/// The request of an exchange once more, if it may be sent twice and was not yet.
+pub(super) fn again(exchange: &mut Exchange) -> Option<Request<RequestBody>> {
+    let kept = exchange.spare.take()?;
+    let mut request = Request::new(RequestBody::default());
+    *request.method_mut() = exchange.method.clone();
+    *request.uri_mut() = exchange.uri.clone();
+    let headers = request.headers_mut();
+    headers.reserve(kept.len() + 1 + head::SIGNATURES);
+    if let Some(host) = &exchange.host {
+        headers.insert(header::HOST, host.value.clone());
+    }
+    for (name, value) in kept {
+        headers.append(name, value);
+    }
+    head::sign_request(headers, exchange);
+    Some(request)
+}

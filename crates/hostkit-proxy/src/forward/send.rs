@@ -1,0 +1,152 @@
+//! Sending a request to one of several backends: the least busy one first, another one where nothing was sent yet,
+//! and once more where sending twice does no harm.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use super::repeat;
+use crate::body::RequestBody;
+use crate::exchange::{Exchange, Lease};
+use crate::table::backend::{Backend, InFlight};
+
+/// How often a connection may turn out to be closed before anything was sent on it.
+const UNSENT: usize = 8;
+
+/// What became of a request.
+pub(super) enum Outcome {
+    /// A backend answers.
+    Answered(Response<Incoming>),
+    /// No backend took a connection; the request is still whole.
+    NobodyThere,
+    /// It was sent, and no answer came.
+    Failed(Failed),
+}
+
+/// Why a request that was sent got no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// The backend closed the connection.
+    Closed,
+    /// What it sent is not an HTTP answer that can be passed on.
+    Malformed,
+    /// The client paused inside the body for too long.
+    Paused,
+    /// The client's body broke off, or was none.
+    BadBody,
+    /// The backend took the request and said nothing.
+    Late,
+}
+
+/// Tries the backends until one answers, none is left, or the request can not be repeated.
+pub(super) async fn attempt(
+    exchange: &mut Exchange,
+    request: &mut Option<Request<RequestBody>>,
+    backends: &[Arc<Backend>],
+) -> Outcome {
+    let mut tried: Vec<u64> = Vec::new();
+    let mut unsent = 0;
+    let worker = Rc::clone(&exchange.client.worker);
+    loop {
+        let Some(in_flight) = pick(backends, &tried, worker.turn()) else {
+            return Outcome::NobodyThere;
+        };
+        let backend = in_flight.backend();
+        let key = backend.key;
+        let mut sender = match worker.pools.take(backend, exchange.began).await {
+            Some(sender) => sender,
+            None => match worker.connect(backend).await {
+                Ok(sender) => sender,
+                Err(error) => {
+                    tracing::debug!(backend = %backend.id.0, address = %backend.address, "cannot connect: {error}");
+                    backend.shun();
+                    tried.push(key);
+                    continue;
+                }
+            },
+        };
+        backend.forgive();
+        exchange.lease = Some(Lease {
+            in_flight,
+            sender: None,
+        });
+        let Some(sending) = request.take() else {
+            return Outcome::Failed(Failed::Closed);
+        };
+        let pulse = &exchange.client.pulse;
+        pulse.asking();
+        let mut asked = pin!(sender.try_send_request(sending));
+        let answer = poll_fn(|context| match asked.as_mut().poll(context) {
+            Poll::Pending if pulse.is_late() => Poll::Ready(None),
+            answer => answer.map(Some),
+        });
+        match answer.await {
+            Some(Ok(answer)) => {
+                pulse.serving();
+                if let Some(lease) = &mut exchange.lease {
+                    lease.sender = Some(sender);
+                }
+                return Outcome::Answered(answer);
+            }
+            Some(Err(mut error)) => {
+                if let Some(back) = error.take_message() {
+                    *request = Some(back);
+                    unsent += 1;
+                    if unsent >= UNSENT {
+                        tried.push(key);
+                    }
+                    continue;
+                }
+                let failed = why(exchange, &error.into_error());
+                if failed == Failed::Closed {
+                    *request = repeat::again(exchange);
+                }
+                if request.is_none() {
+                    return Outcome::Failed(failed);
+                }
+            }
+            // Giving the request up closes its connection: the backend hears that nobody waits any more.
+            None => return Outcome::Failed(Failed::Late),
+        }
+    }
+}
+
+/// The least busy backend; among equals by turns. One that refused a connection a moment ago comes last.
+fn pick(backends: &[Arc<Backend>], tried: &[u64], turn: usize) -> Option<InFlight> {
+    if let [only] = backends {
+        return (!tried.contains(&only.key)).then(|| only.begin()).flatten();
+    }
+    let mut skipped: Vec<u64> = Vec::new();
+    loop {
+        let around = (0..backends.len()).map(|at| &backends[(turn + at) % backends.len()]);
+        let best = around
+            .filter(|backend| !tried.contains(&backend.key) && !skipped.contains(&backend.key))
+            .min_by_key(|backend| (backend.is_shunned(), backend.in_flight()))?;
+        match best.begin() {
+            Some(in_flight) => return Some(in_flight),
+            // It left the table a moment ago.
+            None => skipped.push(best.key),
+        }
+    }
+}
+
+fn why(exchange: &Exchange, error: &hyper::Error) -> Failed {
+    if let Some(progress) = &exchange.progress {
+        if progress.timed_out.get() {
+            return Failed::Paused;
+        }
+        if progress.broken.get() {
+            return Failed::BadBody;
+        }
+    }
+    if error.is_parse() {
+        Failed::Malformed
+    } else {
+        Failed::Closed
+    }
+}

@@ -1,0 +1,53 @@
+//! Upgraded connections (WebSocket and others): after the 101, bytes both ways until one side is done or the
+//! backend's drain is over.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Response, header};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use super::head;
+use crate::body::AnswerBody;
+use crate::exchange::Exchange;
+use crate::table::LiveRoute;
+
+/// Passes a 101 on and starts the tunnel, which carries the exchange from here.
+pub(super) fn begin(
+    mut exchange: Box<Exchange>,
+    mut answer: Response<Incoming>,
+    client_side: OnUpgrade,
+    route: &LiveRoute,
+) -> Response<AnswerBody> {
+    let backend_side = hyper::upgrade::on(&mut answer);
+    exchange.status = answer.status().as_u16();
+    exchange.upstream = Some(exchange.began.elapsed());
+    exchange.is_tunnel = true;
+    let (mut parts, _) = answer.into_parts();
+    parts
+        .headers
+        .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
+    if let Some(lease) = &exchange.lease {
+        let backend = Arc::clone(lease.in_flight.backend());
+        let worker = std::rc::Rc::clone(&exchange.client.worker);
+        worker.spawn_tunnel(&backend, run(exchange, client_side, backend_side));
+    }
+    Response::from_parts(parts, AnswerBody::detached())
+}
+
+async fn run(mut exchange: Box<Exchange>, client_side: OnUpgrade, backend_side: OnUpgrade) {
+    let (Ok(client), Ok(backend)) = (client_side.await, backend_side.await) else {
+        exchange.broken = true;
+        return;
+    };
+    let (mut client, mut backend) = (TokioIo::new(client), TokioIo::new(backend));
+    match tokio::io::copy_bidirectional(&mut client, &mut backend).await {
+        Ok((from_client, to_client)) => {
+            exchange.tunnelled = from_client;
+            exchange.sent = to_client;
+        }
+        Err(_) => exchange.broken = true,
+    }
+}

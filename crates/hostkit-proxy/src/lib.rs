@@ -1,0 +1,25 @@
+//! The front door: listeners, the route table, forwarding, files, the request log. A process of its own that knows a
+//! table and nothing of projects or SQL. [`run`] is the process; [`ProxyClient`] is how the engine speaks to it.
+//!
+//! A request goes: `worker` (thread, connection) > `forward` (check, edit, pick, send) > `table` (where to). Tables
+//! come in through `control`.
+
+mod body;
+mod client;
+mod config;
+mod control;
+mod exchange;
+mod files;
+mod forward;
+mod listen;
+mod page;
+mod request_log;
+mod shared;
+mod start;
+mod table;
+mod worker;
+
+pub use client::ProxyClient;
+pub use config::{Limits, LogLimits, ProxyConfig, default_threads};
+pub use listen::{bind_public, inherited_listeners};
+pub use start::{Proxy, ProxyHandle, run};

@@ -1,0 +1,216 @@
+//! The request log: one JSON object a line. Threads collect lines and hand them over in pieces; when the disk does
+//! not keep up, lines are dropped and counted, never waited for.
+
+mod writer;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub(crate) use writer::start;
+
+use crate::exchange::Exchange;
+
+/// How many bytes a thread collects before it hands them over.
+const PIECE: usize = 64 * 1024;
+
+/// The way to the writer.
+#[derive(Clone)]
+pub(crate) struct LogSink {
+    pieces: SyncSender<Piece>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// Lines of one thread.
+pub(crate) struct Piece {
+    bytes: Vec<u8>,
+}
+
+/// Lines of one thread that were not handed over yet.
+pub(crate) struct LogBuffer {
+    sink: Option<LogSink>,
+    bytes: Vec<u8>,
+    /// How many bytes the last piece had.
+    expected: usize,
+    lines: u64,
+    /// The same moment by both clocks: only one of them is read for a request.
+    start: (Duration, Instant),
+    second: u64,
+    /// How a line of the current second begins, made once.
+    stamp: String,
+}
+
+impl LogBuffer {
+    /// An empty buffer.
+    pub(crate) fn new(sink: Option<LogSink>) -> Self {
+        LogBuffer {
+            sink,
+            bytes: Vec::new(),
+            expected: 1024,
+            lines: 0,
+            start: start_of_time(),
+            second: u64::MAX,
+            stamp: String::new(),
+        }
+    }
+
+    /// Notes a finished exchange.
+    pub(crate) fn write(&mut self, exchange: &Exchange, now: Instant) {
+        if self.sink.is_none() {
+            return;
+        }
+        self.line(exchange, now);
+        self.lines += 1;
+        if self.bytes.len() >= PIECE {
+            self.flush();
+        }
+    }
+
+    /// Hands over what there is.
+    pub(crate) fn flush(&mut self) {
+        let Some(sink) = &self.sink else { return };
+        if self.bytes.is_empty() {
+            return;
+        }
+        let lines = std::mem::take(&mut self.lines);
+        let bytes = std::mem::take(&mut self.bytes);
+        self.expected = bytes.len() + 512;
+        if sink.pieces.try_send(Piece { bytes }).is_err() {
+            sink.dropped.fetch_add(lines, Ordering::Relaxed);
+        }
+    }
+
+    fn line(&mut self, exchange: &Exchange, ended: Instant) {
+        let mut now = self.start.0 + ended.saturating_duration_since(self.start.1);
+        if now.as_secs() != self.second {
+            // Once a second the real time is asked, so that a clock that is set shows.
+            self.start = start_of_time();
+            now = self.start.0;
+            self.second = now.as_secs();
+            self.stamp = stamp(now);
+        }
+        let out = &mut self.bytes;
+        if out.capacity() == 0 {
+            // As much as last time: a busy thread does not copy its lines from one buffer to the next larger one.
+            out.reserve(self.expected);
+        }
+        out.extend_from_slice(self.stamp.as_bytes());
+        out.extend_from_slice(&three_digits(now.subsec_millis()));
+        out.extend_from_slice(b"Z\",\"id\":\"");
+        out.extend_from_slice(exchange.id.as_bytes());
+        out.extend_from_slice(b"\",");
+        if let Some(route) = &exchange.route {
+            out.extend_from_slice(route.log_part.as_bytes());
+        }
+        if let Some(lease) = &exchange.lease {
+            out.extend_from_slice(lease.in_flight.backend().log_part.as_bytes());
+        }
+        // Neither a method nor a checked host can hold what must be escaped.
+        out.extend_from_slice(b"\"method\":\"");
+        out.extend_from_slice(exchange.method.as_str().as_bytes());
+        if let Some(host) = &exchange.host {
+            out.extend_from_slice(b"\",\"host\":\"");
+            out.extend_from_slice(host.value.as_bytes());
+        }
+        out.extend_from_slice(b"\",\"path\":");
+        text(out, exchange.uri.path().as_bytes());
+        if let Some(query) = exchange.uri.query() {
+            // Queries carry tokens: only their length is noted.
+            number(out, ",\"query_bytes\":", query.len() as u64);
+        }
+        number(out, ",\"status\":", u64::from(exchange.status));
+        number(out, ",\"bytes_in\":", exchange.received());
+        number(out, ",\"bytes_out\":", exchange.sent);
+        millis(out, ",\"ms\":", ended.saturating_duration_since(exchange.began));
+        if let Some(upstream) = exchange.upstream {
+            millis(out, ",\"upstream_ms\":", upstream);
+        }
+        if exchange.broken {
+            out.extend_from_slice(b",\"broken\":true");
+        }
+        out.extend_from_slice(b",\"client\":\"");
+        out.extend_from_slice(exchange.client.peer.as_bytes());
+        out.extend_from_slice(b"\"}\n");
+    }
+}
+
+fn start_of_time() -> (Duration, Instant) {
+    (
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        Instant::now(),
+    )
+}
+
+/// How a line begins in a second: `{"time":"2026-11-20T12:00:00.`.
+fn stamp(since_epoch: Duration) -> String {
+    jiff::Timestamp::from_second(since_epoch.as_secs().try_into().unwrap_or_default()).map_or_else(
+        |_| String::from("{\"time\":\""),
+        |time| time.strftime("{\"time\":\"%Y-%m-%dT%H:%M:%S.").to_string(),
+    )
+}
+
+/// A part of a line that is made once: `"name":"value",`.
+pub(crate) fn field(name: &str, value: &str) -> String {
+    let mut out = format!("\"{name}\":").into_bytes();
+    text(&mut out, value.as_bytes());
+    out.push(b',');
+    // What `text` writes is ASCII.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// A JSON string of bytes that need not be UTF-8.
+fn text(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    // Without a way out in the middle the compiler looks at many bytes at once.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') & (*byte != b'"') & (*byte != b'\\');
+    if bytes.iter().fold(true, |all, byte| all & is_plain(byte)) {
+        out.extend_from_slice(bytes);
+    } else {
+        for byte in bytes {
+            match byte {
+                b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
+                b' '..=b'~' => out.push(*byte),
+                // Written as the character of the same number: it keeps the byte readable and the line valid.
+                other => drop(write!(out, "\\u{other:04x}")),
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+/// The lowest three digits.
+fn three_digits(value: u32) -> [u8; 3] {
+    [value / 100 % 10, value / 10 % 10, value % 10].map(|digit| b'0' + digit as u8)
+}
+
+fn number(out: &mut Vec<u8>, name: &str, value: u64) {
+    out.extend_from_slice(name.as_bytes());
+    match value {
+        0..10 => out.push(b'0' + value as u8),
+        100..1000 => out.extend_from_slice(&three_digits(value as u32)),
+        _ => {
+            let mut digits = [0u8; 20];
+            let mut at = digits.len();
+            let mut rest = value;
+            while rest > 0 {
+                at -= 1;
+                digits[at] = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+            out.extend_from_slice(&digits[at..]);
+        }
+    }
+}
+
+/// Milliseconds with two decimals.
+fn millis(out: &mut Vec<u8>, name: &str, time: Duration) {
+    let hundredths = time.as_micros() as u64 / 10;
+    number(out, name, hundredths / 100);
+    let [_, tens, ones] = three_digits((hundredths % 100) as u32);
+    out.extend_from_slice(&[b'.', tens, ones]);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Starting and stopping: the forwarding threads, the control thread, the log's thread.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hostkit_core::kind::{Failure, Kind};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::ProxyConfig;
+use crate::control::{Control, Workers, admin};
+use crate::request_log;
+use crate::shared::Shared;
+use crate::table::LiveTable;
+use crate::table::saved::SavedTable;
+use crate::worker::{self, Mail};
+
+/// The front door.
+#[derive(Debug)]
+pub struct Proxy;
+
+/// A front door that runs. Dropping it stops it at once; [`ProxyHandle::stop`] lets requests finish.
+#[derive(Debug)]
+pub struct ProxyHandle {
+    http: Option<SocketAddr>,
+    stop: Option<oneshot::Sender<Duration>>,
+    limit: Duration,
+    control: Option<JoinHandle<()>>,
+}
+
+/// Runs the front door until SIGTERM or SIGINT, then finishes what is in flight.
+pub fn run(config: ProxyConfig) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| cannot_start("it cannot listen for signals", &error);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    // Before the first thread: a signal that comes early must not kill half a front door.
+    let (mut terminate, mut interrupt) = runtime
+        .block_on(async { Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)) })
+        .map_err(failed)?;
+    let handle = Proxy::start(config)?;
+    runtime.block_on(async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    });
+    tracing::info!("stopping");
+    handle.stop();
+    Ok(())
+}
+
+fn cannot_start(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(
+        Kind::Unavailable,
+        format!("cannot start the front door: {what}: {error}"),
+    )
+}
+
+impl Proxy {
+    /// Starts the front door. It serves, with the last good table, when this returns.
+    pub fn start(config: ProxyConfig) -> Result<ProxyHandle, Failure> {
+        let threads = config.threads.max(1);
+        let folder = config.data.proxy();
+        let parent = config.admin.parent().unwrap_or(Path::new("/"));
+        for folder in [&*folder, parent] {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(|error| cannot_start(&format!("folder `{}`", folder.display()), &error))?;
+        }
+        let http = config
+            .listeners
+            .first()
+            .and_then(|listener| listener.local_addr().ok());
+        let public = divide(config.listeners, threads)
+            .map_err(|error| cannot_start("a listener cannot be shared by its threads", &error))?;
+        let (log, log_thread) = match config.request_log {
+            Some(limits) => {
+                let (sink, thread) = request_log::start(&folder, limits)
+                    .map_err(|error| cannot_start("the request log cannot be opened", &error))?;
+                (Some(sink), Some(thread))
+            }
+            None => (None, None),
+        };
+        let limit = config.limits.stop;
+        let shared = Arc::new(Shared::new(threads, LiveTable::default(), config.limits, log));
+        let (senders, mailboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
+        let workers = Workers(senders);
+        let control = Arc::new(Control::new(
+            Arc::clone(&shared),
+            workers.clone(),
+            SavedTable::in_folder(&folder),
+            http,
+        ));
+
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| cannot_start("its control thread", &error))?;
+        // The table is in force before the first connection is accepted.
+        let admin = runtime
+            .block_on(async {
+                control.restore().await;
+                admin::bind(&config.admin)
+            })
+            .map_err(|error| cannot_start(&format!("admin socket `{}`", config.admin.display()), &error))?;
+        let mut threads = Vec::new();
+        for (number, (listeners, mailbox)) in public.into_iter().zip(mailboxes).enumerate() {
+            let shared = Arc::clone(&shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("forward-{number}"))
+                .spawn(move || worker::run(number, shared, listeners, mailbox))
+                .map_err(|error| cannot_start("a forwarding thread", &error))?;
+            threads.push(thread);
+        }
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("control".into()).spawn(move || {
+            let limit = runtime.block_on(async {
+                let serving = admin::serve(Arc::clone(&control), admin);
+                tokio::select! {
+                    () = serving => Duration::ZERO,
+                    () = control.tend() => Duration::ZERO,
+                    limit = stopped => limit.unwrap_or(Duration::ZERO),
+                }
+            });
+            workers.send(|| Mail::Stop(limit));
+            for thread in threads {
+                drop(thread.join());
+            }
+            // The last senders go here; the log's thread writes what it has and ends.
+            drop((control, shared));
+            runtime.shutdown_background();
+            if let Some(thread) = log_thread {
+                drop(thread.join());
+            }
+        });
+        let thread = thread.map_err(|error| cannot_start("its control thread", &error))?;
+        Ok(ProxyHandle {
+            http,
+            stop: Some(stop),
+            limit,
+            control: Some(thread),
+        })
+    }
+}
+
+/// The listeners for each thread. With fewer listeners than threads, threads share.
+fn divide(listeners: Vec<TcpListener>, threads: usize) -> std::io::Result<Vec<Vec<TcpListener>>> {
+    let mut divided: Vec<Vec<TcpListener>> = (0..threads).map(|_| Vec::new()).collect();
+    if listeners.is_empty() {
+        return Ok(divided);
+    }
+    for thread in listeners.len()..threads {
+        divided[thread].push(listeners[thread % listeners.len()].try_clone()?);
+    }
+    for (at, listener) in listeners.into_iter().enumerate() {
+        divided[at % threads].push(listener);
+    }
+    Ok(divided)
+}
+
+impl ProxyHandle {
+    /// Where the public listener is.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.http
+    }
+
+    /// Accepts nothing more, finishes what is in flight within the limit, and returns when all is closed.
+    pub fn stop(mut self) {
+        let limit = self.limit;
+        self.end(limit);
+    }
+
+    fn end(&mut self, limit: Duration) {
+        if let Some(stop) = self.stop.take() {
+            stop.send(limit).ok();
+        }
+        if let Some(control) = self.control.take() {
+            drop(control.join());
+        }
+    }
+}
+
+impl Drop for ProxyHandle {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+    }
+}

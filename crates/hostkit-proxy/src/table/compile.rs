@@ -1,0 +1,183 @@
+//! From the table as it was handed over to the table in force, entry by entry: what is wrong with one entry puts
+//! that entry aside and no other.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::route::{PutAside, Route, Target};
+use http::HeaderValue;
+use serde::Deserialize;
+
+use super::backend::Backends;
+use super::{LiveRoute, LiveTable, LiveTarget};
+use crate::files::Site;
+use crate::request_log;
+
+/// A table whose entries were not looked at yet.
+#[derive(Deserialize)]
+pub(crate) struct RawTable {
+    pub(crate) version: u64,
+    pub(crate) routes: Vec<serde_json::Value>,
+}
+
+impl RawTable {
+    /// Reads the outer form of a table.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<RawTable, Failure> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            Failure::new(Kind::Invalid, format!("cannot read the route table: {error}"))
+                .hint("send `{\"version\": …, \"routes\": […]}`")
+        })
+    }
+}
+
+/// Compiles a table. Returns it with the keys of the backends that stand in it.
+pub(crate) fn compile(raw: &RawTable, backends: &Backends) -> (LiveTable, HashSet<u64>) {
+    let mut table = LiveTable {
+        version: raw.version,
+        ..LiveTable::default()
+    };
+    let mut ids = HashSet::new();
+    let mut taken: HashMap<(String, String), String> = HashMap::new();
+    let mut keys = HashSet::new();
+    for (at, value) in raw.routes.iter().enumerate() {
+        let name = value
+            .get("id")
+            .and_then(|id| id.as_str())
+            .map_or_else(|| format!("#{at}"), str::to_owned);
+        let mut aside = |reason: String| {
+            table.put_aside.push(PutAside {
+                route: name.clone(),
+                reason,
+            })
+        };
+        let route = match Route::deserialize(value) {
+            Ok(route) => route,
+            Err(error) => {
+                aside(format!("it cannot be read: {error}"));
+                continue;
+            }
+        };
+        if let Err(reason) = check(&route, &ids, &taken) {
+            aside(reason);
+            continue;
+        }
+        let prefix = route.path_prefix.trim_end_matches('/').to_owned();
+        for host in &route.hosts {
+            taken.insert((host.to_string(), prefix.clone()), route.id.clone());
+        }
+        ids.insert(route.id.clone());
+        let live = Arc::new(live_route(&route, prefix, backends, &mut keys));
+        for port in &route.ports {
+            match table.ports.get(port) {
+                Some(holder) if holder.id != route.id => {
+                    aside(format!("port {port} belongs to route `{}` already", holder.id));
+                }
+                _ => {
+                    table.ports.insert(*port, Arc::clone(&live));
+                }
+            }
+        }
+        for host in &route.hosts {
+            table
+                .hosts
+                .entry(host.to_string().into_bytes().into())
+                .or_default()
+                .push(Arc::clone(&live));
+        }
+    }
+    for routes in table.hosts.values_mut() {
+        routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
+    }
+    (table, keys)
+}
+
+fn check(
+    route: &Route,
+    ids: &HashSet<String>,
+    taken: &HashMap<(String, String), String>,
+) -> Result<(), String> {
+    if route.id.is_empty() {
+        return Err("it has no name".into());
+    }
+    if ids.contains(&route.id) {
+        return Err("another route has the same name".into());
+    }
+    if !route.path_prefix.starts_with('/') || route.path_prefix.contains(['?', '#']) {
+        return Err(format!(
+            "path prefix `{}` is not a path that begins with `/`",
+            route.path_prefix
+        ));
+    }
+    if let Target::Files { root, .. } = &route.target
+        && !root.is_absolute()
+    {
+        return Err(format!("folder `{}` is not absolute", root.display()));
+    }
+    if let Some(port) = route.ports.iter().find(|port| **port == 0) {
+        return Err(format!("port {port} cannot be held"));
+    }
+    let prefix = route.path_prefix.trim_end_matches('/');
+    for host in &route.hosts {
+        if let Some(other) = taken.get(&(host.to_string(), prefix.to_owned())) {
+            return Err(format!(
+                "`{host}{}` belongs to route `{other}` already",
+                route.path_prefix
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut HashSet<u64>) -> LiveRoute {
+    let target = match &route.target {
+        Target::Instances { backends: list } => LiveTarget::Instances(
+            list.iter()
+                .map(|backend| {
+                    let live = backends.get(&backend.id, backend.address);
+                    keys.insert(live.key);
+                    live
+                })
+                .collect(),
+        ),
+        Target::Files { root, single_page } => {
+            let release = route.release.as_ref().map_or("", |release| release.as_str());
+            LiveTarget::Files(Arc::new(Site::new(root.clone(), *single_page, release)))
+        }
+        Target::Nothing { reason } => LiveTarget::Nothing(*reason),
+    };
+    let mut log_part = request_log::field("route", &route.id);
+    let mut part = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            log_part.push_str(&format!("\"{name}\":\"{value}\","));
+        }
+    };
+    // Every value is a checked name: none needs escaping.
+    part("project", route.environment.as_ref().map(|e| e.project.as_str()));
+    part(
+        "environment",
+        route.environment.as_ref().map(|e| e.environment.as_str()),
+    );
+    part("process", route.process.as_ref().map(|p| p.as_str()));
+    part("release", route.release.as_ref().map(|r| r.as_str()));
+    LiveRoute {
+        id: route.id.clone(),
+        project: route.environment.as_ref().map(|environment| {
+            if environment.environment.is_production() {
+                environment.project.to_string()
+            } else {
+                format!("{} --env {}", environment.project, environment.environment)
+            }
+        }),
+        log_part,
+        release: route
+            .release
+            .as_ref()
+            .and_then(|release| HeaderValue::from_str(release.as_str()).ok()),
+        prefix,
+        target,
+        hold: route.hold.clone(),
+        waiting: AtomicU32::new(0),
+    }
+}

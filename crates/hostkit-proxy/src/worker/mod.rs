@@ -1,0 +1,189 @@
+//! One forwarding thread: a single-threaded runtime with its own listeners, connections, upstream pools and log
+//! buffer. Nothing here is locked; other threads speak to it through [`Mail`].
+
+pub(crate) mod accept;
+pub(crate) mod pool;
+pub(crate) mod pulse;
+pub(crate) mod stream;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, LocalSet};
+
+use crate::files::cache::FileCache;
+use crate::request_log::LogBuffer;
+use crate::shared::Shared;
+use accept::{Door, accept};
+use pool::Pools;
+use pulse::Pulses;
+
+/// What other threads ask of a worker.
+pub(crate) enum Mail {
+    /// Serve a stable loopback port.
+    Listen(u16, TcpListener),
+    /// Close a stable loopback port; its connections end with the request they are on. Answers when closed.
+    Unlisten(u16, oneshot::Sender<()>),
+    /// Backends left the table: idle connections to them are closed.
+    Prune,
+    /// Close everything that is still open on these backends.
+    Cut(Vec<u64>),
+    /// Accept nothing more, finish what is in flight, at most so long.
+    Stop(Duration),
+}
+
+/// The thread's state.
+pub(crate) struct Worker {
+    pub(crate) number: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pools: Pools,
+    pub(crate) pulses: Pulses,
+    pub(crate) log: RefCell<LogBuffer>,
+    pub(crate) files: RefCell<FileCache>,
+    turn: Cell<usize>,
+}
+
+/// Where the worker's mail comes from.
+pub(crate) type Mailbox = mpsc::UnboundedReceiver<Mail>;
+
+/// Runs a worker until it is told to stop.
+pub(crate) fn run(number: usize, shared: Arc<Shared>, public: Vec<TcpListener>, mailbox: Mailbox) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("cannot start forwarding thread {number}: {error}");
+            return;
+        }
+    };
+    let log = LogBuffer::new(shared.log.clone());
+    let worker = Rc::new(Worker {
+        number,
+        pools: Pools::new(&shared.limits),
+        pulses: Pulses::new(&shared.limits),
+        shared,
+        log: RefCell::new(log),
+        files: RefCell::default(),
+        turn: Cell::new(number),
+    });
+    let local = LocalSet::new();
+    local.block_on(&runtime, serve(Rc::clone(&worker), public, mailbox));
+    // What is left of connections goes with the local set, and writes its log lines then.
+    drop(local);
+    worker.log.borrow_mut().flush();
+}
+
+async fn serve(worker: Rc<Worker>, public: Vec<TcpListener>, mut mailbox: Mailbox) {
+    let mut doors: Vec<AbortHandle> = Vec::new();
+    let mut ports: HashMap<u16, (Arc<Door>, AbortHandle)> = HashMap::new();
+    for listener in public {
+        let (door, task) = open(&worker, listener, None);
+        drop(door);
+        doors.extend(task);
+    }
+    let mut tick = tokio::time::interval(worker.pulses.tick());
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let limit = loop {
+        let mail = tokio::select! {
+            mail = mailbox.recv() => mail,
+            _ = tick.tick() => {
+                worker.sweep();
+                continue;
+            }
+        };
+        match mail {
+            Some(Mail::Listen(port, listener)) => {
+                if let (door, Some(task)) = open(&worker, listener, Some(port)) {
+                    ports.insert(port, (door, task));
+                }
+            }
+            Some(Mail::Unlisten(port, closed)) => {
+                if let Some((door, task)) = ports.remove(&port) {
+                    task.abort();
+                    // The listener is closed when the aborted task was dropped: on the next turn of the local set.
+                    tokio::task::yield_now().await;
+                    worker.pulses.wind_up(Some(&door));
+                }
+                closed.send(()).ok();
+            }
+            Some(Mail::Prune) => worker.pools.prune(),
+            Some(Mail::Cut(keys)) => worker.pools.cut(&keys),
+            Some(Mail::Stop(limit)) => break limit,
+            None => break Duration::ZERO,
+        }
+    };
+    for task in doors.into_iter().chain(ports.into_values().map(|(_, task)| task)) {
+        task.abort();
+    }
+    worker.pulses.wind_up(None);
+    let end = tokio::time::Instant::now() + limit;
+    while !worker.is_idle() && tokio::time::Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        while let Ok(mail) = mailbox.try_recv() {
+            if let Mail::Cut(keys) = mail {
+                worker.pools.cut(&keys);
+            }
+        }
+    }
+}
+
+fn open(worker: &Rc<Worker>, listener: TcpListener, port: Option<u16>) -> (Arc<Door>, Option<AbortHandle>) {
+    let address = listener.local_addr().ok();
+    let door = Arc::new(Door::new(port, address));
+    let listener = listener
+        .set_nonblocking(true)
+        .and_then(|()| tokio::net::TcpListener::from_std(listener));
+    let task = match listener {
+        Ok(listener) => {
+            let task = tokio::task::spawn_local(accept(Rc::clone(worker), listener, Arc::clone(&door)));
+            Some(task.abort_handle())
+        }
+        Err(error) => {
+            tracing::error!(?address, "cannot serve a listener: {error}");
+            None
+        }
+    };
+    (door, task)
+}
+
+impl Worker {
+    /// Ends what waited too long, closes idle upstream connections before the backend does, hands over log lines.
+    fn sweep(&self) {
+        self.pulses.sweep();
+        self.pools.expire();
+        self.files.borrow_mut().expire(Instant::now());
+        self.log.borrow_mut().flush();
+    }
+
+    fn is_idle(&self) -> bool {
+        self.pulses.is_empty()
+    }
+
+    /// A number that differs from call to call, to take turns by.
+    pub(crate) fn turn(&self) -> usize {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        turn
+    }
+
+    /// Whether one more client connection is within the limit; counts it if so.
+    pub(crate) fn admit(self: &Rc<Self>) -> Option<Admitted> {
+        let before = self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        let admitted = Admitted(Arc::clone(&self.shared));
+        (before < self.shared.limits.connections).then_some(admitted)
+    }
+}
+
+/// A counted client connection.
+pub(crate) struct Admitted(Arc<Shared>);
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,4 @@
+//! Where instances run. The catalogue: [`process::ProcessRuntime`], child processes of one machine's one account.
+
+pub mod process;
+pub mod shared;

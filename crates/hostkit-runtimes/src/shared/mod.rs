@@ -1,0 +1,3 @@
+//! What runtimes have in common.
+
+pub mod port_lease;

@@ -1,0 +1,183 @@
+//! THE choke point. A handler gets its [`Admitted`] call from here and from nowhere else: its fields are private to
+//! this folder's rule, which knows the caller by the token, checks the endpoint's permission against the project in
+//! the path, and reads path and query into checked types. WebSockets and streams pass it like everything else.
+
+mod attempts;
+mod leash;
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use hostkit_api::endpoint::Call;
+use hostkit_api::target::Target;
+use hostkit_core::access::{Caller, Permission};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::ProjectName;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use crate::shared::Shared;
+
+pub(crate) use attempts::Attempts;
+pub(crate) use leash::{Leash, Revocations};
+
+/// No token of ours is this long; longer ones are not looked up.
+const LONGEST_TOKEN: usize = 256;
+
+/// A call whose caller may make it.
+pub(crate) struct Admitted<C: Call> {
+    shared: Arc<Shared>,
+    caller: Option<Caller>,
+    leash: Leash,
+    target: C::Target,
+    query: C::Query,
+}
+
+impl<C: Call> Admitted<C> {
+    /// Lets a request in, or says why not.
+    pub(crate) async fn admit(shared: Arc<Shared>, parts: &mut Parts) -> Result<Self, Failure> {
+        let mut leash = Leash::new(&shared);
+        let caller = match C::PERMISSION {
+            Permission::Public => None,
+            _ => Some(identify(&shared, &parts.headers, &mut leash)?),
+        };
+        let target = read_target::<C>(parts).await?;
+        if let Some(caller) = &caller {
+            permit(&shared, caller, C::PERMISSION, target.project())?;
+        }
+        let query = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default()).map_err(|why| {
+            Failure::new(Kind::Invalid, format!("cannot read the query: {why}"))
+                .hint("see what can stand behind the `?` in docs/api.md or /api/openapi.json")
+        })?;
+        Ok(Admitted {
+            shared,
+            caller,
+            leash,
+            target,
+            query,
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// What the path names.
+    pub(crate) fn target(&self) -> &C::Target {
+        &self.target
+    }
+
+    /// What stands behind the `?`.
+    pub(crate) fn query(&self) -> &C::Query {
+        &self.query
+    }
+
+    /// Ends what goes on for long when the token is no longer one.
+    pub(crate) fn leash(&self) -> Leash {
+        self.leash.clone()
+    }
+
+    /// The name of the token that calls.
+    pub(crate) fn by(&self) -> &str {
+        self.caller
+            .as_ref()
+            .map_or("anybody", |caller| caller.token.as_str())
+    }
+}
+
+fn identify(shared: &Shared, headers: &HeaderMap, leash: &mut Leash) -> Result<Caller, Failure> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(
+            Failure::new(Kind::Unauthenticated, "cannot answer: the call carries no token")
+                .hint("send `Authorization: Bearer TOKEN`; the first token is in the file `token` of the data folder"),
+        );
+    };
+    let token = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .filter(|token| token.len() <= LONGEST_TOKEN);
+    let caller = match token {
+        // Found by its hash: the time it takes says nothing about the tokens there are.
+        Some(token) => shared.store().caller(token)?,
+        None => None,
+    };
+    match (caller, token) {
+        (Some(caller), Some(token)) => {
+            leash.hold(token, &caller);
+            Ok(caller)
+        }
+        _ => Err(shared.attempts.failed()),
+    }
+}
+
+async fn read_target<C: Call>(parts: &mut Parts) -> Result<C::Target, Failure> {
+    let params = RawPathParams::from_request_parts(parts, &())
+        .await
+        .map_err(|why| Failure::new(Kind::Invalid, format!("cannot read the path: {why}")))?;
+    C::Target::read(&|name| {
+        params
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.to_owned())
+    })
+}
+
+/// What a token does not cover answers exactly like what does not exist, so that names of other projects cannot be
+/// found out.
+fn permit(
+    shared: &Shared,
+    caller: &Caller,
+    permission: Permission,
+    project: Option<&ProjectName>,
+) -> Result<(), Failure> {
+    if let (Some(asked), Some(own)) = (project, &caller.project)
+        && asked != own
+    {
+        return Err(unknown(asked));
+    }
+    if !caller.may(permission, project) {
+        return Err(denied(caller, permission));
+    }
+    match project {
+        Some(name) => shared
+            .store()
+            .project(name)
+            .map(drop)
+            .map_err(|failure| match failure.kind {
+                Kind::NotFound => unknown(name),
+                _ => failure,
+            }),
+        None => Ok(()),
+    }
+}
+
+fn unknown(project: &ProjectName) -> Failure {
+    Failure::new(
+        Kind::NotFound,
+        format!("cannot find project `{project}`: there is none of this name that the token covers"),
+    )
+    .hint("see all with `hostkit project list`")
+}
+
+fn denied(caller: &Caller, permission: Permission) -> Failure {
+    let what = match permission {
+        Permission::Public | Permission::ReadInstallation => "read the installation",
+        Permission::ManageInstallation => "change the installation",
+        Permission::ReadProject => "read the project",
+        Permission::DeployProject => "change what the project runs",
+        Permission::ManageSecrets => "read or change variables",
+        Permission::DeleteProject => "delete the project",
+    };
+    let token = &caller.token;
+    let why = match &caller.project {
+        Some(project) if caller.role.may(permission) => format!("it is for project `{project}` alone"),
+        _ => "its role may not".to_owned(),
+    };
+    Failure::new(Kind::Denied, format!("cannot {what} with token `{token}`: {why}"))
+        .hint("use a token with more rights: `hostkit token create` makes one")
+}

@@ -1,0 +1,13 @@
+//! Handlers, one file per noun: read from the store, write through the engine, show through `view`.
+
+pub(crate) mod deployment;
+pub(crate) mod environment;
+pub(crate) mod event;
+pub(crate) mod installation;
+pub(crate) mod log;
+pub(crate) mod project;
+pub(crate) mod release;
+pub(crate) mod run;
+pub(crate) mod source;
+pub(crate) mod token;
+pub(crate) mod variable;

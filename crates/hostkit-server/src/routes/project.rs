@@ -1,0 +1,33 @@
+//! Projects.
+
+use hostkit_api::endpoints::{CreateProject, DeleteProject, GetProject, ListProjects};
+use hostkit_api::project::{NewProject, Project};
+use hostkit_core::kind::Failure;
+
+use crate::auth::Admitted;
+use crate::view;
+
+pub(crate) async fn list(call: Admitted<ListProjects>, (): ()) -> Result<Vec<Project>, Failure> {
+    let shared = call.shared();
+    let projects = shared.store().projects()?.into_iter();
+    projects
+        .filter(|project| !project.deleting)
+        .map(|project| view::project(shared, project))
+        .collect()
+}
+
+pub(crate) async fn create(call: Admitted<CreateProject>, new: NewProject) -> Result<Project, Failure> {
+    let shared = call.shared();
+    view::project(shared, shared.engine.create_project(&new.name).await?)
+}
+
+pub(crate) async fn get(call: Admitted<GetProject>, (): ()) -> Result<Project, Failure> {
+    let shared = call.shared();
+    view::project(shared, shared.store().project(call.target())?)
+}
+
+pub(crate) async fn delete(call: Admitted<DeleteProject>, (): ()) -> Result<(), Failure> {
+    call.shared().engine.delete_project(call.target()).await?;
+    call.shared().revocations.tell();
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! What of the state is shown: every type that leaves is filled here field by field.
+
+use std::collections::BTreeMap;
+
+use hostkit_api::project::{Environment, EnvironmentState, Project};
+use hostkit_api::release::{Process, Release};
+use hostkit_core::kind::Failure;
+use hostkit_core::names::HostName;
+use hostkit_core::release::Release as Frozen;
+
+use crate::shared::Shared;
+
+pub(crate) fn project(shared: &Shared, project: hostkit_store::Project) -> Result<Project, Failure> {
+    let environments = project.environments.iter().map(|e| environment(shared, e));
+    Ok(Project {
+        environments: environments.collect::<Result<_, _>>()?,
+        name: project.name,
+        created_at: project.created_at,
+    })
+}
+
+pub(crate) fn environment(
+    shared: &Shared,
+    environment: &hostkit_store::Environment,
+) -> Result<Environment, Failure> {
+    let (id, live) = (&environment.id, environment.live.as_ref());
+    let release = match live {
+        Some(live) => Some(shared.store().release(id, &live.release)?),
+        None => None,
+    };
+    let host = id.default_host(&shared.settings.base_host);
+    let further: Vec<HostName> = match &release {
+        Some(release) if id.environment.is_production() => release.manifest.hosts.clone(),
+        _ => Vec::new(),
+    };
+    let mut processes: BTreeMap<_, _> = release
+        .iter()
+        .flat_map(|release| &release.processes)
+        .map(|(name, process)| (name.clone(), process.rule.count))
+        .collect();
+    for (name, count) in &environment.counts {
+        if let Some(wanted) = processes.get_mut(name) {
+            *wanted = *count;
+        }
+    }
+    Ok(Environment {
+        project: id.project.clone(),
+        name: id.environment.clone(),
+        url: shared.url(&host),
+        hosts: std::iter::once(host).chain(further).collect(),
+        state: match live {
+            None => EnvironmentState::NeverDeployed,
+            Some(_) if environment.stopped => EnvironmentState::Stopped,
+            Some(_) => EnvironmentState::Live,
+        },
+        release: live.map(|live| live.release.clone()),
+        deployment: live.map(|live| live.generation),
+        processes,
+        ports: environment.ports.clone(),
+    })
+}
+
+pub(crate) fn release(frozen: Frozen, live: bool) -> Release {
+    let processes = frozen.processes.into_iter().map(|(name, process)| {
+        let shown = Process {
+            reach: process.rule.reach,
+            count: process.rule.count,
+            command: process.program.command.to_string(),
+        };
+        (name, shown)
+    });
+    Release {
+        processes: processes.collect(),
+        name: frozen.name,
+        live,
+        created_at: frozen.created_at,
+        source: frozen.source,
+        builder: frozen.artifact.builder,
+        assumed: frozen.artifact.assumed,
+        bytes: frozen.bytes,
+    }
+}

@@ -1,0 +1,14 @@
+//! The API on real sockets, with a real store and engine; only the machine behind them is fake.
+
+#![allow(clippy::unwrap_used)] // Only inside `#[test]` functions does clippy know that this is a test.
+
+mod access;
+mod command;
+mod contents;
+mod exec;
+mod hostile;
+mod house;
+mod page;
+mod secrets;
+mod streams;
+mod uploads;

@@ -1,0 +1,165 @@
+//! Variables of environments: values sealed, each bound to its place; and who changed which name when.
+
+use hostkit_core::event::What;
+use hostkit_core::kind::Failure;
+use hostkit_core::names::VariableName;
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::secret::Secret;
+use hostkit_core::variables::Variables;
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+use crate::column::Word;
+use crate::error::{Result, not_found};
+use crate::{Store, Write, environment};
+
+/// A variable without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableInfo {
+    /// Its name.
+    pub name: VariableName,
+    /// When it was last set.
+    pub updated_at: Timestamp,
+    /// Who set it.
+    pub updated_by: String,
+}
+
+/// What a value is bound to.
+fn place(id: &EnvironmentId, name: &VariableName) -> String {
+    format!("{id}/{name}")
+}
+
+impl Store {
+    /// Sets and removes variables, all or nothing; makes the environment where its project exists. A name to remove
+    /// that is not set does no harm.
+    pub fn change_variables(
+        &self,
+        id: &EnvironmentId,
+        set: &Variables,
+        unset: &[VariableName],
+        by: &str,
+    ) -> std::result::Result<(), Failure> {
+        self.write(&format!("change variables of `{id}`"), |write| {
+            environment::insert(write, id)?;
+            for (name, value) in set {
+                let sealed = self.sealer().seal(&place(id, name), value.reveal())?;
+                write
+                    .sql
+                    .prepare_cached(
+                        "INSERT INTO variable (project, environment, name, sealed, updated_at, updated_by)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                         ON CONFLICT DO UPDATE SET sealed = ?4, updated_at = ?5, updated_by = ?6",
+                    )?
+                    .execute(params![
+                        id.project.as_str(),
+                        id.environment.as_str(),
+                        name.as_str(),
+                        sealed,
+                        Word(write.now),
+                        by
+                    ])?;
+                note(write, id, name, false, by)?;
+            }
+            let mut removed = Vec::new();
+            for name in unset.iter().filter(|name| !set.contains_key(name)) {
+                let gone = write
+                    .sql
+                    .prepare_cached(
+                        "DELETE FROM variable WHERE project = ?1 AND environment = ?2 AND name = ?3",
+                    )?
+                    .execute([id.project.as_str(), id.environment.as_str(), name.as_str()])?;
+                if gone > 0 {
+                    note(write, id, name, true, by)?;
+                    removed.push(name.to_string());
+                }
+            }
+            if set.is_empty() && removed.is_empty() {
+                return Ok(());
+            }
+            let what = What::VariablesChanged {
+                set: set.keys().map(ToString::to_string).collect(),
+                unset: removed,
+            };
+            write.event(id, what)
+        })
+    }
+
+    /// The variables of an environment, by name; no values.
+    pub fn variable_names(&self, id: &EnvironmentId) -> std::result::Result<Vec<VariableInfo>, Failure> {
+        self.read(&format!("list variables of `{id}`"), |sql| {
+            if !environment::is_there(sql, id)? {
+                return Err(environment::unknown(id));
+            }
+            let mut statement = sql.prepare_cached(
+                "SELECT name, updated_at, updated_by FROM variable WHERE project = ?1 AND environment = ?2 ORDER BY name",
+            )?;
+            let rows = statement.query_map([id.project.as_str(), id.environment.as_str()], |row| {
+                Ok(VariableInfo {
+                    name: row.get::<_, Word<_>>(0)?.0,
+                    updated_at: row.get::<_, Word<_>>(1)?.0,
+                    updated_by: row.get(2)?,
+                })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// All variables of an environment with their values.
+    pub fn variables(&self, id: &EnvironmentId) -> std::result::Result<Variables, Failure> {
+        self.read(&format!("read variables of `{id}`"), |sql| {
+            let mut statement = sql.prepare_cached(
+                "SELECT name, sealed FROM variable WHERE project = ?1 AND environment = ?2",
+            )?;
+            let mut rows = statement.query([id.project.as_str(), id.environment.as_str()])?;
+            let mut variables = Variables::new();
+            while let Some(row) = rows.next()? {
+                let name: VariableName = row.get::<_, Word<_>>(0)?.0;
+                let sealed: Vec<u8> = row.get(1)?;
+                let value = self.sealer().unseal(&place(id, &name), &sealed)?;
+                variables.insert(name, Secret::new(value.as_str()));
+            }
+            Ok(variables)
+        })
+    }
+
+    /// The value of one variable, or a NotFound failure.
+    pub fn variable(&self, id: &EnvironmentId, name: &VariableName) -> std::result::Result<Secret, Failure> {
+        self.read(&format!("read variable `{name}` of `{id}`"), |sql| {
+            let sealed: Option<Vec<u8>> = sql
+                .prepare_cached(
+                    "SELECT sealed FROM variable WHERE project = ?1 AND environment = ?2 AND name = ?3",
+                )?
+                .query_row(
+                    [id.project.as_str(), id.environment.as_str(), name.as_str()],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let sealed = sealed.ok_or_else(|| {
+                not_found(
+                    format!("cannot read variable `{name}` of `{id}`: it is not set"),
+                    "see which are with `hostkit env list`",
+                )
+            })?;
+            Ok(Secret::new(
+                self.sealer().unseal(&place(id, name), &sealed)?.as_str(),
+            ))
+        })
+    }
+}
+
+fn note(write: &Write<'_>, id: &EnvironmentId, name: &VariableName, removed: bool, by: &str) -> Result<()> {
+    write
+        .sql
+        .prepare_cached(
+            "INSERT INTO variable_change (project, environment, name, removed, at, by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            id.project.as_str(),
+            id.environment.as_str(),
+            name.as_str(),
+            removed,
+            Word(write.now),
+            by
+        ])?;
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! Suites, one per trait of `hostkit_core::traits`: what its documentation promises, as tests that any implementation
+//! can be put through.
+
+pub mod runtime;

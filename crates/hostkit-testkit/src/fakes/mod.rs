@@ -1,0 +1,21 @@
+//! Fakes of everything the engine speaks to. Each keeps what it was asked in a [`Journal`] (shared, so that the order
+//! across fakes can be checked) and takes its faults from [`Faults`], by the name of the method.
+
+mod builder;
+mod clock;
+mod faults;
+mod probe;
+mod runtime;
+mod sources;
+mod traffic;
+
+pub use builder::FakeBuilder;
+pub use clock::FakeClock;
+pub use faults::{Faults, Journal};
+pub use probe::FakeProbe;
+pub use runtime::{Behaviour, FakeRuntime};
+pub use sources::FakeSources;
+pub use traffic::FakeTraffic;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! The one binary: chooses the role it was started in. Everything that names concrete parts is in [`wire`].
+
+mod control;
+mod daemon_log;
+mod proxy;
+mod up;
+mod wire;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(code) = hostkit_host::roles::dispatch(&arguments) {
+        return exit_code(code);
+    }
+    let hooks = hostkit_cli::local::Hooks {
+        up: up::run,
+        down: up::down,
+        control: |options| control::run(options, hostkit_host::role_process::take_listen_sockets()),
+        proxy: |options| proxy::run(options, hostkit_host::role_process::take_listen_sockets()),
+    };
+    ExitCode::from(hostkit_cli::run(arguments, hooks))
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}

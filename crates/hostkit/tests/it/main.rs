@@ -1,0 +1,13 @@
+//! The product as its users meet it: the real binary, real programs, real sockets. One test binary; every test has
+//! an installation of its own in a temporary folder and stops it at its end.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod apps;
+mod documents;
+mod faults;
+mod harness;
+mod hostile;
+mod lifecycle;
+mod no_downtime;
+mod variables;

@@ -1,0 +1,221 @@
+//! No request is lost while anything is changed (ACCEPTANCE A1, A3, A6; REQUIREMENTS D4).
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::load::{Load, Report};
+use crate::harness::{Installation, projects};
+
+#[track_caller]
+fn assert_nothing_lost(report: &Report) {
+    assert!(report.requests > 100, "the load hardly ran: {}", report.requests);
+    let shown: Vec<&String> = report.failures.iter().take(5).collect();
+    assert!(
+        report.failures.is_empty(),
+        "{} of {} requests failed: {shown:#?}",
+        report.failures.len(),
+        report.requests
+    );
+}
+
+/// A WebSocket that is used now and then, from another thread, until it is told to stop.
+struct Socket {
+    stop: tokio::sync::oneshot::Sender<()>,
+    thread: std::thread::JoinHandle<Result<u32, String>>,
+}
+
+impl Socket {
+    fn open(port: u16, host: &str) -> Self {
+        let (stop, mut stopped) = tokio::sync::oneshot::channel();
+        let url = format!("ws://{host}:{port}/ws");
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async move {
+                let stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
+                    .await
+                    .map_err(|e| e.to_string())?;
+                let (mut socket, _) = tokio_tungstenite::client_async(url, stream)
+                    .await
+                    .map_err(|e| e.to_string())?;
+                let mut echoes = 0;
+                loop {
+                    let text = format!("ping {echoes}");
+                    socket
+                        .send(Message::text(text.clone()))
+                        .await
+                        .map_err(|e| e.to_string())?;
+                    match tokio::time::timeout(Duration::from_secs(30), socket.next()).await {
+                        Ok(Some(Ok(Message::Text(echo)))) if echo.as_str() == text => echoes += 1,
+                        other => return Err(format!("after {echoes} echoes: {other:?}")),
+                    }
+                    tokio::select! {
+                        _ = &mut stopped => return Ok(echoes),
+                        () = tokio::time::sleep(Duration::from_millis(50)) => (),
+                    }
+                }
+            })
+        });
+        Socket { stop, thread }
+    }
+
+    #[track_caller]
+    fn finish(self) {
+        self.stop.send(()).ok();
+        let echoes = self.thread.join().unwrap().unwrap();
+        assert!(echoes > 5, "the socket hardly ran");
+    }
+}
+
+#[test]
+fn twenty_deploys_five_rollbacks_scale_and_restart_lose_no_request() {
+    let host = Installation::start();
+    let other = projects::node(&host.sources(), "other", "other");
+    host.deploy("other", &other).ok();
+    let socket = Socket::open(host.http, "other.localhost");
+    host.deploy("shop", &projects::node(&host.sources(), "shop", "version 0"))
+        .ok();
+    let load = Load::start(host.http, "shop.localhost", "/", 200);
+    for version in 1..=20 {
+        let text = format!("version {version}");
+        host.deploy("shop", &projects::node(&host.sources(), "shop", &text))
+            .ok();
+        assert_eq!(host.get("shop", "/").body, text);
+    }
+    for _ in 0..5 {
+        host.run(&["rollback", "--project", "shop"]).ok();
+    }
+    host.run(&["scale", "web=3", "--project", "shop"]).ok();
+    host.run(&["restart", "--project", "shop"]).ok();
+    host.run(&["scale", "web=1", "--project", "shop"]).ok();
+    let report = load.finish();
+    assert_nothing_lost(&report);
+    assert!(report.releases.len() >= 20, "{:?}", report.releases);
+    socket.finish();
+    let instances = host.run(&["ps", "--project", "shop", "--json"]).ok().json();
+    assert_eq!(instances.as_array().unwrap().len(), 1, "{instances}");
+}
+
+#[test]
+fn requests_in_flight_finish_on_the_old_release() {
+    let host = Installation::start();
+    host.deploy("shop", &projects::node(&host.sources(), "shop", "old"))
+        .ok();
+    let port = host.http;
+    let slow = std::thread::spawn(move || crate::harness::http::get(port, "shop.localhost", "/slow?ms=3000"));
+    std::thread::sleep(Duration::from_millis(300));
+    host.deploy("shop", &projects::node(&host.sources(), "shop", "new"))
+        .ok();
+    assert_eq!(slow.join().unwrap().body, "slow old");
+    assert_eq!(host.get("shop", "/").body, "new");
+}
+
+#[test]
+fn a_static_site_changes_without_a_lost_request() {
+    let host = Installation::start();
+    host.deploy("site", &projects::site(&host.sources(), "site", "version 0"))
+        .ok();
+    let load = Load::start(host.http, "site.localhost", "/", 200);
+    for version in 1..=20 {
+        let text = format!("version {version}");
+        std::thread::sleep(Duration::from_millis(50));
+        host.deploy("site", &projects::site(&host.sources(), "site", &text))
+            .ok();
+        assert!(host.get("site", "/").body.contains(&text));
+    }
+    assert_nothing_lost(&load.finish());
+}
+
+#[test]
+fn the_front_door_killed_under_load_is_back_at_once_and_refuses_no_connection() {
+    let host = Installation::start();
+    host.deploy("shop", &projects::node(&host.sources(), "shop", "here"))
+        .ok();
+    let load = Load::start(host.http, "shop.localhost", "/", 200);
+    std::thread::sleep(Duration::from_secs(1));
+    let old = host.pid("proxy");
+    host.kill("proxy");
+    crate::harness::wait_until("another front door runs", || host.pid("proxy") != old);
+    std::thread::sleep(Duration::from_secs(2));
+    let report = load.finish();
+    let refused = report
+        .failures
+        .iter()
+        .filter(|reason| reason.starts_with("connect"))
+        .count();
+    println!(
+        "killed front door: {} requests, {} lost, slowest {:?}",
+        report.requests,
+        report.failures.len(),
+        report.slowest
+    );
+    assert_eq!(refused, 0, "{:?}", report.failures);
+    // What was in flight at that moment is lost with the process; nothing else is.
+    assert!(
+        report.failures.len() <= 40,
+        "{} failures: {:?}",
+        report.failures.len(),
+        &report.failures[..5]
+    );
+}
+
+#[test]
+fn control_killed_under_load_is_not_noticed() {
+    let host = Installation::start();
+    host.deploy("shop", &projects::node(&host.sources(), "shop", "here"))
+        .ok();
+    let pid = host.get("shop", "/pid").body;
+    let load = Load::start(host.http, "shop.localhost", "/", 200);
+    for _ in 0..3 {
+        host.kill("control");
+        host.wait_for_control();
+    }
+    assert_nothing_lost(&load.finish());
+    assert_eq!(
+        host.get("shop", "/pid").body,
+        pid,
+        "the program was started again"
+    );
+}
+
+#[test]
+fn control_and_the_front_door_killed_together_come_back_without_touching_a_program() {
+    let host = Installation::start();
+    host.deploy("shop", &projects::node(&host.sources(), "shop", "here"))
+        .ok();
+    let pid = host.get("shop", "/pid").body;
+    let load = Load::start(host.http, "shop.localhost", "/", 100);
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(500));
+        let old = (host.pid("control"), host.pid("proxy"));
+        host.kill("control");
+        host.kill("proxy");
+        crate::harness::wait_until("both run again", || {
+            host.pid("control") != old.0 && host.pid("proxy") != old.1
+        });
+        host.wait_for_control();
+    }
+    let report = load.finish();
+    let refused = report
+        .failures
+        .iter()
+        .filter(|reason| reason.starts_with("connect"))
+        .count();
+    println!(
+        "both killed three times: {} requests, {} lost, slowest {:?}",
+        report.requests,
+        report.failures.len(),
+        report.slowest
+    );
+    assert_eq!(refused, 0, "{:?}", report.failures);
+    assert!(report.failures.len() <= 60, "{}", report.failures.len());
+    assert_eq!(
+        host.get("shop", "/pid").body,
+        pid,
+        "the program was started again"
+    );
+}

@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# What the other scripts need on a Debian or Ubuntu machine, installed only where it is missing.
+# Sourced: `source script/setup.sh; setup build apps`.
+
+TOOLS="${XDG_CACHE_HOME:-$HOME/.cache}/hostkit-tools"
+NODE_MAJOR=22
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*" >&2; }
+
+die() {
+    printf 'error: %s\n' "$1" >&2
+    if [ $# -gt 1 ]; then printf 'hint: %s\n' "$2" >&2; fi
+    exit 1
+}
+
+# setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `bench` (what it is compared with)
+setup() {
+    local missing=() what
+    for what in "$@"; do
+        case "$what" in
+        build)
+            have cc || missing+=(build-essential)
+            have git || missing+=(git)
+            ;;
+        apps)
+            have curl || missing+=(curl ca-certificates)
+            have python3 || missing+=(python3)
+            python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+            have node || missing+=(nodejs)
+            have npm || missing+=(npm)
+            ;;
+        bench)
+            have wrk || missing+=(wrk)
+            have nginx || missing+=(nginx-light)
+            have haproxy || missing+=(haproxy)
+            have taskset || missing+=(util-linux)
+            ;;
+        *) die "cannot set up \`$what\`: there is no such part" ;;
+        esac
+    done
+    install_packages "${missing[@]}"
+    have cargo || PATH="$HOME/.cargo/bin:$PATH"
+    have cargo || die "cannot build HostKit: there is no cargo on this machine" \
+        "install Rust from https://rustup.rs, then run this again"
+    case " $* " in *" apps "*) setup_node ;; esac
+}
+
+# Debian puts daemons into sbin, which is not on everybody's path.
+have() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
+
+install_packages() {
+    [ $# -gt 0 ] || return 0
+    have apt-get || die "cannot install $*: this machine has no apt-get" "install them by hand, then run this again"
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        have sudo || die "cannot install $*: this needs root" "run as root: apt-get install -y $*"
+        as_root=(sudo)
+    fi
+    say "installing $*"
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+# The sample apps need Node.js 20. Debian 12 has 18, whose npm fetches a newer one into the cache folder.
+setup_node() {
+    local major
+    major="$(node --version | sed 's/^v\([0-9]*\).*/\1/')"
+    [ "$major" -lt 20 ] || return 0
+    local bin="$TOOLS/node-$NODE_MAJOR/node_modules/.bin" machine
+    case "$(uname -m)" in
+    x86_64) machine=x64 ;;
+    aarch64) machine=arm64 ;;
+    *) die "cannot fetch Node.js $NODE_MAJOR for $(uname -m)" "install Node.js 20 or newer, then run this again" ;;
+    esac
+    if ! [ -x "$bin/node" ] || ! [ -e "$bin/npm" ]; then
+        say "fetching Node.js $NODE_MAJOR into $TOOLS (this machine has $(node --version))"
+        mkdir -p "$TOOLS/node-$NODE_MAJOR"
+        npm install --silent --no-audit --no-fund --prefix "$TOOLS/node-$NODE_MAJOR" \
+            "node-linux-$machine@$NODE_MAJOR" "npm@10" >&2
+        ln -sf "../node-linux-$machine/bin/node" "$bin/node"
+    fi
+    export PATH="$bin:$PATH"
+}
