@@ -1,6 +1,7 @@
 //! Files and folders: whole-file writes that survive a loss of power, links swapped in one step, trees cloned,
 //! measured and removed.
 
+mod lock;
 mod tree;
 
 use std::fs::{self, File, OpenOptions};
@@ -9,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use lock::{Turn, is_locked, try_lock};
 pub use tree::{CloneMode, clone_tree, copy_file, folder_size};
 
 /// A name next to `path` that nobody else uses, on the same file system.

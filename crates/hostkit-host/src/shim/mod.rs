@@ -6,9 +6,7 @@ mod output;
 mod spec;
 mod supervise;
 
-use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::prctl;
@@ -69,15 +67,10 @@ fn say(word: &str) {
 }
 
 fn shim(folder: &Path) -> std::io::Result<()> {
-    let lock = File::options()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(folder.join(LOCK_FILE))?;
-    if lock.try_lock().is_err() {
+    let Some(_lock) = crate::files::try_lock(&folder.join(LOCK_FILE))? else {
         say("busy");
         return Ok(());
-    }
+    };
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");
     let _ = prctl::set_name(c"hostkit-shim");

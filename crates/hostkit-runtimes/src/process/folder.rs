@@ -8,6 +8,7 @@ use hostkit_core::layout::Layout;
 use hostkit_core::names::{EnvironmentName, ProjectName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::workload::{Instance, InstanceId, InstanceState, Scope};
+use hostkit_host::files;
 use hostkit_host::processes;
 use hostkit_host::shim::{LOCK_FILE, SPEC_FILE, STATE_FILE, ShimSpec, ShimState};
 
@@ -43,15 +44,8 @@ impl InstanceFolder {
         match read_json::<ShimState>(&self.path.join(STATE_FILE)) {
             Some(state) if state.shim.is_alive() => Shim::Alive(state),
             // A new shim has the lock; the state, if any, is still an older one's.
-            _ if self.is_locked() => Shim::Silent,
+            _ if files::is_locked(&self.path.join(LOCK_FILE)) => Shim::Silent,
             state => Shim::Gone(state),
-        }
-    }
-
-    fn is_locked(&self) -> bool {
-        match fs::File::open(self.path.join(LOCK_FILE)) {
-            Ok(file) => matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)),
-            Err(_) => false,
         }
     }
 

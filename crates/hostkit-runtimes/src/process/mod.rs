@@ -11,8 +11,8 @@ mod program;
 mod start;
 mod stop;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use hostkit_core::kind::{Failure, Kind};
@@ -22,6 +22,7 @@ use hostkit_core::project::{EnvironmentId, INSTANCE_PORTS};
 use hostkit_core::traits::{Changes, Exec, LogLines, Runtime};
 use hostkit_core::workload::{Diagnosis, Instance, InstanceId, Scope, Workload, WorkloadId};
 use hostkit_host::command::Guard;
+use hostkit_host::files::{self, Turn};
 use hostkit_host::roles::SelfProgram;
 use hostkit_host::shim::RestartRule;
 
@@ -39,7 +40,6 @@ pub struct ProcessRuntime {
     restart: RestartRule,
     keep: LogKeep,
     watch: Option<Arc<InstanceWatch>>,
-    lanes: Mutex<HashMap<WorkloadId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl ProcessRuntime {
@@ -53,7 +53,6 @@ impl ProcessRuntime {
             restart: RestartRule::default(),
             keep: LogKeep::default(),
             watch: InstanceWatch::new().map(Arc::new),
-            lanes: Mutex::default(),
         }
     }
 
@@ -69,14 +68,22 @@ impl ProcessRuntime {
         off_thread(move || logs::prune(&layout, &environment, keep)).await
     }
 
-    /// Calls for one workload come one after the other.
-    async fn lane(&self, id: &WorkloadId) -> tokio::sync::OwnedMutexGuard<()> {
-        let lane = {
-            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
-            lanes.entry(id.clone()).or_default().clone()
+    /// Calls that change one workload come one after the other, also from two runtimes on one data folder.
+    async fn turn(&self, id: &WorkloadId) -> Result<Turn, Failure> {
+        let folder = self.layout.run().join("turns");
+        let cannot = |e: std::io::Error| {
+            Failure::new(
+                Kind::Internal,
+                format!("cannot take a turn for `{id}` in `{}`: {e}", folder.display()),
+            )
         };
-        lane.lock_owned().await
+        files::create_folder(&folder, 0o700).map_err(cannot)?;
+        loop {
+            if let Some(turn) = Turn::try_take(folder.join(id.to_string())).map_err(cannot)? {
+                return Ok(turn);
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
     }
 
     fn folder(&self, id: &InstanceId) -> InstanceFolder {
@@ -127,7 +134,7 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn ensure(&self, workload: &Workload) -> Result<Vec<Instance>, Failure> {
-        let _lane = self.lane(&workload.id).await;
+        let _turn = self.turn(&workload.id).await?;
         let found = self.find(scope_of(&workload.id)).await?;
         let surplus = found.iter().filter(|folder| folder.id.number > workload.count);
         let stopping = join_all(surplus.map(|folder| self.stop(folder)));
@@ -156,7 +163,7 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn remove(&self, id: &WorkloadId) -> Result<(), Failure> {
-        let _lane = self.lane(id).await;
+        let _turn = self.turn(id).await?;
         let found = self.find(scope_of(id)).await?;
         let stopped = join_all(found.iter().map(|folder| self.stop(folder))).await;
         stopped.into_iter().collect::<Result<(), Failure>>()?;
@@ -168,7 +175,7 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn restart(&self, id: &InstanceId) -> Result<(), Failure> {
-        let _lane = self.lane(&id.workload).await;
+        let _turn = self.turn(&id.workload).await?;
         self.start_afresh(&self.folder(id)).await
     }
 
