@@ -16,4 +16,5 @@ pub mod processes;
 pub mod role_process;
 pub mod roles;
 pub mod shim;
+pub mod systemd;
 pub mod terminal;
