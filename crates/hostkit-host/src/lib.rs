@@ -1,10 +1,12 @@
 //! The only crate that touches the machine: files, processes, running of programs, the two small roles of our own
 //! binary that stand between us and them (`guard` for one command, `shim` for one instance), health checks, time.
 
+pub mod change;
 pub mod clock;
 pub mod command;
 pub mod file_ops;
 pub mod files;
+pub mod firewall;
 pub mod folder_watch;
 pub mod front_door;
 pub mod guard;
@@ -16,5 +18,6 @@ pub mod processes;
 pub mod role_process;
 pub mod roles;
 pub mod shim;
+pub mod system_program;
 pub mod systemd;
 pub mod terminal;

@@ -1,4 +1,6 @@
 //! Suites, one per trait of `hostkit_core::traits`: what its documentation promises, as tests that any implementation
 //! can be put through.
 
+pub mod firewall;
 pub mod runtime;
+pub mod suite;

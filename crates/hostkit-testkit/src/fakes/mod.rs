@@ -4,6 +4,7 @@
 mod builder;
 mod clock;
 mod faults;
+mod firewall;
 mod probe;
 mod runtime;
 mod sources;
@@ -12,6 +13,7 @@ mod traffic;
 pub use builder::FakeBuilder;
 pub use clock::FakeClock;
 pub use faults::{Faults, Journal};
+pub use firewall::FakeFirewall;
 pub use probe::FakeProbe;
 pub use runtime::{Behaviour, FakeRuntime};
 pub use sources::FakeSources;

@@ -1,0 +1,6 @@
+//! Accounts, rights, keys and the firewall on a real machine, as root: the suites on the real thing, and what the
+//! rules are for: that each attempt fails with them and succeeds without.
+#![allow(clippy::unwrap_used)] // Only inside `#[test]` functions does clippy know that this is a test.
+
+#[path = "machine_accounts/firewall.rs"]
+mod firewall;
