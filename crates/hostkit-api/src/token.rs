@@ -17,6 +17,9 @@ pub struct NewToken {
     /// The one project it covers; all where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectName>,
+    /// Whether a token of this name is made worthless for it; otherwise a name can be taken once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replace: bool,
 }
 
 /// A token, without its text.

@@ -1,4 +1,4 @@
-//! Where things lie below the data folder. Paths only: nothing here touches the disk.
+//! Where things lie. Paths only: nothing here touches the disk. In local mode everything is below one data folder:
 //!
 //! ```text
 //! hostkit.db  key  token                     state, master key and the CLI's token, all 0600
@@ -13,6 +13,20 @@
 //!   environments/ENV/instances/I/                         one folder per instance
 //!   environments/ENV/logs/                                app logs, deploy-D.jsonl
 //! ```
+//!
+//! On a server a project is an account, and what is its own lies in its home. What control alone writes stays out of
+//! there, so that no account can put a link in root's way (`docs/decisions/003-a-project-on-a-server.md`):
+//!
+//! ```text
+//! /etc/hostkit/server.toml                   settings of the machine
+//! /run/hostkit/                              control.sock proxy.sock
+//! /var/lib/hostkit/                          hostkit.db key proxy/
+//!   projects/NAME/blobs/ sources/            as above
+//!   projects/NAME/environments/ENV/instances/ ENV/logs/deploy-D.jsonl
+//! /home/NAME/releases/ app shared/ .env build/ .cache/    production
+//! /home/NAME/environments/ENV/…                           the others, in the same shape
+//! /var/log/projects/NAME/                    what programs print; environments/ENV/ below it for the others
+//! ```
 
 use std::path::{Path, PathBuf};
 
@@ -24,15 +38,55 @@ use crate::project::EnvironmentId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     data: PathBuf,
+    run: PathBuf,
+    projects: Projects,
+}
+
+/// Where what belongs to projects lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Projects {
+    /// In the data folder, like everything else.
+    Inside,
+    /// In homes of their own, with their logs apart.
+    Homes { homes: PathBuf, logs: PathBuf },
 }
 
 impl Layout {
-    /// The layout below an absolute data folder.
+    /// The layout of local mode, below an absolute data folder.
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Layout { data: data.into() }
+        let data = data.into();
+        Layout {
+            run: data.join("run"),
+            data,
+            projects: Projects::Inside,
+        }
     }
 
-    /// The data folder.
+    /// The layout of a server.
+    pub fn server() -> Self {
+        Layout::server_below("/")
+    }
+
+    /// The layout of a server whose file system begins at `root`: for looking at a machine from outside, and for
+    /// tests.
+    pub fn server_below(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        Layout {
+            data: root.join("var/lib/hostkit"),
+            run: root.join("run/hostkit"),
+            projects: Projects::Homes {
+                homes: root.join("home"),
+                logs: root.join("var/log/projects"),
+            },
+        }
+    }
+
+    /// Whether projects are accounts with homes of their own.
+    pub fn is_server(&self) -> bool {
+        self.projects != Projects::Inside
+    }
+
+    /// The data folder: what control itself keeps.
     pub fn data(&self) -> &Path {
         &self.data
     }
@@ -54,7 +108,7 @@ impl Layout {
 
     /// Sockets and pid files.
     pub fn run(&self) -> PathBuf {
-        self.data.join("run")
+        self.run.clone()
     }
 
     /// The API's unix socket.
@@ -77,9 +131,17 @@ impl Layout {
         self.data.join("proxy")
     }
 
-    /// Everything of one project.
+    /// What control keeps of one project; in local mode that is everything of it.
     pub fn project(&self, project: &ProjectName) -> PathBuf {
         self.data.join("projects").join(project.as_str())
+    }
+
+    /// The folder that is the project's own: its home on a server.
+    pub fn home(&self, project: &ProjectName) -> PathBuf {
+        match &self.projects {
+            Projects::Inside => self.project(project),
+            Projects::Homes { homes, .. } => homes.join(project.as_str()),
+        }
     }
 
     /// Uploaded content by hash.
@@ -94,11 +156,23 @@ impl Layout {
 
     /// Dependency and builder caches.
     pub fn cache(&self, project: &ProjectName) -> PathBuf {
-        self.project(project).join("cache")
+        let name = match self.projects {
+            Projects::Inside => "cache",
+            Projects::Homes { .. } => ".cache",
+        };
+        self.home(project).join(name)
     }
 
-    /// Everything of one environment. Environments lie in a folder of their own below the project.
+    /// What an environment's programs and builds work with.
     pub fn environment(&self, id: &EnvironmentId) -> PathBuf {
+        match self.projects {
+            Projects::Inside => self.records(id),
+            Projects::Homes { .. } => apart(self.home(&id.project), id),
+        }
+    }
+
+    /// What control keeps of an environment. Environments lie in a folder of their own below the project.
+    fn records(&self, id: &EnvironmentId) -> PathBuf {
         self.project(&id.project)
             .join("environments")
             .join(id.environment.as_str())
@@ -136,16 +210,156 @@ impl Layout {
 
     /// One folder per instance.
     pub fn instances(&self, id: &EnvironmentId) -> PathBuf {
-        self.environment(id).join("instances")
+        self.records(id).join("instances")
     }
 
-    /// Logs of programs and deployments.
+    /// Logs of programs.
     pub fn logs(&self, id: &EnvironmentId) -> PathBuf {
-        self.environment(id).join("logs")
+        match &self.projects {
+            Projects::Inside => self.records(id).join("logs"),
+            Projects::Homes { logs, .. } => apart(logs.join(id.project.as_str()), id),
+        }
     }
 
     /// The log of one deployment: one JSON [`crate::log::LogLine`] a line.
     pub fn deployment_log(&self, id: &EnvironmentId, deployment: DeploymentId) -> PathBuf {
-        self.logs(id).join(format!("deploy-{deployment}.jsonl"))
+        self.records(id)
+            .join("logs")
+            .join(format!("deploy-{deployment}.jsonl"))
+    }
+}
+
+/// A project's folder for production, one below it for any other environment.
+fn apart(folder: PathBuf, id: &EnvironmentId) -> PathBuf {
+    if id.environment.is_production() {
+        folder
+    } else {
+        folder.join("environments").join(id.environment.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::EnvironmentName;
+
+    fn shop(environment: &str) -> EnvironmentId {
+        EnvironmentId::new(
+            ProjectName::parse("shop").unwrap(),
+            EnvironmentName::parse(environment).unwrap(),
+        )
+    }
+
+    /// Every place of an environment, by what asks for it.
+    fn places(layout: &Layout, id: &EnvironmentId) -> Vec<String> {
+        let release = ReleaseName::parse("20250215-120000").unwrap();
+        let deployment = 7;
+        [
+            layout.database(),
+            layout.key(),
+            layout.control_socket(),
+            layout.proxy_socket(),
+            layout.proxy(),
+            layout.blobs(&id.project),
+            layout.sources(&id.project),
+            layout.home(&id.project),
+            layout.cache(&id.project),
+            layout.release(id, &release),
+            layout.current(id),
+            layout.shared(id),
+            layout.dotenv(id),
+            layout.scratch(id, deployment),
+            layout.instances(id),
+            layout.logs(id),
+            layout.deployment_log(id, deployment),
+        ]
+        .iter()
+        .map(|path| path.to_str().unwrap().to_owned())
+        .collect()
+    }
+
+    #[test]
+    fn local_mode_is_one_folder() {
+        let layout = Layout::new("/data");
+        assert!(!layout.is_server());
+        assert_eq!(
+            places(&layout, &shop("production")),
+            [
+                "/data/hostkit.db",
+                "/data/key",
+                "/data/run/control.sock",
+                "/data/run/proxy.sock",
+                "/data/proxy",
+                "/data/projects/shop/blobs",
+                "/data/projects/shop/sources",
+                "/data/projects/shop",
+                "/data/projects/shop/cache",
+                "/data/projects/shop/environments/production/releases/20250215-120000",
+                "/data/projects/shop/environments/production/app",
+                "/data/projects/shop/environments/production/shared",
+                "/data/projects/shop/environments/production/.env",
+                "/data/projects/shop/environments/production/build/7",
+                "/data/projects/shop/environments/production/instances",
+                "/data/projects/shop/environments/production/logs",
+                "/data/projects/shop/environments/production/logs/deploy-7.jsonl",
+            ]
+        );
+    }
+
+    #[test]
+    fn on_a_server_a_project_has_a_home() {
+        let layout = Layout::server();
+        assert!(layout.is_server());
+        assert_eq!(
+            places(&layout, &shop("production")),
+            [
+                "/var/lib/hostkit/hostkit.db",
+                "/var/lib/hostkit/key",
+                "/run/hostkit/control.sock",
+                "/run/hostkit/proxy.sock",
+                "/var/lib/hostkit/proxy",
+                "/var/lib/hostkit/projects/shop/blobs",
+                "/var/lib/hostkit/projects/shop/sources",
+                "/home/shop",
+                "/home/shop/.cache",
+                "/home/shop/releases/20250215-120000",
+                "/home/shop/app",
+                "/home/shop/shared",
+                "/home/shop/.env",
+                "/home/shop/build/7",
+                "/var/lib/hostkit/projects/shop/environments/production/instances",
+                "/var/log/projects/shop",
+                "/var/lib/hostkit/projects/shop/environments/production/logs/deploy-7.jsonl",
+            ]
+        );
+    }
+
+    #[test]
+    fn other_environments_have_the_same_shape_below() {
+        let layout = Layout::server_below("/mnt");
+        let id = shop("staging");
+        assert_eq!(
+            layout.environment(&id),
+            Path::new("/mnt/home/shop/environments/staging")
+        );
+        assert_eq!(
+            layout.logs(&id),
+            Path::new("/mnt/var/log/projects/shop/environments/staging")
+        );
+        assert_eq!(
+            layout.instances(&id),
+            Path::new("/mnt/var/lib/hostkit/projects/shop/environments/staging/instances")
+        );
+    }
+
+    #[test]
+    fn nothing_that_root_names_lies_in_a_home_but_what_the_home_is_for() {
+        let layout = Layout::server();
+        for path in places(&layout, &shop("production"))
+            .iter()
+            .filter(|path| path.contains("deploy-") || path.contains("instances") || path.contains("blobs"))
+        {
+            assert!(path.starts_with("/var/lib/hostkit/"), "{path}");
+        }
     }
 }

@@ -262,6 +262,16 @@ impl Engine {
         self.store().create_token(name, role, project)
     }
 
+    /// Makes a token in the place of the one of this name; the result is its text.
+    pub fn replace_token(
+        &self,
+        name: &str,
+        role: Role,
+        project: Option<&ProjectName>,
+    ) -> Result<Secret, Failure> {
+        self.store().replace_token(name, role, project)
+    }
+
     /// Revokes a token.
     pub fn revoke_token(&self, name: &str) -> Result<(), Failure> {
         self.store().revoke_token(name)

@@ -19,7 +19,7 @@ use hostkit_core::traits::Sources;
 use hostkit_engine::Engine;
 use tokio::net::{TcpListener, UnixListener};
 
-pub use shared::Settings;
+pub use shared::{AccountOf, Settings};
 
 use router::Door;
 use shared::Shared;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -15,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 
 /// The most connections at once on one listener.
 const CONNECTIONS: usize = 1024;
@@ -30,27 +33,36 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// The pause after an accept that failed: it fails again at once while file descriptors are short.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// Who is at the other end of a unix socket, as the kernel says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// The user number of the process that connected.
+    pub(crate) uid: u32,
+}
+
 /// What accepts connections.
 pub(crate) trait Accept {
     /// What it accepts.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     /// Waits for the next one.
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Option<Peer>)>> + Send;
 }
 
 impl Accept for UnixListener {
     type Stream = UnixStream;
-    async fn accept(&self) -> io::Result<UnixStream> {
-        UnixListener::accept(self).await.map(|(stream, _)| stream)
+    async fn accept(&self) -> io::Result<(UnixStream, Option<Peer>)> {
+        let (stream, _) = UnixListener::accept(self).await?;
+        let uid = stream.peer_cred()?.uid();
+        Ok((stream, Some(Peer { uid })))
     }
 }
 
 impl Accept for TcpListener {
     type Stream = TcpStream;
-    async fn accept(&self) -> io::Result<TcpStream> {
+    async fn accept(&self) -> io::Result<(TcpStream, Option<Peer>)> {
         let (stream, _) = TcpListener::accept(self).await?;
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok((stream, None))
     }
 }
 
@@ -68,14 +80,14 @@ pub(crate) async fn serve(listener: impl Accept, router: Router, stop: Cancellat
             } => accepted,
         };
         match accepted {
-            (Ok(stream), place) => {
+            (Ok((stream, peer)), place) => {
                 let (router, stop) = (router.clone(), stop.clone());
                 let head = match places.available_permits() {
                     free if free < CONNECTIONS / 2 => HEAD_IN_NEED,
                     _ => HEAD,
                 };
                 connections.spawn(async move {
-                    connection(stream, router, head, stop).await;
+                    connection(stream, peer, router, head, stop).await;
                     drop(place);
                 });
             }
@@ -91,10 +103,18 @@ pub(crate) async fn serve(listener: impl Accept, router: Router, stop: Cancellat
 
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Option<Peer>,
     router: Router,
     head: Duration,
     stop: CancellationToken,
 ) {
+    // The choke point finds it with each request.
+    let router = router.map_request(move |mut request: Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
+        request
+    });
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use hostkit_core::access::Account;
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
 use hostkit_core::source::SourceLimits;
@@ -15,6 +16,9 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Attempts, Revocations};
+
+/// Looks an account of the machine up by its user number.
+pub type AccountOf = fn(u32) -> Option<Account>;
 
 /// What the wiring says about the installation.
 #[derive(Debug, Clone)]
@@ -31,6 +35,9 @@ pub struct Settings {
     pub limits: SourceLimits,
     /// When control was started.
     pub started_at: Timestamp,
+    /// On a server, where anybody may open the unix socket: who calls is asked of the kernel. Without it only tokens
+    /// count.
+    pub account_of: Option<AccountOf>,
 }
 
 pub(crate) struct Shared {

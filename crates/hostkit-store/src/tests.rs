@@ -429,6 +429,24 @@ fn releases_keep_their_variables() {
 }
 
 #[test]
+fn a_token_can_be_replaced_in_one_go() {
+    let bench = Bench::new();
+    let store = &bench.store;
+    let first = store.replace_token("admin", Role::Admin, None).unwrap();
+    let second = store.replace_token("admin", Role::Admin, None).unwrap();
+    assert_ne!(first.reveal(), second.reveal());
+    assert_eq!(store.caller(first.reveal()).unwrap(), None);
+    assert!(store.caller(second.reveal()).unwrap().is_some());
+    assert_eq!(store.tokens().unwrap().len(), 1);
+    // What cannot be made leaves the old one as it is.
+    let ghost = ProjectName::parse("ghost").unwrap();
+    store
+        .replace_token("admin", Role::Admin, Some(&ghost))
+        .unwrap_err();
+    assert!(store.caller(second.reveal()).unwrap().is_some());
+}
+
+#[test]
 fn tokens_are_stored_as_hashes_and_can_be_revoked() {
     let bench = Bench::new();
     let store = &bench.store;
@@ -444,7 +462,15 @@ fn tokens_are_stored_as_hashes_and_can_be_revoked() {
             .kind,
         Kind::Invalid
     );
-    assert_eq!(store.caller(token.reveal()).unwrap().unwrap().token, "ci");
+    assert_eq!(
+        store
+            .caller(token.reveal())
+            .unwrap()
+            .unwrap()
+            .identity
+            .to_string(),
+        "token `ci`"
+    );
     assert_eq!(store.caller("hk_0").unwrap(), None);
     assert_eq!(store.tokens().unwrap().len(), 1);
     store.revoke_token("ci").unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hostkit_core::access::{Caller, Role};
+use hostkit_core::access::{Caller, Identity, Role};
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
@@ -50,6 +50,26 @@ impl Store {
         role: Role,
         project: Option<&ProjectName>,
     ) -> std::result::Result<Secret, Failure> {
+        self.make_token(name, role, project, Taken::Refused)
+    }
+
+    /// Makes a token in the place of the one of this name, if there is one, which is worth nothing from then on.
+    pub fn replace_token(
+        &self,
+        name: &str,
+        role: Role,
+        project: Option<&ProjectName>,
+    ) -> std::result::Result<Secret, Failure> {
+        self.make_token(name, role, project, Taken::Replaced)
+    }
+
+    fn make_token(
+        &self,
+        name: &str,
+        role: Role,
+        project: Option<&ProjectName>,
+        taken: Taken,
+    ) -> std::result::Result<Secret, Failure> {
         // What the API cannot name could never be revoked.
         TokenName::parse(name)
             .map_err(|why| Failure::new(Kind::Invalid, format!("cannot create a token: {why}")))?;
@@ -57,6 +77,9 @@ impl Store {
         self.write(&format!("create token `{name}`"), |write| {
             if let Some(project) = project {
                 project::check_usable(&write.sql, project)?;
+            }
+            if taken == Taken::Replaced && remove(write, name)? {
+                write.event_of(None, None, revoked(name))?;
             }
             insert(write, name, role, project, &token)
         })?;
@@ -66,19 +89,14 @@ impl Store {
     /// Revokes a token, or a NotFound failure.
     pub fn revoke_token(&self, name: &str) -> std::result::Result<(), Failure> {
         self.write("revoke a token", |write| {
-            let gone = write.sql.execute("DELETE FROM token WHERE name = ?1", [name])?;
-            if gone == 0 {
+            if !remove(write, name)? {
                 let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
                 return Err(not_found(
                     format!("cannot revoke token `{shown}`: there is none of this name"),
                     "see all with `hostkit token list`",
                 ));
             }
-            let what = What::Token {
-                name: name.to_owned(),
-                created: false,
-            };
-            write.event_of(None, None, what)
+            write.event_of(None, None, revoked(name))
         })
     }
 
@@ -100,7 +118,7 @@ impl Store {
                 .query_row([hash(token)], info)
                 .optional()?;
             Ok(found.map(|info| Caller {
-                token: info.name,
+                identity: Identity::Token(info.name),
                 role: info.role,
                 project: info.project,
             }))
@@ -132,6 +150,25 @@ impl Store {
             insert(write, FIRST, Role::Admin, None, &token)
         })?;
         Ok(true)
+    }
+}
+
+/// What becomes of a token whose name is asked for again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Refused,
+    Replaced,
+}
+
+/// Whether there was one.
+fn remove(write: &Write<'_>, name: &str) -> Result<bool> {
+    Ok(write.sql.execute("DELETE FROM token WHERE name = ?1", [name])? > 0)
+}
+
+fn revoked(name: &str) -> What {
+    What::Token {
+        name: name.to_owned(),
+        created: false,
     }
 }
 

@@ -55,6 +55,7 @@ pub(crate) fn local(layout: &Layout, http: SocketAddr, api: SocketAddr) -> Resul
         front_door: http,
         limits: SourceLimits::default(),
         started_at: clock.now(),
+        account_of: None,
     };
     let parts = Parts {
         layout: layout.clone(),

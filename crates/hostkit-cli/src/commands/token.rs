@@ -20,6 +20,7 @@ pub(crate) async fn run(session: &Session<'_>, command: TokenCommand) -> Result<
                 name,
                 role: role.into(),
                 project,
+                replace: false,
             };
             let made = client
                 .call::<CreateToken>(&Installation, &NoQuery {}, &body)

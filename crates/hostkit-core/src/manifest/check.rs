@@ -19,7 +19,7 @@ type Entry<'a> = (&'a Spanned<std::borrow::Cow<'a, str>>, &'a Spanned<DeValue<'a
 
 /// A table that may be missing.
 #[derive(Clone, Copy)]
-struct View<'a>(Option<&'a DeTable<'a>>);
+pub(crate) struct View<'a>(pub(crate) Option<&'a DeTable<'a>>);
 
 impl<'a> View<'a> {
     fn value(self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -31,7 +31,7 @@ impl<'a> View<'a> {
     }
 
     /// Where to point at for a problem with a key.
-    fn place(self, key: &str) -> Range<usize> {
+    pub(crate) fn place(self, key: &str) -> Range<usize> {
         self.value(key).map_or(0..0, |value| value.span())
     }
 
@@ -57,11 +57,11 @@ impl<'a> View<'a> {
         self.value(key)?.get_ref().as_str()
     }
 
-    fn parsed<T: FromStr>(self, key: &str) -> Option<T> {
+    pub(crate) fn parsed<T: FromStr>(self, key: &str) -> Option<T> {
         self.text(key)?.parse().ok()
     }
 
-    fn list<T: FromStr>(self, key: &str) -> Vec<(Range<usize>, T)> {
+    pub(crate) fn list<T: FromStr>(self, key: &str) -> Vec<(Range<usize>, T)> {
         self.items(key)
             .filter_map(|item| Some((item.span(), item.get_ref().as_str()?.parse().ok()?)))
             .collect()
@@ -71,7 +71,7 @@ impl<'a> View<'a> {
         self.value(key)?.get_ref().as_bool()
     }
 
-    fn whole<T: TryFrom<i64>>(self, key: &str) -> Option<T> {
+    pub(crate) fn whole<T: TryFrom<i64>>(self, key: &str) -> Option<T> {
         let number = self.value(key)?.get_ref().as_integer()?;
         T::try_from(i64::from_str_radix(number.as_str(), number.radix()).ok()?).ok()
     }

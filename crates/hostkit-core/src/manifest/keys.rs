@@ -1,5 +1,5 @@
 //! The shape of `hostkit.toml`: every key with its kind, default and meaning. Reading, the schema for editors and
-//! the reference page are all drawn from this one table.
+//! the reference page are all drawn from this one table. Other files of ours are described in the same way.
 
 use super::rules;
 
@@ -12,19 +12,19 @@ pub(super) const SIGNALS: &[&str] = &["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", 
 pub(super) const MOST_ENTRIES: usize = 1000;
 
 /// One key of a table.
-pub(super) struct Key {
-    pub(super) name: &'static str,
-    pub(super) shape: Shape,
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
     /// Whether the table makes no sense without it.
-    pub(super) needed: bool,
+    pub(crate) needed: bool,
     /// What holds where the key is missing, as TOML.
-    pub(super) default: Option<&'static str>,
+    pub(crate) default: Option<&'static str>,
     /// What it means, in one or two sentences.
-    pub(super) doc: &'static str,
+    pub(crate) doc: &'static str,
 }
 
 /// What may stand behind a key.
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// A text that keeps a rule.
     Text(&'static Text),
     /// One of some words.
@@ -48,20 +48,20 @@ pub(super) enum Shape {
 }
 
 /// A rule for a text.
-pub(super) struct Text {
+pub(crate) struct Text {
     /// How editors check it: a regular expression, possibly laxer than the rule.
-    pub(super) pattern: Option<&'static str>,
+    pub(crate) pattern: Option<&'static str>,
     /// Says what is wrong.
-    pub(super) check: fn(&str) -> Result<(), String>,
+    pub(crate) check: fn(&str) -> Result<(), String>,
 }
 
 macro_rules! keys {
     ($($name:literal $shape:expr, $([$need:ident])? $(= $default:literal)?, $doc:literal;)*) => {
-        &[$(Key {
+        &[$($crate::manifest::keys::Key {
             name: $name,
             shape: $shape,
-            needed: keys!(@needed $($need)?),
-            default: keys!(@default $($default)?),
+            needed: $crate::manifest::keys::keys!(@needed $($need)?),
+            default: $crate::manifest::keys::keys!(@default $($default)?),
             doc: $doc,
         }),*]
     };
@@ -70,13 +70,14 @@ macro_rules! keys {
     (@default) => { None };
     (@default $default:literal) => { Some($default) };
 }
+pub(crate) use keys;
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const MIB: u64 = 1 << 20;
 
-pub(super) const FREE: Text = Text {
+pub(crate) const FREE: Text = Text {
     pattern: None,
     check: rules::free,
 };
@@ -88,7 +89,7 @@ const PROCESS: Text = Text {
     pattern: Some("^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$"),
     check: rules::process,
 };
-const HOST: Text = Text {
+pub(crate) const HOST: Text = Text {
     pattern: Some("^[a-z0-9.-]{1,253}$"),
     check: rules::host,
 };

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::names::{HostName, ProcessName, ProjectName, RelativePath, VariableName};
 use crate::size::{ByteSize, Span};
 
-mod check;
-mod keys;
-mod problems;
-mod raw;
+pub(crate) mod check;
+pub(crate) mod keys;
+pub(crate) mod problems;
+pub(crate) mod raw;
 mod render;
-mod rules;
+pub(crate) mod rules;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ pub struct Problem {
 
 /// Everything that is wrong with a file, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} in the manifest", count(.problems.len()))]
+#[error("{} in the file", count(.problems.len()))]
 pub struct ManifestProblems {
     /// The problems; never empty.
     pub problems: Vec<Problem>,
@@ -71,7 +71,7 @@ impl ManifestProblems {
 }
 
 /// Collects problems while a text is read.
-pub(super) struct Collector<'t> {
+pub(crate) struct Collector<'t> {
     text: &'t str,
     line_starts: Vec<usize>,
     found: Vec<Problem>,
@@ -87,7 +87,7 @@ impl<'t> Collector<'t> {
         }
     }
 
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         at: Range<usize>,
         key: &str,
@@ -130,10 +130,13 @@ impl<'t> Collector<'t> {
 }
 
 /// Words people know from other platforms, and what they are called here.
-const SYNONYMS: [(&str, &str); 31] = [
+const SYNONYMS: [(&str, &str); 34] = [
     ("app", "name"),
     ("project", "name"),
     ("domain", "hosts"),
+    ("domain", "base_domain"),
+    ("email", "admin_mail"),
+    ("port", "http_port"),
     ("domains", "hosts"),
     ("host", "hosts"),
     ("persist", "keep"),

@@ -17,6 +17,15 @@ const MAX_BYTES: usize = 1 << 20;
 
 /// Reads a manifest, or says everything that is wrong with it.
 pub fn parse(text: &str) -> Result<Manifest, ManifestProblems> {
+    read(text, ROOT, check::build)
+}
+
+/// Reads a text against a table of keys and hands what is TOML to `build`, or says everything that is wrong with it.
+pub(crate) fn read<T: Default>(
+    text: &str,
+    root_keys: &'static [Key],
+    build: impl FnOnce(&DeTable<'_>, &mut Collector<'_>) -> T,
+) -> Result<T, ManifestProblems> {
     let mut problems = Collector::new(if text.len() > MAX_BYTES { "" } else { text });
     if text.len() > MAX_BYTES {
         problems.add(
@@ -25,7 +34,7 @@ pub fn parse(text: &str) -> Result<Manifest, ManifestProblems> {
             format!("the file has {} bytes, {MAX_BYTES} are taken", text.len()),
             None,
         );
-        return problems.finish().map(|()| Manifest::default());
+        return problems.finish().map(|()| T::default());
     }
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -34,19 +43,21 @@ pub fn parse(text: &str) -> Result<Manifest, ManifestProblems> {
     }
     Reader {
         problems: &mut problems,
+        root: root_keys,
     }
-    .table("", root.get_ref(), ROOT);
+    .table("", root.get_ref(), root_keys);
     if errors.is_empty() {
-        let manifest = check::build(root.get_ref(), &mut problems);
-        problems.finish().map(|()| manifest)
+        let built = build(root.get_ref(), &mut problems);
+        problems.finish().map(|()| built)
     } else {
         problems.forget_echoes();
-        problems.finish().map(|()| Manifest::default())
+        problems.finish().map(|()| T::default())
     }
 }
 
 struct Reader<'p, 't> {
     problems: &'p mut Collector<'t>,
+    root: &'static [Key],
 }
 
 impl Reader<'_, '_> {
@@ -65,7 +76,7 @@ impl Reader<'_, '_> {
         let near = nearest(name, &known);
         let mut message = format!("unknown key `{}`", shown(name));
         if near.is_none() {
-            let tables = tables_with(name, "", ROOT);
+            let tables = tables_with(name, "", self.root);
             if !tables.is_empty() {
                 message.push_str(&format!(" here, it belongs into {}", tables.join(" or ")));
             } else if path.is_empty() {

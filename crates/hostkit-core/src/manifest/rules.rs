@@ -4,7 +4,7 @@ use crate::names::{HostName, NameError, ProcessName, ProjectName, RelativePath, 
 use crate::variables::{MAX_VALUE_BYTES, RESERVED};
 
 /// A text as it may be shown in a message: short and without control characters.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut out: String = text
         .chars()
         .take(64)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hostkit_core::access::Caller;
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::ProjectName;
 use hostkit_core::secret::Secret;
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -33,9 +34,18 @@ impl Revocations {
 /// What holds a call back when its token goes.
 pub(crate) struct Leash {
     shared: Arc<Shared>,
-    held: Option<(Secret, Caller)>,
+    held: Option<Held>,
     news: watch::Receiver<()>,
     again: Interval,
+}
+
+/// What a call goes by.
+#[derive(Clone)]
+enum Held {
+    /// A token, which may be revoked.
+    Token(Secret, Caller),
+    /// An account, which has its rights for as long as its project is there.
+    Account(ProjectName),
 }
 
 impl Clone for Leash {
@@ -68,12 +78,17 @@ impl Leash {
 
     /// Goes by this token from now on.
     pub(super) fn hold(&mut self, token: &str, caller: &Caller) {
-        self.held = Some((Secret::new(token), caller.clone()));
+        self.held = Some(Held::Token(Secret::new(token), caller.clone()));
+    }
+
+    /// Goes by the rights of an account from now on. What root may, it may for good.
+    pub(super) fn hold_account(&mut self, caller: &Caller) {
+        self.held = caller.project.clone().map(Held::Account);
     }
 
     /// Returns when the token is no longer what it was, with what its bearer is told. May be dropped and called again.
     pub(crate) async fn cut(&mut self) -> Failure {
-        let Some((token, caller)) = &self.held else {
+        let Some(held) = &self.held else {
             return std::future::pending().await;
         };
         loop {
@@ -82,12 +97,23 @@ impl Leash {
                 Ok(()) = self.news.changed() => {}
                 _ = self.again.tick() => {}
             }
-            // A state that cannot be read just now says nothing about the token.
-            let Ok(now) = self.shared.store().caller(token.reveal()) else {
-                continue;
-            };
-            if now.as_ref() != Some(caller) {
-                return Failure::new(Kind::Unauthenticated, "cannot go on: the token was revoked");
+            // A state that cannot be read just now says nothing.
+            match held {
+                Held::Token(token, caller) => {
+                    let now = self.shared.store().caller(token.reveal());
+                    if now.is_ok_and(|now| now.as_ref() != Some(caller)) {
+                        return Failure::new(Kind::Unauthenticated, "cannot go on: the token was revoked");
+                    }
+                }
+                Held::Account(project) => {
+                    let gone = self.shared.store().project(project).err();
+                    if gone.is_some_and(|failure| failure.kind == Kind::NotFound) {
+                        return Failure::new(
+                            Kind::NotFound,
+                            format!("cannot go on: project `{project}` was deleted"),
+                        );
+                    }
+                }
             }
         }
     }

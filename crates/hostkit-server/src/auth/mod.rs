@@ -1,5 +1,5 @@
 //! THE choke point. A handler gets its [`Admitted`] call from here and from nowhere else: its fields are private to
-//! this folder's rule, which knows the caller by the token, checks the endpoint's permission against the project in
+//! this folder's rule, which knows the caller by the token (or by the account it runs as), checks the endpoint's permission against the project in
 //! the path, and reads path and query into checked types. WebSockets and streams pass it like everything else.
 
 mod attempts;
@@ -10,14 +10,15 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, RawPathParams};
 use hostkit_api::endpoint::Call;
 use hostkit_api::target::Target;
-use hostkit_core::access::{Caller, Permission};
+use hostkit_core::access::{Caller, Identity, Permission};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::ProjectName;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use crate::shared::Shared;
+use crate::listener::Peer;
+use crate::shared::{AccountOf, Shared};
 
 pub(crate) use attempts::Attempts;
 pub(crate) use leash::{Leash, Revocations};
@@ -40,7 +41,7 @@ impl<C: Call> Admitted<C> {
         let mut leash = Leash::new(&shared);
         let caller = match C::PERMISSION {
             Permission::Public => None,
-            _ => Some(identify(&shared, &parts.headers, &mut leash)?),
+            _ => Some(identify(&shared, parts, &mut leash).await?),
         };
         let target = read_target::<C>(parts).await?;
         if let Some(caller) = &caller {
@@ -78,15 +79,38 @@ impl<C: Call> Admitted<C> {
         self.leash.clone()
     }
 
-    /// The name of the token that calls.
+    /// The name of the token or account that calls.
     pub(crate) fn by(&self) -> &str {
-        self.caller
-            .as_ref()
-            .map_or("anybody", |caller| caller.token.as_str())
+        match self.caller.as_ref().map(|caller| &caller.identity) {
+            Some(Identity::Token(name) | Identity::Account(name)) => name,
+            None => "anybody",
+        }
     }
 }
 
-fn identify(shared: &Shared, headers: &HeaderMap, leash: &mut Leash) -> Result<Caller, Failure> {
+/// A token that is shown counts, whoever shows it. Without one, a caller on the unix socket of a server is who the
+/// kernel says it is.
+async fn identify(shared: &Shared, parts: &Parts, leash: &mut Leash) -> Result<Caller, Failure> {
+    let on_socket = parts.extensions.get::<Peer>().zip(shared.settings.account_of);
+    match on_socket {
+        Some((peer, account_of)) if !parts.headers.contains_key(AUTHORIZATION) => {
+            let caller = by_account(peer.uid, account_of).await?;
+            leash.hold_account(&caller);
+            Ok(caller)
+        }
+        _ => by_token(shared, &parts.headers, leash),
+    }
+}
+
+async fn by_account(uid: u32, account_of: AccountOf) -> Result<Caller, Failure> {
+    // The list of accounts may be on another machine, and slow.
+    let account = tokio::task::spawn_blocking(move || account_of(uid))
+        .await
+        .map_err(|why| Failure::new(Kind::Internal, format!("cannot look up user number {uid}: {why}")))?;
+    Caller::of_process(uid, account.as_ref())
+}
+
+fn by_token(shared: &Shared, headers: &HeaderMap, leash: &mut Leash) -> Result<Caller, Failure> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(
@@ -138,7 +162,7 @@ fn permit(
     if let (Some(asked), Some(own)) = (project, &caller.project)
         && asked != own
     {
-        return Err(unknown(asked));
+        return Err(unknown(asked, caller));
     }
     if !caller.may(permission, project) {
         return Err(denied(caller, permission));
@@ -149,17 +173,21 @@ fn permit(
             .project(name)
             .map(drop)
             .map_err(|failure| match failure.kind {
-                Kind::NotFound => unknown(name),
+                Kind::NotFound => unknown(name, caller),
                 _ => failure,
             }),
         None => Ok(()),
     }
 }
 
-fn unknown(project: &ProjectName) -> Failure {
+fn unknown(project: &ProjectName, caller: &Caller) -> Failure {
+    let who = match &caller.identity {
+        Identity::Token(_) => "the token covers".to_owned(),
+        Identity::Account(name) => format!("account `{name}` may work on"),
+    };
     Failure::new(
         Kind::NotFound,
-        format!("cannot find project `{project}`: there is none of this name that the token covers"),
+        format!("cannot find project `{project}`: there is none of this name that {who}"),
     )
     .hint("see all with `hostkit project list`")
 }
@@ -173,11 +201,11 @@ fn denied(caller: &Caller, permission: Permission) -> Failure {
         Permission::ManageSecrets => "read or change variables",
         Permission::DeleteProject => "delete the project",
     };
-    let token = &caller.token;
+    let identity = &caller.identity;
     let why = match &caller.project {
         Some(project) if caller.role.may(permission) => format!("it is for project `{project}` alone"),
         _ => "its role may not".to_owned(),
     };
-    Failure::new(Kind::Denied, format!("cannot {what} with token `{token}`: {why}"))
+    Failure::new(Kind::Denied, format!("cannot {what} with {identity}: {why}"))
         .hint("use a token with more rights: `hostkit token create` makes one")
 }

@@ -23,7 +23,16 @@ pub(crate) async fn list(call: Admitted<ListTokens>, (): ()) -> Result<Vec<Token
 pub(crate) async fn create(call: Admitted<CreateToken>, new: NewToken) -> Result<CreatedToken, Failure> {
     let shared = call.shared();
     let name = new.name.as_str();
-    let secret = shared.engine.create_token(name, new.role, new.project.as_ref())?;
+    let secret = match new.replace {
+        false => shared.engine.create_token(name, new.role, new.project.as_ref())?,
+        true => {
+            let secret = shared
+                .engine
+                .replace_token(name, new.role, new.project.as_ref())?;
+            shared.revocations.tell();
+            secret
+        }
+    };
     let made = shared.store().tokens()?.into_iter().find(|t| t.name == name);
     let token = made.map(shown).ok_or_else(|| {
         Failure::new(

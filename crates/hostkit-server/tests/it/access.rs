@@ -3,7 +3,7 @@
 
 use hostkit_api::endpoint::{Endpoint, Form};
 use hostkit_api::endpoints::Name;
-use hostkit_core::access::{Caller, Permission, Role};
+use hostkit_core::access::{Caller, Identity, Permission, Role};
 
 use crate::house::{Answer, House, project};
 
@@ -62,7 +62,7 @@ fn bearers(house: &House) -> Vec<Bearer> {
             all.push(Bearer {
                 token: Some(house.token(&name, role, covers.as_ref())),
                 caller: Some(Caller {
-                    token: name.clone(),
+                    identity: Identity::Token(name.clone()),
                     role,
                     project: covers,
                 }),

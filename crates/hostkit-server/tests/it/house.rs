@@ -18,7 +18,7 @@ use hostkit_core::source::SourceLimits;
 use hostkit_core::traits::front_door::Visit;
 use hostkit_core::traits::{Clock, Files, FrontDoor};
 use hostkit_engine::{Engine, Parts};
-use hostkit_server::Settings;
+use hostkit_server::{AccountOf, Settings};
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{FakeBuilder, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Faults};
 use http::{HeaderMap, Request, StatusCode};
@@ -80,7 +80,13 @@ pub(crate) fn production(name: &str) -> EnvironmentId {
 }
 
 impl House {
+    /// A server as in local mode: only tokens count.
     pub(crate) async fn open() -> House {
+        Self::open_to(None).await
+    }
+
+    /// A server that asks who a caller of the unix socket is.
+    pub(crate) async fn open_to(account_of: Option<AccountOf>) -> House {
         let limits = SourceLimits {
             bytes: 8 << 20,
             files: 20_000,
@@ -127,6 +133,7 @@ impl House {
             front_door: "127.0.0.1:8080".parse().unwrap(),
             limits,
             started_at: Now.now(),
+            account_of,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let (of_server, its_sources) = (engine.clone(), Arc::new(sources.clone()));
@@ -189,21 +196,32 @@ impl House {
         token: Option<&str>,
         body: impl Into<Bytes>,
     ) -> Answer {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "localhost");
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let stream = UnixStream::connect(self.socket()).await.unwrap();
-        call(stream, request.body(Full::new(body.into())).unwrap()).await
+        send_to(&self.socket(), method, path, token, body).await
     }
 
     /// One call over TCP.
     pub(crate) async fn browse(&self, request: Request<Full<Bytes>>) -> Answer {
         call(TcpStream::connect(self.loopback).await.unwrap(), request).await
     }
+}
+
+/// One call on a connection of its own to a unix socket.
+pub(crate) async fn send_to(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: impl Into<Bytes>,
+) -> Answer {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let stream = UnixStream::connect(socket).await.unwrap();
+    call(stream, request.body(Full::new(body.into())).unwrap()).await
 }
 
 async fn call<S>(stream: S, request: Request<Full<Bytes>>) -> Answer

@@ -9,6 +9,7 @@ mod exec;
 mod hostile;
 mod house;
 mod page;
+mod peers;
 mod secrets;
 mod streams;
 mod uploads;

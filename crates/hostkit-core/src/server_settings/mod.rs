@@ -1,0 +1,216 @@
+//! `/etc/hostkit/server.toml`, checked: what the operator says about a server. Every key is optional, and so is the
+//! file; what is wrong with it is said all at once, each problem with its place, as for `hostkit.toml`.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use toml::de::DeTable;
+
+use crate::kind::Failure;
+use crate::manifest::check::View;
+use crate::manifest::keys::{HOST, Key, Shape, Text, keys};
+use crate::manifest::problems::Collector;
+use crate::manifest::raw;
+use crate::manifest::rules::shown;
+use crate::names::HostName;
+use crate::project::{INSTANCE_PORTS, STABLE_PORTS};
+
+#[cfg(test)]
+mod tests;
+
+/// Where the file lies.
+pub const FILE: &str = "/etc/hostkit/server.toml";
+/// The front door's port where the file names none.
+pub const HTTP_PORT: u16 = 80;
+/// The API's port on loopback where the file names none: below those of projects.
+pub const API_PORT: u16 = 7700;
+
+/// What is said about a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Environments answer below this name, as `shop.apps.example.com`; `localhost` where none is named.
+    pub base_domain: HostName,
+    /// The front door's port.
+    pub http_port: u16,
+    /// The API's port on loopback.
+    pub api_port: u16,
+    /// Who is written to about this machine.
+    pub admin_mail: Option<MailAddress>,
+    /// Ports of other programs that the firewall lets in, next to SSH and the front door.
+    pub open_ports: Vec<OpenPort>,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        ServerSettings {
+            base_domain: HostName::parse("localhost")
+                .unwrap_or_else(|_| unreachable!("localhost is a host name")),
+            http_port: HTTP_PORT,
+            api_port: API_PORT,
+            admin_mail: None,
+            open_ports: Vec::new(),
+        }
+    }
+}
+
+/// Reads the file's text.
+pub fn parse(text: &str) -> Result<ServerSettings, Failure> {
+    raw::read(text, KEYS, build).map_err(|problems| {
+        problems
+            .into_failure(FILE)
+            .hint(format!("correct `{FILE}` and try again; it explains every key"))
+    })
+}
+
+const DOMAIN: Text = Text { ..HOST };
+const MAIL: Text = Text {
+    pattern: None,
+    check: |text| MailAddress::from_str(text).map(drop),
+};
+const OPEN_PORT: Text = Text {
+    pattern: Some("^[0-9]{1,5}(/(tcp|udp))?$"),
+    check: |text| OpenPort::from_str(text).map(drop),
+};
+
+/// The whole file.
+const KEYS: &[Key] = keys! {
+    "base_domain" Shape::Text(&DOMAIN), = "\"localhost\"", "Projects answer below this name: `shop` at `shop.apps.example.com`.";
+    "http_port" Shape::Whole(1, 65535), = "80", "The front door's port.";
+    "api_port" Shape::Whole(1, 65535), = "7700", "The API's port on loopback.";
+    "admin_mail" Shape::Text(&MAIL), , "Who is written to about this machine.";
+    "open_ports" Shape::List(&Shape::Text(&OPEN_PORT)), , "Ports of other programs that the firewall lets in, next to SSH and the front door.";
+};
+
+fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
+    let root = View(Some(root));
+    let defaults = ServerSettings::default();
+    let settings = ServerSettings {
+        base_domain: root.parsed("base_domain").unwrap_or(defaults.base_domain),
+        http_port: root.whole("http_port").unwrap_or(defaults.http_port),
+        api_port: root.whole("api_port").unwrap_or(defaults.api_port),
+        admin_mail: root.parsed("admin_mail"),
+        open_ports: Vec::new(),
+    };
+    for (key, port) in [("http_port", settings.http_port), ("api_port", settings.api_port)] {
+        let range = [STABLE_PORTS, INSTANCE_PORTS]
+            .into_iter()
+            .find(|range| range.contains(&port));
+        if let Some(range) = range {
+            let (first, last) = (range.start(), range.end());
+            let message = format!("`{key}` cannot be {port}: {first} to {last} are for projects");
+            problems.add(root.place(key), key, message, None);
+        }
+    }
+    if settings.http_port == settings.api_port {
+        let key = match root.whole::<u16>("api_port") {
+            Some(_) => "api_port",
+            None => "http_port",
+        };
+        let message = format!("front door and API cannot both have port {}", settings.api_port);
+        problems.add(root.place(key), key, message, None);
+    }
+    let mut seen = BTreeSet::new();
+    let mut open_ports = Vec::new();
+    for (place, port) in root.list::<OpenPort>("open_ports") {
+        if seen.insert(port) {
+            open_ports.push(port);
+        } else {
+            problems.add(
+                place,
+                "open_ports",
+                format!("`open_ports` names {port} twice"),
+                None,
+            );
+        }
+    }
+    ServerSettings {
+        open_ports,
+        ..settings
+    }
+}
+
+/// A port that the firewall lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpenPort {
+    /// Its number.
+    pub port: u16,
+    /// Of which protocol.
+    pub protocol: Protocol,
+}
+
+/// What a port is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP
+    Tcp,
+    /// UDP
+    Udp,
+}
+
+impl FromStr for OpenPort {
+    type Err = String;
+
+    /// `8443`, `8443/tcp`, `51820/udp`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, protocol) = match text.split_once('/') {
+            None => (text, Some(Protocol::Tcp)),
+            Some((number, "tcp")) => (number, Some(Protocol::Tcp)),
+            Some((number, "udp")) => (number, Some(Protocol::Udp)),
+            Some((number, _)) => (number, None),
+        };
+        // `parse` would take a plus sign.
+        let digits = number.bytes().all(|b| b.is_ascii_digit());
+        let port = number.parse().ok().filter(|port| digits && *port != 0);
+        port.zip(protocol)
+            .map(|(port, protocol)| OpenPort { port, protocol })
+            .ok_or_else(|| {
+                format!(
+                    "`{}` is not a port such as `8443`, `8443/tcp` or `51820/udp`",
+                    shown(text)
+                )
+            })
+    }
+}
+
+impl std::fmt::Display for OpenPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let protocol = match self.protocol {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        };
+        write!(f, "{}/{protocol}", self.port)
+    }
+}
+
+/// An address mail can be sent to: one that fits unquoted into any file and on any command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailAddress(String);
+
+impl MailAddress {
+    /// The address as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for MailAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+        let fits = text.len() <= 254
+            && text.split_once('@').is_some_and(|(local, host)| {
+                (1..=64).contains(&local.len())
+                    && local.chars().all(is_plain)
+                    && local.starts_with(|c: char| c.is_ascii_alphanumeric())
+                    && HostName::parse(&host.to_ascii_lowercase()).is_ok()
+            });
+        match fits {
+            true => Ok(MailAddress(text.to_owned())),
+            false => Err(format!(
+                "`{}` is not a mail address such as `ops@example.com`",
+                shown(text)
+            )),
+        }
+    }
+}

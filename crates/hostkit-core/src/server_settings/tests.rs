@@ -1,0 +1,128 @@
+//! Settings of a server: what is taken, and everything that is wrong at once with its place.
+
+use super::*;
+
+fn problems(text: &str) -> Vec<String> {
+    let failure = parse(text).unwrap_err();
+    assert!(
+        failure
+            .message
+            .starts_with("cannot read `/etc/hostkit/server.toml`")
+    );
+    failure
+        .details
+        .iter()
+        .map(|line| line.replace("/etc/hostkit/server.toml:", ""))
+        .collect()
+}
+
+#[test]
+fn nothing_said_is_the_default() {
+    for text in ["", "\u{feff}", "# a comment\n"] {
+        assert_eq!(parse(text).unwrap(), ServerSettings::default());
+    }
+    let settings = ServerSettings::default();
+    assert_eq!((settings.http_port, settings.api_port), (80, 7700));
+    assert_eq!(settings.base_domain.as_str(), "localhost");
+}
+
+#[test]
+fn everything_can_be_said() {
+    let settings = parse(
+        "base_domain = \"apps.example.com\"\nhttp_port = 9080\napi_port = 7_701\n\
+         admin_mail = \"Ops+hk@Example.com\"\nopen_ports = [\"8443\", \"8443/udp\", \"51820/udp\"]\n",
+    )
+    .unwrap();
+    assert_eq!(settings.base_domain.as_str(), "apps.example.com");
+    assert_eq!((settings.http_port, settings.api_port), (9080, 7701));
+    assert_eq!(settings.admin_mail.unwrap().as_str(), "Ops+hk@Example.com");
+    let ports: Vec<String> = settings.open_ports.iter().map(ToString::to_string).collect();
+    assert_eq!(ports, ["8443/tcp", "8443/udp", "51820/udp"]);
+}
+
+#[test]
+fn all_problems_are_said_at_once_with_their_places() {
+    assert_eq!(
+        problems(
+            "base_domain = \"https://Example.com/\"\nhtpp_port = 80\nhttp_port = \"80\"\napi_port = 70000\n\
+             admin_mail = \"nobody\"\nopen_ports = [\"22/sctp\", \"0\", \"+5\", 80]\n"
+        ),
+        [
+            "1:15: `base_domain`: `https://Example.com/` is not a valid host name: use lowercase letters, digits, hyphens and dots as in `shop.example.com`, without scheme, port or path (did you mean `example.com`?)",
+            "2:1: unknown key `htpp_port` (did you mean `http_port`?)",
+            "3:13: `http_port` is a whole number, not a text (did you mean `80`?)",
+            "4:12: `api_port` cannot be 70000: it is a whole number from 1 to 65535",
+            "5:14: `admin_mail`: `nobody` is not a mail address such as `ops@example.com`",
+            "6:15: `open_ports`: `22/sctp` is not a port such as `8443`, `8443/tcp` or `51820/udp`",
+            "6:26: `open_ports`: `0` is not a port such as `8443`, `8443/tcp` or `51820/udp`",
+            "6:31: `open_ports`: `+5` is not a port such as `8443`, `8443/tcp` or `51820/udp`",
+            "6:37: `open_ports` is a text in quotes, not a whole number (did you mean `\"80\"`?)",
+        ]
+    );
+}
+
+#[test]
+fn ports_do_not_get_into_each_others_way() {
+    assert_eq!(
+        problems("http_port = 8500\napi_port = 20000\n"),
+        [
+            "1:13: `http_port` cannot be 8500: 8001 to 8999 are for projects",
+            "2:12: `api_port` cannot be 20000: 20000 to 31999 are for projects",
+        ]
+    );
+    assert_eq!(
+        problems("http_port = 7700\n"),
+        ["1:13: front door and API cannot both have port 7700"]
+    );
+    assert_eq!(
+        problems("api_port = 80\n"),
+        ["1:12: front door and API cannot both have port 80"]
+    );
+    assert_eq!(
+        problems("open_ports = [\"53/udp\", \"53\", \"53/udp\"]\n"),
+        ["1:31: `open_ports` names 53/udp twice"]
+    );
+}
+
+#[test]
+fn hostile_texts_are_refused_in_words_that_can_be_shown() {
+    for text in [
+        "admin_mail = \"a@b\\nDPkg::Post-Invoke {\\\"id\\\"};\"",
+        "admin_mail = \"-oQ/tmp@example.com\"",
+        "admin_mail = \"a@b@c\"",
+        "admin_mail = \"a;b@example.com\"",
+        "base_domain = \"a\\u0000b\"",
+        "base_domain = \"../../etc\"",
+        "open_ports = [\"80; drop\"]",
+        "open_ports = [\"\u{1b}[31m80\"]",
+        "[http_port]\na = 1",
+        "= 3",
+        "\u{0}",
+    ] {
+        for line in problems(text) {
+            assert!(!line.chars().any(char::is_control), "{line:?}");
+        }
+    }
+    let long = format!("base_domain = \"{}\"", "a.".repeat(1 << 20));
+    assert_eq!(problems(&long).len(), 1);
+}
+
+/// What the package installs says every key, and nothing else.
+#[test]
+fn the_file_that_is_installed_explains_every_key() {
+    let text = include_str!("../../../../packaging/etc/server.toml");
+    assert_eq!(parse(text).unwrap(), ServerSettings::default());
+    for key in KEYS {
+        let shown = format!("\n#{} = ", key.name);
+        assert!(text.contains(&shown), "`{}` is not explained", key.name);
+    }
+    // Each line that is commented out can be used as it is.
+    let used: String = text
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .filter(|line| !line.starts_with(' '))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(used.lines().count(), KEYS.len());
+    parse(&used).unwrap();
+}
