@@ -34,6 +34,11 @@ pub enum What {
     },
     /// A project was created.
     ProjectCreated,
+    /// What a project needs on the machine was not as it should be, and was mended.
+    ProjectMended {
+        /// What was done, in words.
+        changes: Vec<String>,
+    },
     /// A project was deleted.
     ProjectDeleted,
     /// A deployment changed its state.

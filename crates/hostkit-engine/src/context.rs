@@ -37,6 +37,8 @@ pub(crate) struct Context {
     pub(crate) wake: Notify,
     /// How many builds may run at once.
     pub(crate) slots: Arc<Semaphore>,
+    /// Held by whoever makes or takes away what a project needs on the machine.
+    pub(crate) premises: tokio::sync::Mutex<()>,
     releases: Mutex<Releases>,
     locks: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -55,6 +57,7 @@ impl Context {
             repairs: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             slots,
+            premises: tokio::sync::Mutex::default(),
             releases: Mutex::default(),
             locks: Mutex::default(),
         }

@@ -12,7 +12,7 @@ use hostkit_core::workload::{Instance, Scope, WorkloadId};
 
 use crate::context::Context;
 use crate::lanes::LaneSet;
-use crate::routing;
+use crate::{provisioning, routing};
 
 /// How long requests in flight may go on; whoever deletes a project does not wait for its slowest visitor.
 const GRACE: Duration = Duration::from_secs(5);
@@ -66,6 +66,7 @@ pub(crate) async fn delete(
     )
     .await?;
     remove_files(context, name).await?;
+    provisioning::remove(context, name).await?;
     store.finish_delete(name)?;
     context.forget_project(name);
     Ok(())

@@ -13,6 +13,7 @@ mod lanes;
 mod one_off;
 pub mod parts;
 mod probing;
+mod provisioning;
 mod ready;
 mod reconcile;
 mod routing;
@@ -98,6 +99,7 @@ impl Engine {
         lanes.take_up()?;
         let mut loops = reconcile::start(&context);
         loops.push(tokio::spawn(deletion::take_up(context.clone(), lanes.clone())));
+        loops.push(tokio::spawn(provisioning::take_up(context.clone())));
         Ok(Arc::new(Engine {
             context,
             lanes,
@@ -136,11 +138,10 @@ impl Engine {
         &self.context.parts.store
     }
 
-    /// Creates a project with its production environment. A name that is taken is a Conflict.
+    /// Creates a project with its production environment and what it needs on the machine. A name that is taken is a
+    /// Conflict. Where it cannot be made, nothing of it is left; interrupted, it is finished at the next start.
     pub async fn create_project(&self, name: &ProjectName) -> Result<Project, Failure> {
-        let project = self.store().create_project(name)?;
-        self.context.wake.notify_one();
-        Ok(project)
+        provisioning::create(&self.context, name).await
     }
 
     /// Deletes a project with everything of it: deployments end, instances stop, files and rows go. Idempotent while

@@ -12,7 +12,9 @@ use hostkit_core::manifest::Command;
 use hostkit_core::names::{HostName, ProcessName};
 use hostkit_core::plan::variables::SYSTEM_PATH;
 use hostkit_core::size::ByteSize;
-use hostkit_core::traits::{Builder, Clock, Files, FrontDoor, HealthProbe, Runtime, Sources, Traffic};
+use hostkit_core::traits::{
+    Builder, Clock, Files, FrontDoor, HealthProbe, Premises, Runtime, Sources, Traffic,
+};
 use hostkit_store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,8 @@ pub struct Parts {
     pub layout: Layout,
     /// The state.
     pub store: Store,
+    /// What projects need on the machine; `None` where they need nothing.
+    pub premises: Option<Arc<dyn Premises>>,
     /// Where instances run.
     pub runtime: Arc<dyn Runtime>,
     /// Ways to build, in the order they are asked.

@@ -60,6 +60,7 @@ pub(crate) fn local(layout: &Layout, http: SocketAddr, api: SocketAddr) -> Resul
     let parts = Parts {
         layout: layout.clone(),
         store: Store::open(layout, clock.clone())?,
+        premises: None,
         runtime: Arc::new(ProcessRuntime::new(layout.clone(), own)),
         builders,
         procfile,

@@ -107,6 +107,10 @@ fn sentence(what: &What) -> (String, Style) {
     match what {
         What::ControlStarted { version } => (format!("control {version} started"), Style::Plain),
         What::ProjectCreated => ("project created".to_owned(), Style::Plain),
+        What::ProjectMended { changes } => (
+            format!("mended on the machine: {}", changes.join(", ")),
+            Style::Warning,
+        ),
         What::ProjectDeleted => ("project deleted".to_owned(), Style::Warning),
         What::Deployment { state, message, .. } => (
             message.clone(),

@@ -17,7 +17,7 @@ use hostkit_engine::{Engine, Parts, Procfile, Settings};
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeBuilder, FakeClock, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Journal,
+    FakeBuilder, FakeClock, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Journal,
 };
 
 /// The front door as the fake traffic has it: what its table says is what a visitor gets.
@@ -49,6 +49,7 @@ impl FrontDoor for FakeFrontDoor {
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) journal: Journal,
+    pub(crate) premises: FakePremises,
     pub(crate) runtime: FakeRuntime,
     pub(crate) probe: FakeProbe,
     pub(crate) traffic: FakeTraffic,
@@ -90,6 +91,7 @@ impl World {
         World {
             folder,
             probe: FakeProbe::of(&runtime),
+            premises: FakePremises::default(),
             runtime,
             traffic: FakeTraffic::new(&journal),
             sources: FakeSources::new(&journal),
@@ -110,6 +112,7 @@ impl World {
         let parts = Parts {
             layout: self.layout(),
             store: self.store.clone(),
+            premises: Some(Arc::new(self.premises.clone())),
             runtime: Arc::new(self.runtime.clone()),
             builders: vec![Arc::new(self.builder.clone())],
             procfile: |folder| {

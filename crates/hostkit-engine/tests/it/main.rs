@@ -8,5 +8,6 @@ mod bench;
 mod failures;
 mod interruptions;
 mod lanes;
+mod provisioning;
 mod reconcile;
 mod telling;

@@ -110,6 +110,7 @@ impl House {
         let parts = Parts {
             layout: layout.clone(),
             store: store.clone(),
+            premises: None,
             runtime: Arc::new(runtime.clone()),
             builders: vec![Arc::new(FakeBuilder::default())],
             procfile: |_| Ok(Default::default()),

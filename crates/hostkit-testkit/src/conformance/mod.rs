@@ -2,5 +2,6 @@
 //! can be put through.
 
 pub mod firewall;
+pub mod premises;
 pub mod runtime;
 pub mod suite;

@@ -1,0 +1,133 @@
+//! What projects need on the machine comes and goes with them, whatever happens in between.
+
+use hostkit_core::event::What;
+use hostkit_core::kind::Kind;
+use hostkit_core::names::ProjectName;
+use hostkit_store::EventQuery;
+use hostkit_testkit::fakes::Faults;
+
+use crate::bench::{World, shop, until};
+
+fn name() -> ProjectName {
+    shop().project
+}
+
+const ALL: [&str; 3] = ["account", "home", "rights"];
+
+#[tokio::test]
+async fn a_project_has_all_it_needs_before_it_is_answered_and_nothing_after_its_deletion() {
+    let world = World::new();
+    let engine = world.engine().await;
+    engine.create_project(&name()).await.unwrap();
+    assert_eq!(world.premises.parts(&name()), ALL);
+    engine.delete_project(&name()).await.unwrap();
+    assert!(world.premises.parts(&name()).is_empty());
+    assert!(world.store.projects().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_creation_that_fails_leaves_nothing_and_can_be_tried_again() {
+    let world = World::new();
+    let engine = world.engine().await;
+    world
+        .premises
+        .faults
+        .fail_next("ensure", Faults::broken("make a home"));
+    let failure = engine.create_project(&name()).await.unwrap_err();
+    assert_eq!(failure.message, "cannot make a home: the test wants it so");
+    assert!(world.premises.parts(&name()).is_empty());
+    assert!(world.store.projects().unwrap().is_empty());
+    engine.create_project(&name()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_creation_whose_undoing_fails_is_removed_at_the_next_start() {
+    let world = World::new();
+    let engine = world.engine().await;
+    world
+        .premises
+        .faults
+        .fail_next("ensure", Faults::broken("make a home"));
+    world
+        .premises
+        .faults
+        .fail_next("remove", Faults::broken("remove an account"));
+    let failure = engine.create_project(&name()).await.unwrap_err();
+    assert!(
+        failure.details[0].contains("cannot remove an account"),
+        "{failure:?}"
+    );
+    engine.stop().await;
+    let _engine = world.engine().await;
+    until("removal", || world.store.projects().unwrap().is_empty()).await;
+    assert!(world.premises.parts(&name()).is_empty());
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_ours_is_not_touched() {
+    let world = World::new();
+    let engine = world.engine().await;
+    world.premises.stranger("shop");
+    let failure = engine.create_project(&name()).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Conflict);
+    assert_eq!(world.premises.journal.count("remove"), 0);
+    assert!(world.store.projects().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_does_not_leave_half_a_project() {
+    let world = World::new();
+    let engine = world.engine().await;
+    world.premises.faults.block("ensure");
+    let caller = {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.create_project(&name()).await })
+    };
+    until("the first part", || world.premises.parts(&name()) == ["account"]).await;
+    caller.abort();
+    world.premises.faults.release("ensure");
+    until("all parts", || world.premises.parts(&name()) == ALL).await;
+}
+
+#[tokio::test]
+async fn a_deletion_waits_for_the_creation_that_is_under_way() {
+    let world = World::new();
+    let engine = world.engine().await;
+    world.premises.faults.block("ensure");
+    let creation = {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.create_project(&name()).await })
+    };
+    until("the first part", || world.premises.parts(&name()) == ["account"]).await;
+    let deletion = {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.delete_project(&name()).await })
+    };
+    until("the mark", || world.store.project(&name()).unwrap().deleting).await;
+    world.premises.faults.release("ensure");
+    assert_eq!(creation.await.unwrap().unwrap_err().kind, Kind::Conflict);
+    deletion.await.unwrap().unwrap();
+    assert!(world.premises.parts(&name()).is_empty());
+}
+
+#[tokio::test]
+async fn what_is_missing_at_a_start_is_made_and_told() {
+    let world = World::new();
+    // As a control that was killed right after the row was written leaves it.
+    world.store.create_project(&name()).unwrap();
+    let engine = world.engine().await;
+    until("all parts", || world.premises.parts(&name()) == ALL).await;
+    engine.stop().await;
+    world.premises.lose(&name(), "rights");
+    let _engine = world.engine().await;
+    until("all parts", || world.premises.parts(&name()) == ALL).await;
+    until("the event", || {
+        let query = EventQuery::default();
+        let events = world.store.events(&query).unwrap();
+        let mended = What::ProjectMended {
+            changes: vec!["made rights".into()],
+        };
+        events.iter().any(|event| event.what == mended)
+    })
+    .await;
+}
