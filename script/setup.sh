@@ -2,7 +2,7 @@
 # What the other scripts need on a Debian or Ubuntu machine, installed only where it is missing.
 # Sourced: `source script/setup.sh; setup build apps`.
 
-TOOLS="${XDG_CACHE_HOME:-$HOME/.cache}/hostkit-tools"
+TOOLS="${HOSTKIT_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/hostkit-tools}"
 NODE_MAJOR=22
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*" >&2; }
@@ -13,7 +13,8 @@ die() {
     exit 1
 }
 
-# setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `bench` (what it is compared with)
+# setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `host` (boot machines of their own),
+# `bench` (what it is compared with)
 setup() {
     local missing=() what
     for what in "$@"; do
@@ -28,6 +29,15 @@ setup() {
             python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
             have node || missing+=(nodejs)
             have npm || missing+=(npm)
+            ;;
+        host)
+            have mmdebstrap || missing+=(mmdebstrap)
+            have systemd-nspawn || missing+=(systemd-container)
+            have dpkg-scanpackages || missing+=(dpkg-dev)
+            have ip || missing+=(iproute2)
+            have nsenter || missing+=(util-linux)
+            have ssh || missing+=(openssh-client)
+            have npm || missing+=(nodejs npm)
             ;;
         bench)
             have wrk || missing+=(wrk)
@@ -66,18 +76,26 @@ setup_node() {
     local major
     major="$(node --version | sed 's/^v\([0-9]*\).*/\1/')"
     [ "$major" -lt 20 ] || return 0
-    local bin="$TOOLS/node-$NODE_MAJOR/node_modules/.bin" machine
+    fetch_node
+    export PATH="$NODE_HOME/bin:$PATH"
+}
+
+# Fetches Node.js into the cache folder. NODE_HOME is where it lies: bin/node, bin/npm, lib/npm.
+fetch_node() {
+    local machine home="$TOOLS/node-$NODE_MAJOR"
     case "$(uname -m)" in
     x86_64) machine=x64 ;;
     aarch64) machine=arm64 ;;
     *) die "cannot fetch Node.js $NODE_MAJOR for $(uname -m)" "install Node.js 20 or newer, then run this again" ;;
     esac
-    if ! [ -x "$bin/node" ] || ! [ -e "$bin/npm" ]; then
-        say "fetching Node.js $NODE_MAJOR into $TOOLS (this machine has $(node --version))"
-        mkdir -p "$TOOLS/node-$NODE_MAJOR"
-        npm install --silent --no-audit --no-fund --prefix "$TOOLS/node-$NODE_MAJOR" \
-            "node-linux-$machine@$NODE_MAJOR" "npm@10" >&2
-        ln -sf "../node-linux-$machine/bin/node" "$bin/node"
+    NODE_HOME="$home"
+    if ! [ -x "$home/bin/node" ] || ! [ -e "$home/bin/npm" ]; then
+        say "fetching Node.js $NODE_MAJOR into $TOOLS"
+        mkdir -p "$home/bin"
+        npm install --silent --no-audit --no-fund --prefix "$home" "node-linux-$machine@$NODE_MAJOR" "npm@10" >&2
+        ln -sfn node_modules "$home/lib"
+        ln -sf "../node_modules/npm/bin/npm-cli.js" "$home/bin/npm"
+        ln -sf "../node_modules/npm/bin/npx-cli.js" "$home/bin/npx"
+        ln -sf "../node_modules/node-linux-$machine/bin/node" "$home/bin/node"
     fi
-    export PATH="$bin:$PATH"
 }

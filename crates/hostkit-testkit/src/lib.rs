@@ -1,5 +1,8 @@
-//! What tests of HostKit share: hand-written fakes with fault settings, and conformance suites, one per trait.
-//! A fake must pass as much of its trait's suite as something in memory can.
+//! What tests of HostKit share: hand-written fakes with fault settings, conformance suites, one per trait, machines to test
+//! on, and HTTP load. A fake must pass as much of its trait's suite as something in memory can.
 
 pub mod conformance;
 pub mod fakes;
+pub mod http;
+pub mod load;
+pub mod machine;

@@ -1,13 +1,12 @@
 //! An installation for one test.
 
-pub(crate) mod http;
-pub(crate) mod load;
 pub(crate) mod projects;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+pub(crate) use hostkit_testkit::{http, load};
 use serde_json::Value;
 
 /// How long anything may take on a busy machine before a test gives up.

@@ -1,20 +1,61 @@
 //! A blocking HTTP/1.1 client that shows what came over the wire.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
+
+use crate::machine::{Machine, Network};
+
+/// Where a server is, and from where it is asked.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The server's.
+    pub address: SocketAddr,
+    /// The network the client is in, if it is another than the test's.
+    pub network: Option<Network>,
+}
+
+impl Place {
+    /// A port of a machine, as others in its world see it.
+    pub fn on(machine: &Machine, port: u16) -> Self {
+        Place {
+            address: (machine.address(), port).into(),
+            network: Some(machine.network().clone()),
+        }
+    }
+
+    fn connect(&self) -> std::io::Result<TcpStream> {
+        match &self.network {
+            Some(network) => network.connect(self.address),
+            None => TcpStream::connect(self.address),
+        }
+    }
+}
+
+/// A port of the loopback address.
+impl From<u16> for Place {
+    fn from(port: u16) -> Self {
+        Place {
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+            network: None,
+        }
+    }
+}
 
 /// One answer. Status 0 means that no whole answer came.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
+pub struct Answer {
+    /// The status of the first line.
+    pub status: u16,
+    /// The first line and the headers.
+    pub head: String,
+    /// The body, without its chunks' lengths.
+    pub body: String,
 }
 
 impl Answer {
     /// The value of a header.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -23,20 +64,20 @@ impl Answer {
 }
 
 /// GET with `Connection: close`.
-pub(crate) fn get(port: u16, host: &str, path: &str) -> Answer {
+pub fn get(place: impl Into<Place>, host: &str, path: &str) -> Answer {
     raw(
-        port,
+        place,
         format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes(),
     )
 }
 
 /// Sends bytes as they are and reads until the other side closes.
-pub(crate) fn raw(port: u16, request: &[u8]) -> Answer {
-    exchange(port, request).unwrap_or_default()
+pub fn raw(place: impl Into<Place>, request: &[u8]) -> Answer {
+    exchange(&place.into(), request).unwrap_or_default()
 }
 
-fn exchange(port: u16, request: &[u8]) -> std::io::Result<Answer> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+fn exchange(place: &Place, request: &[u8]) -> std::io::Result<Answer> {
+    let mut stream = place.connect()?;
     stream.set_read_timeout(Some(Duration::from_secs(40)))?;
     stream.write_all(request)?;
     let mut bytes = Vec::new();

@@ -1,7 +1,8 @@
 //! Steady load on one project, with a count of everything that was not answered as it should.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,48 +11,65 @@ use hyper::Request;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 
+use crate::http::Place;
+
+type Pool = Mutex<Vec<SendRequest<Empty<Bytes>>>>;
+
 /// What the load saw.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) requests: u64,
-    pub(crate) failures: Vec<String>,
-    pub(crate) slowest: Duration,
+pub struct Report {
+    /// How many were sent.
+    pub requests: u64,
+    /// Why each that failed did.
+    pub failures: Vec<String>,
+    /// The time of the one that took longest.
+    pub slowest: Duration,
     /// Answers by the release that gave them.
-    pub(crate) releases: std::collections::BTreeMap<String, u64>,
+    pub releases: std::collections::BTreeMap<String, u64>,
 }
 
 /// Load that runs until it is stopped.
-pub(crate) struct Load {
+pub struct Load {
     stop: Arc<AtomicBool>,
     thread: std::thread::JoinHandle<Report>,
 }
 
 impl Load {
     /// Sends `per_second` requests over keep-alive connections, half of them also over new connections.
-    pub(crate) fn start(port: u16, host: &str, path: &str, per_second: u32) -> Self {
+    pub fn start(place: impl Into<Place>, host: &str, path: &str, per_second: u32) -> Self {
+        let place = place.into();
         let stop = Arc::new(AtomicBool::new(false));
         let (seen, host, path) = (stop.clone(), host.to_owned(), path.to_owned());
         let thread = std::thread::spawn(move || {
+            if let Some(network) = &place.network {
+                network.enter();
+            }
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
-                .unwrap();
-            runtime.block_on(send(port, host, path, per_second, seen))
+                .expect("a runtime can be made");
+            runtime.block_on(send(place.address, host, path, per_second, seen))
         });
         Load { stop, thread }
     }
 
     /// Stops and reports.
-    pub(crate) fn finish(self) -> Report {
+    pub fn finish(self) -> Report {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
+        self.thread.join().expect("the load does not panic")
     }
 }
 
-async fn send(port: u16, host: String, path: String, per_second: u32, stop: Arc<AtomicBool>) -> Report {
+async fn send(
+    address: SocketAddr,
+    host: String,
+    path: String,
+    per_second: u32,
+    stop: Arc<AtomicBool>,
+) -> Report {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let mut tick = tokio::time::interval(Duration::from_secs(1) / per_second);
-    let pool: Arc<std::sync::Mutex<Vec<SendRequest<Empty<Bytes>>>>> = Arc::default();
+    let pool: Arc<Pool> = Arc::default();
     let mut tasks = tokio::task::JoinSet::new();
     let mut number = 0u64;
     while !stop.load(Ordering::Relaxed) {
@@ -62,7 +80,7 @@ async fn send(port: u16, host: String, path: String, per_second: u32, stop: Arc<
         tasks.spawn(async move {
             let started = Instant::now();
             let result =
-                tokio::time::timeout(Duration::from_secs(60), one(port, &host, &path, fresh, &pool)).await;
+                tokio::time::timeout(Duration::from_secs(60), one(address, &host, &path, fresh, &pool)).await;
             let result = result.unwrap_or_else(|_| Err("no answer within 60 s".into()));
             sender.send((result, started.elapsed())).ok();
         });
@@ -82,24 +100,25 @@ async fn send(port: u16, host: String, path: String, per_second: u32, stop: Arc<
 }
 
 async fn one(
-    port: u16,
+    address: SocketAddr,
     host: &str,
     path: &str,
     fresh: bool,
-    pool: &std::sync::Mutex<Vec<SendRequest<Empty<Bytes>>>>,
+    pool: &Pool,
 ) -> Result<String, String> {
-    let pooled = if fresh { None } else { pool.lock().unwrap().pop() };
+    let idle = || pool.lock().unwrap_or_else(PoisonError::into_inner);
+    let pooled = if fresh { None } else { idle().pop() };
     let mut connection = match pooled {
         Some(mut pooled) => match pooled.ready().await {
             Ok(()) => pooled,
-            Err(_) => connect(port).await?,
+            Err(_) => connect(address).await?,
         },
-        None => connect(port).await?,
+        None => connect(address).await?,
     };
     let request = Request::get(path)
         .header("host", host)
         .body(Empty::new())
-        .unwrap();
+        .map_err(|e| format!("request: {e}"))?;
     let answer = connection
         .send_request(request)
         .await
@@ -124,13 +143,13 @@ async fn one(
         ));
     }
     if !fresh {
-        pool.lock().unwrap().push(connection);
+        idle().push(connection);
     }
     Ok(release)
 }
 
-async fn connect(port: u16) -> Result<SendRequest<Empty<Bytes>>, String> {
-    let stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
+async fn connect(address: SocketAddr) -> Result<SendRequest<Empty<Bytes>>, String> {
+    let stream = tokio::net::TcpStream::connect(address)
         .await
         .map_err(|e| format!("connect: {e}"))?;
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))

@@ -1,0 +1,4 @@
+//! The product on machines of its own: real systemd, real packages, power cuts. As root, and on a host that can boot
+//! them: `script/test host` sees to both.
+
+mod fixture;
