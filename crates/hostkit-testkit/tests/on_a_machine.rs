@@ -27,10 +27,10 @@ fn systemd_runs_this_machine_and_root_runs_this_test() {
 #[test]
 #[ignore = "lane host: runs on a machine of its own"]
 fn the_programs_of_the_package_are_where_cargo_said() {
-    let program = env!("CARGO_BIN_EXE_on-a-machine");
+    let program = env!("CARGO_BIN_EXE_machine-run");
     assert!(Path::new(program).exists(), "{program}");
     let folder = std::env::var("HOSTKIT_TEST_PROGRAMS").unwrap();
-    assert!(Path::new(&folder).join("on-a-machine").exists());
+    assert!(Path::new(&folder).join("machine-run").exists());
     // Also for an account that is nobody's, in a unit that sees little of the machine.
     let unit = Command::new("systemd-run")
         .args([
@@ -43,7 +43,7 @@ fn the_programs_of_the_package_are_where_cargo_said() {
             "PrivateTmp=yes",
         ])
         .args(["-p", "ProtectSystem=strict", "test", "-x"])
-        .arg(Path::new(&folder).join("on-a-machine"))
+        .arg(Path::new(&folder).join("machine-run"))
         .status()
         .unwrap();
     assert!(unit.success());

@@ -87,6 +87,7 @@ impl Machine {
         let etc = self.disk.join("upper/etc");
         fs::write(etc.join("hostname"), format!("{hostname}\n")).expect("a machine's name can be written");
         fs::write(etc.join("hosts"), hosts).expect("a machine's hosts can be written");
+        fs::write(self.disk.join("network"), "").expect("an empty file can be made");
         let init = self.disk.join("init");
         fs::write(&init, include_str!("init.sh")).expect("a machine's first program can be written");
         let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -141,6 +142,7 @@ impl Machine {
                 work.display()
             ),
             root: &root,
+            network: &self.disk.join("network"),
             cgroups: self.cgroups.folders(),
             shown: &binds,
             console: &self.console(),

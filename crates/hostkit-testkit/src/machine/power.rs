@@ -19,6 +19,8 @@ pub(super) struct Start<'a> {
     pub(super) world: &'a Network,
     pub(super) overlay: String,
     pub(super) root: &'a Path,
+    /// An empty file, where the machine's network is mounted.
+    pub(super) network: &'a Path,
     pub(super) cgroups: &'a [PathBuf],
     pub(super) shown: &'a [Shown],
     pub(super) console: &'a Path,
@@ -54,24 +56,18 @@ impl Power {
 
     /// Its process 1, once there is one.
     pub(super) fn leader(&self) -> Option<i32> {
-        let supervisor = self.supervisor.id();
-        let children = fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children")).ok()?;
-        let own = fs::read_link("/proc/self/ns/pid").ok()?;
-        children
-            .split_whitespace()
-            .filter_map(|child| child.parse().ok())
-            .find(|child: &i32| {
-                // The supervisor's other children are of the host.
-                fs::read_link(format!("/proc/{child}/ns/pid")).is_ok_and(|of| of != own)
-                    && fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|name| name == "systemd\n")
-            })
+        let supervisor = children(self.supervisor.id().try_into().ok()?).next()?;
+        children(supervisor).find(|child| {
+            // Before that it is the supervisor's, or still at making the machine ready.
+            fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|name| name == "systemd\n")
+        })
     }
 
     pub(super) fn has_ended(&mut self) -> bool {
         !matches!(self.supervisor.try_wait(), Ok(None))
     }
 
-    /// SIGKILL to everything. The kernel ends the first process with its supervisor, and all others with the first.
+    /// SIGKILL to everything: the kernel ends the supervisor with this child, and all others with the supervisor.
     pub(super) fn cut(self) {
         drop(self);
     }
@@ -108,6 +104,16 @@ impl Drop for Power {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+fn children(process: i32) -> impl Iterator<Item = i32> {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    let children = children.unwrap_or_default();
+    let children: Vec<i32> = children
+        .split_whitespace()
+        .filter_map(|child| child.parse().ok())
+        .collect();
+    children.into_iter()
 }
 
 /// Whether a process still does anything. One that ended may be listed until the host's first process has taken note.
@@ -147,14 +153,17 @@ fn supervisor(start: &Start, network: &Network) -> Command {
         .args(["--pdeathsig", "KILL", "--"])
         .args(["unshare", "--mount", "--propagation", "slave", "--"])
         .args(["sh", "-eu", "-c", include_str!("start.sh"), "start"])
-        .args([&start.overlay, &start.root.display().to_string()])
+        .arg(&start.overlay)
+        .arg(start.root)
+        .arg(network.path())
+        .arg(start.network)
         .args(start.cgroups)
         .arg("--")
         .args(["systemd-nspawn", "--quiet", "--register=no", "--keep-unit"])
         .arg(format!("--directory={}", start.root.display()))
         .arg(format!("--machine={}", start.name))
         .arg(format!("--hostname={}", start.hostname))
-        .arg(format!("--network-namespace-path={}", network.path().display()))
+        .arg(format!("--network-namespace-path={}", start.network.display()))
         // A network namespace that was made outside does not bring the right to use it.
         .arg("--capability=CAP_NET_ADMIN")
         .args([
@@ -170,6 +179,8 @@ fn supervisor(start: &Start, network: &Network) -> Command {
             format!("--bind-ro={from}:{}", shown.at)
         }))
         .arg("/run/hostkit-test/init")
+        // As a first process, the supervisor would log to the host's kernel.
+        .env("SYSTEMD_LOG_TARGET", "console")
         .stdin(Stdio::null())
         .stdout(console)
         .stderr(errors);

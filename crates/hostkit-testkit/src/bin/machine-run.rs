@@ -1,4 +1,4 @@
-//! Runs a test program on a machine of its own: `on-a-machine PROGRAM ARGUMENT…`, as cargo starts it for the lane `host`.
+//! Runs a test program on a machine of its own: `machine-run PROGRAM ARGUMENT…`, as cargo starts it for the lane `host`.
 //! The machine sees the folder cargo builds into, so the program finds the other programs of its package where it was told.
 //! One whose name begins with `on_a_bare_machine` gets a machine as a hoster delivers it, every other one that is set up.
 
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let program = arguments
         .next()
-        .expect("a program is named: on-a-machine PROGRAM");
+        .expect("a program is named: machine-run PROGRAM");
     let program = PathBuf::from(program)
         .canonicalize()
         .expect("the program is there");
