@@ -6,7 +6,7 @@ mod writer;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) use writer::start;
@@ -26,14 +26,18 @@ pub(crate) struct LogSink {
 /// Lines of one thread.
 pub(crate) struct Piece {
     bytes: Vec<u8>,
+    /// Where the memory goes when they are written.
+    home: SyncSender<Vec<u8>>,
 }
 
 /// Lines of one thread that were not handed over yet.
 pub(crate) struct LogBuffer {
     sink: Option<LogSink>,
     bytes: Vec<u8>,
-    /// How many bytes the last piece had.
-    expected: usize,
+    /// Memory of pieces that were written. A thread that is busy fills the same two pieces in turn: memory that is
+    /// returned to the system and taken again costs a page fault for every dozen lines.
+    spare: Receiver<Vec<u8>>,
+    home: SyncSender<Vec<u8>>,
     lines: u64,
     /// The same moment by both clocks: only one of them is read for a request.
     start: (Duration, Instant),
@@ -45,10 +49,12 @@ pub(crate) struct LogBuffer {
 impl LogBuffer {
     /// An empty buffer.
     pub(crate) fn new(sink: Option<LogSink>) -> Self {
+        let (home, spare) = sync_channel(1);
         LogBuffer {
             sink,
             bytes: Vec::new(),
-            expected: 1024,
+            spare,
+            home,
             lines: 0,
             start: start_of_time(),
             second: u64::MAX,
@@ -75,9 +81,12 @@ impl LogBuffer {
             return;
         }
         let lines = std::mem::take(&mut self.lines);
-        let bytes = std::mem::take(&mut self.bytes);
-        self.expected = bytes.len() + 512;
-        if sink.pieces.try_send(Piece { bytes }).is_err() {
+        let spare = self.spare.try_recv().unwrap_or_default();
+        // A thread that has little to say any more does not keep what it needed once.
+        let fits = spare.capacity() / 8 <= self.bytes.len();
+        let bytes = std::mem::replace(&mut self.bytes, if fits { spare } else { Vec::new() });
+        let home = self.home.clone();
+        if sink.pieces.try_send(Piece { bytes, home }).is_err() {
             sink.dropped.fetch_add(lines, Ordering::Relaxed);
         }
     }
@@ -92,10 +101,6 @@ impl LogBuffer {
             self.stamp = stamp(now);
         }
         let out = &mut self.bytes;
-        if out.capacity() == 0 {
-            // As much as last time: a busy thread does not copy its lines from one buffer to the next larger one.
-            out.reserve(self.expected);
-        }
         out.extend_from_slice(self.stamp.as_bytes());
         out.extend_from_slice(&three_digits(now.subsec_millis()));
         out.extend_from_slice(b"Z\",\"id\":\"");
@@ -118,14 +123,14 @@ impl LogBuffer {
         text(out, exchange.uri.path().as_bytes());
         if let Some(query) = exchange.uri.query() {
             // Queries carry tokens: only their length is noted.
-            number(out, ",\"query_bytes\":", query.len() as u64);
+            number(out, b",\"query_bytes\":", query.len() as u64);
         }
-        number(out, ",\"status\":", u64::from(exchange.status));
-        number(out, ",\"bytes_in\":", exchange.received());
-        number(out, ",\"bytes_out\":", exchange.sent);
-        millis(out, ",\"ms\":", ended.saturating_duration_since(exchange.began));
+        number(out, b",\"status\":", u64::from(exchange.status));
+        number(out, b",\"bytes_in\":", exchange.received());
+        number(out, b",\"bytes_out\":", exchange.sent);
+        millis(out, b",\"ms\":", ended.saturating_duration_since(exchange.began));
         if let Some(upstream) = exchange.upstream {
-            millis(out, ",\"upstream_ms\":", upstream);
+            millis(out, b",\"upstream_ms\":", upstream);
         }
         if exchange.broken {
             out.extend_from_slice(b",\"broken\":true");
@@ -185,8 +190,9 @@ fn three_digits(value: u32) -> [u8; 3] {
     [value / 100 % 10, value / 10 % 10, value % 10].map(|digit| b'0' + digit as u8)
 }
 
-fn number(out: &mut Vec<u8>, name: &str, value: u64) {
-    out.extend_from_slice(name.as_bytes());
+/// The length of the name is part of the type, so that it is copied without a call.
+fn number<const N: usize>(out: &mut Vec<u8>, name: &[u8; N], value: u64) {
+    out.extend_from_slice(name);
     match value {
         0..10 => out.push(b'0' + value as u8),
         100..1000 => out.extend_from_slice(&three_digits(value as u32)),
@@ -205,7 +211,7 @@ fn number(out: &mut Vec<u8>, name: &str, value: u64) {
 }
 
 /// Milliseconds with two decimals.
-fn millis(out: &mut Vec<u8>, name: &str, time: Duration) {
+fn millis<const N: usize>(out: &mut Vec<u8>, name: &[u8; N], time: Duration) {
     let hundredths = time.as_micros() as u64 / 10;
     number(out, name, hundredths / 100);
     let [_, tens, ones] = three_digits((hundredths % 100) as u32);

@@ -18,11 +18,11 @@ fn numbers_are_written_plainly() {
         (u64::MAX, "n18446744073709551615"),
     ] {
         let mut out = Vec::new();
-        number(&mut out, "n", value);
+        number(&mut out, b"n", value);
         assert_eq!(out, expected.as_bytes());
     }
     let mut out = Vec::new();
-    millis(&mut out, "", Duration::from_micros(12_345));
+    millis(&mut out, b"", Duration::from_micros(12_345));
     assert_eq!(out, b"12.34");
 }
 
@@ -41,6 +41,7 @@ fn files_rotate_by_size_and_the_oldest_goes() {
         sink.pieces
             .send(Piece {
                 bytes: format!("{number:059}\n").into_bytes(),
+                home: sync_channel(1).0,
             })
             .unwrap();
     }

@@ -31,7 +31,7 @@ pub(crate) fn start(folder: &Path, limits: LogLimits) -> io::Result<(LogSink, Jo
 }
 
 fn write_all(incoming: &Receiver<Piece>, files: &mut Files, dropped: &AtomicU64) {
-    while let Ok(piece) = incoming.recv() {
+    while let Ok(mut piece) = incoming.recv() {
         let lost = dropped.swap(0, Ordering::Relaxed);
         let note = (lost > 0).then(|| format!("{{\"dropped_lines\":{lost}}}\n"));
         let written = files.write(&piece.bytes).and_then(|()| match &note {
@@ -43,6 +43,9 @@ fn write_all(incoming: &Receiver<Piece>, files: &mut Files, dropped: &AtomicU64)
             dropped.fetch_add(lines + lost, Ordering::Relaxed);
             tracing::warn!(path = %files.path.display(), "cannot write the request log: {error}");
         }
+        piece.bytes.clear();
+        // Its thread has enough, or is gone.
+        drop(piece.home.try_send(piece.bytes));
     }
 }
 
