@@ -20,7 +20,8 @@ pub(crate) struct Page {
     /// The next command to try.
     hint: Option<String>,
     retry_after: Option<u64>,
-    allow: bool,
+    /// The methods that are answered, where it is for the method.
+    allow: Option<&'static str>,
     /// The connection is closed behind it.
     close: bool,
 }
@@ -39,7 +40,7 @@ impl Page {
             message: message.into(),
             hint: None,
             retry_after: None,
-            allow: false,
+            allow: None,
             close: false,
         }
     }
@@ -64,6 +65,7 @@ impl Page {
         );
         // Who sends one such request is not to be trusted with where the next one begins.
         page.close = true;
+        page.allow = refusal.allow;
         page
     }
 
@@ -215,7 +217,7 @@ impl Page {
             "This address can only be read",
             "Files are answered to GET and HEAD.",
         );
-        page.allow = true;
+        page.allow = Some("GET, HEAD");
         page
     }
 
@@ -261,8 +263,8 @@ impl Page {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.allow {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        if let Some(methods) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(methods));
         }
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

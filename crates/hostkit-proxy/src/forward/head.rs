@@ -23,6 +23,8 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: &'static str,
+    /// The methods that would be taken, where it is for the method.
+    pub(crate) allow: Option<&'static str>,
 }
 
 const fn bad(code: &'static str, message: &'static str) -> Refusal {
@@ -30,6 +32,39 @@ const fn bad(code: &'static str, message: &'static str) -> Refusal {
         status: StatusCode::BAD_REQUEST,
         code,
         message,
+        allow: None,
+    }
+}
+
+const fn not_allowed(code: &'static str, message: &'static str) -> Refusal {
+    Refusal {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        code,
+        message,
+        allow: Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+    }
+}
+
+/// The longest name of a method that is passed on; the longest one that is registered has 17 letters.
+const LONGEST_METHOD: usize = 32;
+
+/// Refuses the methods that are never passed on. Others that are not known here (PROPFIND, PURGE, QUERY) are: whether
+/// they mean anything is the application's affair.
+fn check_method(method: &Method) -> Result<(), Refusal> {
+    match *method {
+        Method::CONNECT => Err(not_allowed(
+            "connect_refused",
+            "the front door is no forward proxy: CONNECT is not answered here",
+        )),
+        // It would send back to a script what the browser keeps from it, and what the front door put in.
+        Method::TRACE => Err(not_allowed("trace_refused", "TRACE is not answered here")),
+        _ if method.as_str().len() > LONGEST_METHOD => Err(Refusal {
+            status: StatusCode::NOT_IMPLEMENTED,
+            code: "unknown_method",
+            message: "the request's method is none that is known",
+            allow: None,
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -117,13 +152,7 @@ impl Host {
 
 /// Checks a head, brings the target into origin form, and returns the Host header.
 pub(crate) fn check(parts: &mut Parts, scan: &mut Scan) -> Result<Host, Refusal> {
-    if parts.method == Method::CONNECT {
-        return Err(Refusal {
-            status: StatusCode::METHOD_NOT_ALLOWED,
-            code: "connect_refused",
-            message: "the front door is no forward proxy: CONNECT is not answered here",
-        });
-    }
+    check_method(&parts.method)?;
     let host = match scan.host.take() {
         Some(host) if scan.hosts == 1 => host,
         None => return Err(bad("no_host", "the request has no Host header")),
@@ -254,6 +283,10 @@ pub(crate) fn strip_request(headers: &mut HeaderMap, scan: Scan, upgrade: bool) 
     }
     if scan.asks_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    if scan.is_chunked {
+        // Of a body without a length hyper believes that GET and HEAD have none, unless it is said.
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 

@@ -103,6 +103,77 @@ fn malformed_requests_are_refused_and_reach_nobody() {
 }
 
 #[test]
+fn methods_that_are_never_passed_on_are_refused_with_what_is() {
+    let upstream = Upstream::named("x");
+    let door = impatient();
+    door.apply(vec![to("shop", &[upstream.address])]);
+    let long = "A".repeat(33);
+    for (method, status, allows) in [("TRACE", 405, true), ("CONNECT", 405, true), (&long, 501, false)] {
+        let answer = raw(
+            &door,
+            format!(
+                "{method} / HTTP/1.1\r\nHost: shop.localhost\r\nCookie: a=secret\r\n\r\n\
+                 GET /behind HTTP/1.1\r\nHost: shop.localhost\r\n\r\n"
+            )
+            .as_bytes(),
+        );
+        assert_eq!(statuses(&answer), [status], "{method}: {answer}");
+        let allow = answer.contains("\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
+        assert_eq!(allow, allows, "{method}: {answer}");
+        assert!(!answer.contains("secret"), "{method}: {answer}");
+    }
+    assert!(upstream.seen().is_empty(), "{:?}", upstream.seen());
+}
+
+#[test]
+fn methods_that_are_not_known_here_arrive_as_they_are() {
+    let upstream = Upstream::named("x");
+    let door = Door::start();
+    door.apply(vec![to("shop", &[upstream.address])]);
+    for method in [
+        "PROPFIND",
+        "PURGE",
+        "QUERY",
+        "M-SEARCH",
+        "patch",
+        "A",
+        &"B".repeat(32),
+    ] {
+        let answer = door.send(format!(
+            "{method} /thing HTTP/1.1\r\nHost: shop.localhost\r\nContent-Length: 3\r\n\r\nabc"
+        ));
+        assert_eq!(answer.status, 200, "{method}: {answer:?}");
+        assert_eq!(upstream.last().line(), format!("{method} /thing HTTP/1.1"));
+        assert_eq!(upstream.last().body, b"abc", "{method}");
+    }
+    let logged = || {
+        let lines = door.log_lines();
+        lines.iter().any(|line| line["method"] == "M-SEARCH")
+    };
+    until("the log has them", logged);
+}
+
+#[test]
+fn a_body_in_chunks_arrives_whatever_the_method() {
+    let upstream = Upstream::named("x");
+    let door = Door::start();
+    door.apply(vec![to("shop", &[upstream.address])]);
+    for method in ["GET", "DELETE", "POST", "QUERY", "OPTIONS"] {
+        let answer = door.send(format!(
+            "{method} / HTTP/1.1\r\nHost: shop.localhost\r\nConnection: transfer-encoding\r\n\
+             Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        ));
+        assert_eq!(answer.status, 200, "{method}: {answer:?}");
+        assert_eq!(upstream.last().body, b"abc", "{method}");
+        assert_eq!(
+            upstream.last().headers("transfer-encoding"),
+            ["chunked"],
+            "{method}"
+        );
+    }
+}
+
+#[test]
 fn a_length_next_to_chunks_is_not_passed_on_and_ends_the_connection() {
     let upstream = Upstream::named("x");
     let door = impatient();
