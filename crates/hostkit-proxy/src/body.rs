@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 use crate::exchange::Exchange;
 use crate::files::FileBody;
 use crate::forward::head;
+use crate::plain::body::PlainBody;
 use crate::worker::accept::Client;
 
 /// Why a body ended early.
@@ -137,21 +138,19 @@ pub(crate) enum Source {
     Empty,
     Full(Bytes),
     Backend(Incoming),
+    Plain(PlainBody),
     File(FileBody),
 }
 
 impl AnswerBody {
     /// The body of an answer to `exchange`.
-    pub(crate) fn new(source: Source, mut exchange: Box<Exchange>) -> Self {
-        if let Source::Backend(incoming) = &source
-            && incoming.is_end_stream()
-        {
-            exchange.answer_complete();
-        }
-        AnswerBody {
+    pub(crate) fn new(source: Source, exchange: Box<Exchange>) -> Self {
+        let mut body = AnswerBody {
             source,
             exchange: Some(exchange),
-        }
+        };
+        body.note_end();
+        body
     }
 
     /// A body without an exchange, for the 101 of a tunnel that carries the exchange itself.
@@ -171,10 +170,28 @@ impl AnswerBody {
             Some(Err(_)) => exchange.broken = true,
             None => {}
         }
-        if let Source::Backend(incoming) = &self.source
-            && (frame.is_none() || incoming.is_end_stream())
-        {
+        if frame.is_none() && matches!(self.source, Source::Backend(_)) {
             exchange.answer_complete();
+        } else {
+            self.note_end();
+        }
+    }
+
+    fn note_end(&mut self) {
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
+        match &mut self.source {
+            Source::Backend(incoming) if incoming.is_end_stream() => exchange.answer_complete(),
+            Source::Plain(body) if body.left() == 0 => {
+                exchange.answer_complete();
+                if let Some(lease) = &mut exchange.lease
+                    && lease.plain.is_none()
+                {
+                    lease.plain = body.connection();
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -187,18 +204,30 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = match &mut self.source {
+        let this = &mut *self;
+        let frame = match &mut this.source {
             Source::Empty => None,
             Source::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 (!bytes.is_empty()).then(|| Ok(Frame::data(bytes)))
             }
-            Source::Backend(incoming) => std::task::ready!(Pin::new(incoming).poll_frame(context))
-                .map(|frame| frame.map_err(BodyError::from)),
+            Source::Backend(incoming) => {
+                std::task::ready!(match this.exchange.as_deref().and_then(Exchange::bell) {
+                    Some(bell) => bell.muffle(
+                        incoming,
+                        |incoming| Pin::new(incoming).poll_frame(context),
+                        |incoming| incoming.is_end_stream(),
+                    ),
+                    None => Pin::new(incoming).poll_frame(context),
+                })
+                .map(|frame| frame.map_err(BodyError::from))
+            }
+            Source::Plain(body) => std::task::ready!(body.poll(context))
+                .map(|bytes| bytes.map(Frame::data).map_err(BodyError::from)),
             Source::File(file) => std::task::ready!(file.poll(context))
                 .map(|bytes| bytes.map(Frame::data).map_err(BodyError::from)),
         };
-        self.note(&frame);
+        this.note(&frame);
         Poll::Ready(frame)
     }
 
@@ -207,6 +236,7 @@ impl Body for AnswerBody {
             Source::Empty => true,
             Source::Full(bytes) => bytes.is_empty(),
             Source::Backend(incoming) => incoming.is_end_stream(),
+            Source::Plain(body) => body.left() == 0,
             Source::File(file) => file.left() == 0,
         }
     }
@@ -216,6 +246,7 @@ impl Body for AnswerBody {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Backend(incoming) => incoming.size_hint(),
+            Source::Plain(body) => SizeHint::with_exact(body.left()),
             Source::File(file) => SizeHint::with_exact(file.left()),
         }
     }

@@ -10,9 +10,11 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::body::Progress;
 use crate::forward::head::Host;
+use crate::plain::Plain;
 use crate::table::LiveRoute;
 use crate::table::backend::InFlight;
 use crate::worker::accept::Client;
+use crate::worker::bell::Bell;
 use crate::worker::pool::Sender;
 
 /// The status noted for a client that went away before there was an answer.
@@ -29,6 +31,12 @@ pub(crate) struct Exchange {
     pub(crate) route: Option<Arc<LiveRoute>>,
     /// The client's headers as far as they go on to the backend, while the request may be sent once more.
     pub(crate) spare: Option<Vec<(HeaderName, HeaderValue)>>,
+    /// The headers of the request are ours already.
+    pub(crate) signed: bool,
+    /// It was sent once more, which is done once.
+    pub(crate) repeated: bool,
+    /// The client asks for an upgrade that may be passed on.
+    pub(crate) upgrades: bool,
     /// None for a request without a body.
     pub(crate) progress: Option<Rc<Progress>>,
     pub(crate) lease: Option<Lease>,
@@ -50,6 +58,19 @@ pub(crate) struct Exchange {
 pub(crate) struct Lease {
     pub(crate) in_flight: InFlight,
     pub(crate) sender: Option<Sender>,
+    /// The connection of an answer that came the short way, once all of it was taken.
+    pub(crate) plain: Option<Plain>,
+}
+
+impl Lease {
+    /// On a backend, no connection yet.
+    pub(crate) fn new(in_flight: InFlight) -> Lease {
+        Lease {
+            in_flight,
+            sender: None,
+            plain: None,
+        }
+    }
 }
 
 impl Exchange {
@@ -64,6 +85,9 @@ impl Exchange {
             id,
             route: None,
             spare: None,
+            signed: false,
+            repeated: false,
+            upgrades: false,
             progress: None,
             lease: None,
             upstream: None,
@@ -75,6 +99,12 @@ impl Exchange {
             closes: false,
             complete: false,
         })
+    }
+
+    /// What wakes the connection the answer comes on.
+    pub(crate) fn bell(&self) -> Option<&Arc<Bell>> {
+        let sender = self.lease.as_ref()?.sender.as_ref()?;
+        Some(&sender.bell)
     }
 
     /// The backend's answer was read to its end.
@@ -103,11 +133,15 @@ impl Drop for Exchange {
         let worker = &self.client.worker;
         let now = Instant::now();
         if let Some(lease) = &mut self.lease
-            && let Some(sender) = lease.sender.take()
             && self.complete
             && request_read
         {
-            worker.pools.give_back(lease.in_flight.backend(), sender, now);
+            let backend = lease.in_flight.backend();
+            if let Some(plain) = lease.plain.take() {
+                worker.pools.give_back_plain(backend, plain, now);
+            } else if let Some(sender) = lease.sender.take() {
+                worker.pools.give_back(backend, sender, now);
+            }
         }
         if !self.is_tunnel {
             self.client.pulse.answered(request_read && !self.closes);

@@ -1,8 +1,8 @@
 //! The front door: listeners, the route table, forwarding, files, the request log. A process of its own that knows a
 //! table and nothing of projects or SQL. [`run`] is the process; [`ProxyClient`] is how the engine speaks to it.
 //!
-//! A request goes: `worker` (thread, connection) > `forward` (check, edit, pick, send) > `table` (where to). Tables
-//! come in through `control`.
+//! A request goes: `worker` (thread, connection) > `forward` (check, edit, pick, send; `plain` for what is
+//! short and simple) > `table` (where to). Tables come in through `control`.
 
 mod body;
 mod client;
@@ -13,6 +13,7 @@ mod files;
 mod forward;
 mod listen;
 mod page;
+mod plain;
 mod request_log;
 mod shared;
 mod start;

@@ -277,6 +277,9 @@ pub(crate) fn strip_request(headers: &mut HeaderMap, scan: Scan, upgrade: bool) 
     for name in scan.dropped {
         headers.remove(name);
     }
+    if scan.ids > 0 {
+        headers.remove(X_REQUEST_ID);
+    }
     if let Some(protocol) = protocol {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, protocol);
@@ -295,13 +298,14 @@ pub(crate) fn sign_request(headers: &mut HeaderMap, exchange: &Exchange) {
     let client = &exchange.client;
     // On a new connection the map is as large as the request's head: it grows once, not once and again.
     headers.reserve(SIGNATURES);
-    headers.insert(X_FORWARDED_FOR, client.peer.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    headers.insert(X_FORWARDED_PORT, client.door.port_text.clone());
+    // Nothing of these names is there any more: adding to them costs less than replacing them.
+    headers.append(X_FORWARDED_FOR, client.peer.clone());
+    headers.append(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.append(X_FORWARDED_PORT, client.door.port_text.clone());
     if let Some(host) = &exchange.host {
-        headers.insert(X_FORWARDED_HOST, host.value.clone());
+        headers.append(X_FORWARDED_HOST, host.value.clone());
     }
-    headers.insert(X_REQUEST_ID, exchange.id.clone());
+    headers.append(X_REQUEST_ID, exchange.id.clone());
 }
 
 /// Headers named by Connection that belong to this hop only.
@@ -374,17 +378,29 @@ static ANSWER_HOPS: [HeaderName; 6] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
+/// Whether a header of a backend's answer never goes on to the client and means nothing to us.
+pub(crate) fn is_left_out(name: &str) -> bool {
+    match name.as_bytes().first() {
+        Some(b'k') => name == "keep-alive",
+        Some(b'p') => name == "proxy-connection",
+        Some(b'x') => name == "x-request-id" || name == "x-hostkit-release",
+        _ => false,
+    }
+}
+
 /// Takes the hop-by-hop headers from a backend's answer.
 pub(crate) fn edit_answer(headers: &mut HeaderMap) -> Result<(), Malformed> {
     let mut there = [false; 6];
     let mut names_others = false;
     let mut codings = 0;
+    let mut is_signed = false;
     // One look at each: most answers have none or one of them, and asking for all would cost more.
     for (name, value) in &*headers {
         if !matches!(
             name.as_str().as_bytes().first(),
             Some(b'c' | b'k' | b'p' | b't' | b'u')
         ) {
+            is_signed |= name.as_str().starts_with("x-");
             continue;
         }
         let Some(at) = ANSWER_HOPS.iter().position(|hop| hop == name) else {
@@ -411,13 +427,23 @@ pub(crate) fn edit_answer(headers: &mut HeaderMap) -> Result<(), Malformed> {
     if codings > 0 {
         headers.remove(header::CONTENT_LENGTH);
     }
+    if is_signed {
+        unsign_answer(headers);
+    }
     Ok(())
 }
 
-/// Notes on an answer who gave it and which request it is to.
+/// Takes from a backend's answer what only the front door says.
+pub(crate) fn unsign_answer(headers: &mut HeaderMap) {
+    headers.remove(X_REQUEST_ID);
+    headers.remove(X_HOSTKIT_RELEASE);
+}
+
+/// Notes on an answer who gave it and which request it is to. A backend's answer was unsigned before: adding
+/// to headers costs less than replacing them.
 pub(crate) fn sign_answer(headers: &mut HeaderMap, release: Option<&HeaderValue>, id: &HeaderValue) {
     if let Some(release) = release {
-        headers.insert(X_HOSTKIT_RELEASE, release.clone());
+        headers.append(X_HOSTKIT_RELEASE, release.clone());
     }
-    headers.insert(X_REQUEST_ID, id.clone());
+    headers.append(X_REQUEST_ID, id.clone());
 }

@@ -11,7 +11,7 @@ mod tunnel;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version, response};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 
@@ -50,6 +50,7 @@ pub(crate) async fn serve(client: Rc<Client>, mut request: Request<Incoming>) ->
         exchange.uri = parts.uri.clone();
     }
     let upgrade = upgrade.filter(|_| exchange.progress.is_none() && head::may_upgrade(&parts));
+    exchange.upgrades = upgrade.is_some();
     head::strip_request(&mut parts.headers, scan, upgrade.is_some());
     parts.version = Version::HTTP_11;
     let request = Request::from_parts(parts, body);
@@ -65,7 +66,6 @@ async fn route(
 ) -> Response<AnswerBody> {
     let mut request = Some(request);
     let mut hold = Hold::default();
-    let mut signed = false;
     loop {
         let Some(route) = find(&exchange) else {
             let host = exchange.host.as_ref().map(head::Host::name).unwrap_or_default();
@@ -85,12 +85,11 @@ async fn route(
                 return files::serve(exchange, site, headers, accept.as_ref()).await;
             }
         };
-        if !signed && let Some(request) = &mut request {
-            exchange.spare = repeat::keep(request, &exchange);
-            head::sign_request(request.headers_mut(), &exchange);
-            signed = true;
-        }
         match send::attempt(&mut exchange, &mut request, backends).await {
+            Outcome::Plain(answer) => {
+                let (parts, body) = answer.into_parts();
+                return pass_on(exchange, parts, Source::Plain(body), &route);
+            }
             Outcome::Answered(answer) => return finish(exchange, answer, upgrade, &route, accept),
             Outcome::Failed(failed) => {
                 return Page::failed(&route, failed).answer(exchange, accept.as_ref());
@@ -121,7 +120,7 @@ fn find(exchange: &Exchange) -> Option<Arc<LiveRoute>> {
 
 /// Passes a backend's answer on.
 fn finish(
-    mut exchange: Box<Exchange>,
+    exchange: Box<Exchange>,
     answer: Response<Incoming>,
     upgrade: Option<OnUpgrade>,
     route: &LiveRoute,
@@ -137,9 +136,19 @@ fn finish(
     if head::edit_answer(&mut parts.headers).is_err() {
         return Page::failed(route, Failed::Malformed).answer(exchange, accept.as_ref());
     }
+    pass_on(exchange, parts, Source::Backend(incoming), route)
+}
+
+/// Passes on an answer of which only our notes are missing.
+fn pass_on(
+    mut exchange: Box<Exchange>,
+    mut parts: response::Parts,
+    source: Source,
+    route: &LiveRoute,
+) -> Response<AnswerBody> {
     head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
     parts.version = Version::HTTP_11;
     exchange.status = parts.status.as_u16();
     exchange.upstream = Some(exchange.began.elapsed());
-    Response::from_parts(parts, AnswerBody::new(Source::Backend(incoming), exchange))
+    Response::from_parts(parts, AnswerBody::new(source, exchange))
 }

@@ -8,17 +8,22 @@ use super::head;
 use crate::body::RequestBody;
 use crate::exchange::Exchange;
 
+/// Whether a request that was sent may be sent once more.
+pub(super) fn allowed(exchange: &Exchange) -> bool {
+    let idempotent = matches!(
+        exchange.method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
+    );
+    idempotent && exchange.progress.is_none() && !exchange.repeated
+}
+
 /// The client's headers of a request that may be sent twice. Not yet signed, and a list rather than a map: it is made
 /// for every request and hardly ever used.
 pub(super) fn keep(
     request: &Request<RequestBody>,
     exchange: &Exchange,
 ) -> Option<Vec<(HeaderName, HeaderValue)>> {
-    let idempotent = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE
-    );
-    if !idempotent || exchange.progress.is_some() {
+    if !allowed(exchange) {
         return None;
     }
     // Host is the one header every request has: the exchange knows it.
@@ -37,6 +42,7 @@ pub(super) fn keep(
 /// The request of an exchange once more, if it may be sent twice and was not yet.
 pub(super) fn again(exchange: &mut Exchange) -> Option<Request<RequestBody>> {
     let kept = exchange.spare.take()?;
+    exchange.repeated = true;
     let mut request = Request::new(RequestBody::default());
     *request.method_mut() = exchange.method.clone();
     *request.uri_mut() = exchange.uri.clone();

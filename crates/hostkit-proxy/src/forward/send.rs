@@ -10,10 +10,14 @@ use std::task::Poll;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::repeat;
+use super::{head, repeat};
 use crate::body::RequestBody;
 use crate::exchange::{Exchange, Lease};
+use crate::plain::body::PlainBody;
+use crate::plain::replay::Replay;
+use crate::plain::{self, Asked, Plain};
 use crate::table::backend::{Backend, InFlight};
+use crate::worker::pool::{Connection, Sender};
 
 /// How often a connection may turn out to be closed before anything was sent on it.
 const UNSENT: usize = 8;
@@ -22,6 +26,8 @@ const UNSENT: usize = 8;
 pub(super) enum Outcome {
     /// A backend answers.
     Answered(Response<Incoming>),
+    /// A backend answers, and all of it that was to be decided is.
+    Plain(Response<PlainBody>),
     /// No backend took a connection; the request is still whole.
     NobodyThere,
     /// It was sent, and no answer came.
@@ -58,29 +64,45 @@ pub(super) async fn attempt(
         };
         let backend = in_flight.backend();
         let key = backend.key;
-        let mut sender = match worker.pools.take(backend, exchange.began).await {
-            Some(sender) => sender,
-            None => match worker.connect(backend).await {
-                Ok(sender) => sender,
-                Err(error) => {
-                    tracing::debug!(backend = %backend.id.0, address = %backend.address, "cannot connect: {error}");
-                    backend.shun();
-                    tried.push(key);
-                    continue;
-                }
-            },
+        let suits = |request: &Request<_>| !exchange.signed && plain::suits(request, exchange);
+        let short = request.as_ref().is_some_and(suits);
+        let connection = match worker.connection(backend, exchange.began, short).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::debug!(backend = %backend.id.0, address = %backend.address, "cannot connect: {error}");
+                backend.shun();
+                tried.push(key);
+                continue;
+            }
         };
         backend.forgive();
-        exchange.lease = Some(Lease {
-            in_flight,
-            sender: None,
-        });
-        let Some(sending) = request.take() else {
+        exchange.lease = Some(Lease::new(in_flight));
+        let mut sender = match connection {
+            Connection::Sender(sender) => sender,
+            Connection::Plain(plain) => match ask(exchange, request, plain).await {
+                Short::Done(outcome) => return outcome,
+                Short::Sender(sender) => sender,
+                Short::Unsent => {
+                    unsent += 1;
+                    if unsent >= UNSENT {
+                        tried.push(key);
+                    }
+                    continue;
+                }
+                Short::Again => continue,
+            },
+        };
+        let Some(mut sending) = request.take() else {
             return Outcome::Failed(Failed::Closed);
         };
+        if !exchange.signed {
+            exchange.spare = repeat::keep(&sending, exchange);
+            head::sign_request(sending.headers_mut(), exchange);
+            exchange.signed = true;
+        }
         let pulse = &exchange.client.pulse;
         pulse.asking();
-        let mut asked = pin!(sender.try_send_request(sending));
+        let mut asked = pin!(sender.requests.try_send_request(sending));
         let answer = poll_fn(|context| match asked.as_mut().poll(context) {
             Poll::Pending if pulse.is_late() => Poll::Ready(None),
             answer => answer.map(Some),
@@ -113,6 +135,53 @@ pub(super) async fn attempt(
             // Giving the request up closes its connection: the backend hears that nobody waits any more.
             None => return Outcome::Failed(Failed::Late),
         }
+    }
+}
+
+/// What comes of the short way.
+enum Short {
+    Done(Outcome),
+    /// The answer is hyper's.
+    Sender(Sender),
+    Unsent,
+    /// It may be sent once more.
+    Again,
+}
+
+async fn ask(exchange: &mut Exchange, request: &mut Option<Request<RequestBody>>, plain: Plain) -> Short {
+    let Some(asked) = request else {
+        return Short::Done(Outcome::Failed(Failed::Closed));
+    };
+    exchange.client.pulse.asking();
+    match plain.ask(asked, exchange).await {
+        Asked::Answered(answer) => {
+            exchange.client.pulse.serving();
+            Short::Done(Outcome::Plain(answer))
+        }
+        Asked::Other(plain, read) => {
+            let worker = Rc::clone(&exchange.client.worker);
+            let backend = exchange
+                .lease
+                .as_ref()
+                .map(|lease| Arc::clone(lease.in_flight.backend()));
+            let Some(backend) = backend else {
+                return Short::Done(Outcome::Failed(Failed::Closed));
+            };
+            match worker
+                .adopt(&backend, Replay::after(plain.into_stream(), read))
+                .await
+            {
+                Ok(sender) => Short::Sender(sender),
+                Err(_) => Short::Done(Outcome::Failed(Failed::Closed)),
+            }
+        }
+        Asked::Unsent => Short::Unsent,
+        Asked::Closed if repeat::allowed(exchange) => {
+            exchange.repeated = true;
+            Short::Again
+        }
+        Asked::Closed => Short::Done(Outcome::Failed(Failed::Closed)),
+        Asked::Late => Short::Done(Outcome::Failed(Failed::Late)),
     }
 }
 

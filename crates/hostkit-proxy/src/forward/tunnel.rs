@@ -28,6 +28,7 @@ pub(super) fn begin(
     parts
         .headers
         .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    head::unsign_answer(&mut parts.headers);
     head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
     if let Some(lease) = &exchange.lease {
         let backend = Arc::clone(lease.in_flight.backend());

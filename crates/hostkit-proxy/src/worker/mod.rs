@@ -2,6 +2,7 @@
 //! buffer. Nothing here is locked; other threads speak to it through [`Mail`].
 
 pub(crate) mod accept;
+pub(crate) mod bell;
 pub(crate) mod pool;
 pub(crate) mod pulse;
 pub(crate) mod stream;
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, LocalSet};
 
 use crate::files::cache::FileCache;
+use crate::plain::Scratch;
 use crate::request_log::LogBuffer;
 use crate::shared::Shared;
 use accept::{Door, accept};
@@ -46,6 +48,7 @@ pub(crate) struct Worker {
     pub(crate) pulses: Pulses,
     pub(crate) log: RefCell<LogBuffer>,
     pub(crate) files: RefCell<FileCache>,
+    pub(crate) scratch: Scratch,
     turn: Cell<usize>,
 }
 
@@ -69,6 +72,7 @@ pub(crate) fn run(number: usize, shared: Arc<Shared>, public: Vec<TcpListener>, 
         shared,
         log: RefCell::new(log),
         files: RefCell::default(),
+        scratch: Scratch::default(),
         turn: Cell::new(number),
     });
     let local = LocalSet::new();
@@ -112,7 +116,7 @@ async fn serve(worker: Rc<Worker>, public: Vec<TcpListener>, mut mailbox: Mailbo
                 closed.send(()).ok();
             }
             Some(Mail::Prune) => worker.pools.prune(),
-            Some(Mail::Cut(keys)) => worker.pools.cut(&keys),
+            Some(Mail::Cut(keys)) => worker.cut(&keys),
             Some(Mail::Stop(limit)) => break limit,
             None => break Duration::ZERO,
         }
@@ -126,7 +130,7 @@ async fn serve(worker: Rc<Worker>, public: Vec<TcpListener>, mut mailbox: Mailbo
         tokio::time::sleep(Duration::from_millis(10)).await;
         while let Ok(mail) = mailbox.try_recv() {
             if let Mail::Cut(keys) = mail {
-                worker.pools.cut(&keys);
+                worker.cut(&keys);
             }
         }
     }

@@ -9,17 +9,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
 use super::Worker;
+use super::bell::Bell;
 use crate::body::RequestBody;
 use crate::config::Limits;
+use crate::plain::Plain;
+use crate::plain::replay::Replay;
 use crate::table::backend::Backend;
 
 /// The sending end of a connection to a backend.
-pub(crate) type Sender = SendRequest<RequestBody>;
+pub(crate) struct Sender {
+    pub(crate) requests: SendRequest<RequestBody>,
+    pub(crate) bell: Arc<Bell>,
+}
 
 /// All connections of a thread to all backends.
 pub(crate) struct Pools {
@@ -52,14 +57,55 @@ impl Hasher for KeyHasher {
 
 struct Pool {
     backend: Arc<Backend>,
-    idle: Vec<Idle>,
+    idle: Vec<Idle<Sender>>,
+    plain: Vec<Idle<Plain>>,
+    /// Shared with the plain connections, idle or not.
+    cut: Rc<Cell<bool>>,
     /// Every connection and tunnel there is, so that they can be cut.
     tasks: HashMap<u64, AbortHandle>,
 }
 
-struct Idle {
-    sender: Sender,
+impl Pool {
+    fn new(backend: &Arc<Backend>) -> Pool {
+        Pool {
+            backend: Arc::clone(backend),
+            idle: Vec::new(),
+            plain: Vec::new(),
+            cut: Rc::default(),
+            tasks: HashMap::new(),
+        }
+    }
+
+    fn is_unused(&self) -> bool {
+        self.tasks.is_empty() && Rc::strong_count(&self.cut) == 1
+    }
+}
+
+struct Idle<T> {
+    connection: T,
     since: Instant,
+}
+
+/// The last used connection, unless it was idle for too long: then the ones below were even longer.
+fn last<T>(idle: &mut Vec<Idle<T>>, now: Instant, longest: Duration) -> Option<T> {
+    let last = idle.pop()?;
+    if now.saturating_duration_since(last.since) < longest {
+        return Some(last.connection);
+    }
+    idle.clear();
+    None
+}
+
+/// Drops the connections that were idle for too long.
+fn expire<T>(idle: &mut Vec<Idle<T>>, longest: Duration) {
+    let fresh = idle.iter().position(|idle| idle.since.elapsed() < longest);
+    idle.drain(..fresh.unwrap_or(idle.len()));
+}
+
+/// A way to ask a backend.
+pub(crate) enum Connection {
+    Sender(Sender),
+    Plain(Plain),
 }
 
 impl Pools {
@@ -75,34 +121,55 @@ impl Pools {
     }
 
     /// A kept connection that works as far as one can see. `now` may be a little old: reading the clock costs.
-    pub(crate) async fn take(&self, backend: &Backend, now: Instant) -> Option<Sender> {
+    async fn take(&self, backend: &Backend, now: Instant) -> Option<Sender> {
         loop {
             let mut sender = {
                 let mut pools = self.pools.borrow_mut();
-                let pool = pools.get_mut(&backend.key)?;
-                let idle = pool.idle.pop()?;
-                if now.saturating_duration_since(idle.since) >= self.idle_time {
-                    // The ones below were used even longer ago.
-                    pool.idle.clear();
-                    return None;
-                }
-                idle.sender
+                last(&mut pools.get_mut(&backend.key)?.idle, now, self.idle_time)?
             };
-            if sender.is_ready() || sender.ready().await.is_ok() {
+            if sender.requests.is_ready() || sender.requests.ready().await.is_ok() {
                 return Some(sender);
             }
         }
     }
 
+    /// The same for a plain connection.
+    fn take_plain(&self, backend: &Backend, now: Instant) -> Option<Plain> {
+        let mut pools = self.pools.borrow_mut();
+        let pool = pools.get_mut(&backend.key)?;
+        loop {
+            let plain = last(&mut pool.plain, now, self.idle_time)?;
+            if plain.is_fresh() {
+                return Some(plain);
+            }
+        }
+    }
+
+    /// Keeps a plain connection whose last exchange is complete.
+    pub(crate) fn give_back_plain(&self, backend: &Backend, plain: Plain, now: Instant) {
+        if let Some(pool) = self.pools.borrow_mut().get_mut(&backend.key)
+            && pool.plain.len() < self.kept
+            && !backend.is_retired()
+        {
+            pool.plain.push(Idle {
+                connection: plain,
+                since: now,
+            });
+        }
+    }
+
     /// Keeps a connection whose last exchange is complete.
     pub(crate) fn give_back(&self, backend: &Backend, sender: Sender, now: Instant) {
-        if sender.is_closed() || backend.is_retired() {
+        if sender.requests.is_closed() || backend.is_retired() {
             return;
         }
         if let Some(pool) = self.pools.borrow_mut().get_mut(&backend.key)
             && pool.idle.len() < self.kept
         {
-            pool.idle.push(Idle { sender, since: now });
+            pool.idle.push(Idle {
+                connection: sender,
+                since: now,
+            });
         }
     }
 
@@ -111,28 +178,31 @@ impl Pools {
         self.pools.borrow_mut().retain(|_, pool| {
             if pool.backend.is_retired() {
                 pool.idle.clear();
+                pool.plain.clear();
             }
-            !(pool.tasks.is_empty() && pool.backend.is_retired())
+            !(pool.is_unused() && pool.backend.is_retired())
         });
     }
 
     /// Closes connections that were idle for too long.
     pub(crate) fn expire(&self) {
         for pool in self.pools.borrow_mut().values_mut() {
-            let fresh = pool
-                .idle
-                .iter()
-                .position(|idle| idle.since.elapsed() < self.idle_time);
-            pool.idle.drain(..fresh.unwrap_or(pool.idle.len()));
+            expire(&mut pool.idle, self.idle_time);
+            expire(&mut pool.plain, self.idle_time);
+            // Nobody waits on them: what the backend closed is noticed here.
+            pool.plain.retain(|idle| idle.connection.is_fresh());
         }
         self.prune();
     }
 
-    /// Closes everything that is open to the backends, busy or not.
-    pub(crate) fn cut(&self, keys: &[u64]) {
+    /// Closes everything that is open to the backends, busy or not; plain connections as soon as they are looked at.
+    fn cut(&self, keys: &[u64]) {
         for key in keys {
             if let Some(pool) = self.pools.borrow_mut().get_mut(key) {
                 pool.idle.clear();
+                pool.plain.clear();
+                // A backend that comes back begins anew.
+                std::mem::take(&mut pool.cut).set(true);
                 pool.tasks.values().for_each(AbortHandle::abort);
             }
         }
@@ -140,21 +210,57 @@ impl Pools {
 }
 
 impl Worker {
-    /// Opens a connection to a backend.
-    pub(crate) async fn connect(self: &Rc<Self>, backend: &Arc<Backend>) -> io::Result<Sender> {
+    /// Closes everything that is open to the backends.
+    pub(crate) fn cut(&self, keys: &[u64]) {
+        self.pools.cut(keys);
+        self.pulses.wake();
+    }
+
+    /// A connection to a backend, an idle one if there is any. `short`: the request may go the short way.
+    pub(crate) async fn connection(
+        self: &Rc<Self>,
+        backend: &Arc<Backend>,
+        now: Instant,
+        short: bool,
+    ) -> io::Result<Connection> {
+        if short && let Some(plain) = self.pools.take_plain(backend, now) {
+            return Ok(Connection::Plain(plain));
+        }
+        if let Some(sender) = self.pools.take(backend, now).await {
+            return Ok(Connection::Sender(sender));
+        }
+        if let Some(plain) = self.pools.take_plain(backend, now) {
+            let sender = self.adopt(backend, Replay::new(plain.into_stream())).await?;
+            return Ok(Connection::Sender(sender));
+        }
+        let stream = self.open(backend).await?;
+        if short {
+            let mut pools = self.pools.pools.borrow_mut();
+            let pool = pools.entry(backend.key).or_insert_with(|| Pool::new(backend));
+            return Ok(Connection::Plain(Plain::new(stream, Rc::clone(&pool.cut))));
+        }
+        let sender = self.adopt(backend, Replay::new(stream)).await?;
+        Ok(Connection::Sender(sender))
+    }
+
+    async fn open(&self, backend: &Backend) -> io::Result<TcpStream> {
         let connecting = TcpStream::connect(backend.address);
         let stream = tokio::time::timeout(self.pools.connect_time, connecting).await??;
         stream.set_nodelay(true)?;
-        let (sender, connection) = http1::Builder::new()
+        Ok(stream)
+    }
+
+    /// Gives a connection to hyper.
+    pub(crate) async fn adopt(self: &Rc<Self>, backend: &Arc<Backend>, stream: Replay) -> io::Result<Sender> {
+        let (requests, connection) = http1::Builder::new()
             .writev(false)
-            .handshake(TokioIo::new(stream))
+            .handshake(stream)
             .await
             .map_err(io::Error::other)?;
-        self.spawn_on(backend, async move {
-            // What went wrong is told to the request in flight, if there is one.
-            drop(connection.with_upgrades().await);
-        });
-        Ok(sender)
+        let bell = Arc::new(Bell::default());
+        // What goes wrong is told to the request in flight, if there is one.
+        self.spawn_on(backend, Arc::clone(&bell).drive(connection.with_upgrades()));
+        Ok(Sender { requests, bell })
     }
 
     /// Runs a tunnel on a backend until it ends or is cut.
@@ -186,11 +292,7 @@ impl Worker {
             drop(listed);
         });
         let mut pools = self.pools.pools.borrow_mut();
-        let pool = pools.entry(backend.key).or_insert_with(|| Pool {
-            backend: Arc::clone(backend),
-            idle: Vec::new(),
-            tasks: HashMap::new(),
-        });
+        let pool = pools.entry(backend.key).or_insert_with(|| Pool::new(backend));
         pool.tasks.insert(number, handle.abort_handle());
     }
 }

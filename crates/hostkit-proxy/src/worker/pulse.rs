@@ -230,6 +230,13 @@ impl Pulses {
         self.all.borrow().places.is_empty()
     }
 
+    /// Has every connection look around.
+    pub(crate) fn wake(&self) {
+        for pulse in self.all.borrow().iter() {
+            pulse.wake();
+        }
+    }
+
     /// Lets the connections of one door (or all) end after the request they are on.
     pub(crate) fn wind_up(&self, door: Option<&Arc<Door>>) {
         for pulse in self.all.borrow().iter() {

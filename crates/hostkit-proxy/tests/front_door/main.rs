@@ -9,6 +9,7 @@ mod holding;
 mod hostile;
 mod lifecycle;
 mod limits;
+mod plain;
 mod ports;
 mod support;
 mod tables;

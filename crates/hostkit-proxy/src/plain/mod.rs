@@ -1,0 +1,196 @@
+//! The short way to a backend, for what most requests are: no body, and an answer of a known length. Such a request is
+//! written and its answer read by the client connection's own task, without a task, channels and a second state
+//! machine for the backend's connection. Nothing is decided here that could be read in two ways: heads are parsed by
+//! `httparse` as hyper does it, and as soon as an answer is anything but plain, its connection is handed to hyper with
+//! every byte that was read ([`replay`]), as if hyper had sent the request.
+
+pub(crate) mod body;
+mod head;
+pub(crate) mod replay;
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::body::RequestBody;
+use crate::exchange::Exchange;
+use body::PlainBody;
+use head::{Read, Simple};
+
+/// How much is read at once while a head is awaited. A head that is longer goes to hyper.
+const PIECE: usize = 16 * 1024;
+
+/// A connection to a backend.
+pub(crate) struct Plain {
+    stream: TcpStream,
+    /// Set when everything that is open on the backend is to be closed.
+    cut: Rc<Cell<bool>>,
+}
+
+/// Memory of a thread that is used within a single poll.
+pub(crate) struct Scratch {
+    head: RefCell<Vec<u8>>,
+    piece: RefCell<Box<[u8]>>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Scratch {
+            head: RefCell::default(),
+            piece: RefCell::new(vec![0; PIECE].into_boxed_slice()),
+        }
+    }
+}
+
+/// What became of a request.
+pub(crate) enum Asked {
+    /// The answer's head is there, without what does not go on to the client.
+    Answered(Response<PlainBody>),
+    /// The answer is for hyper; so much of it was read.
+    Other(Plain, Bytes),
+    /// The connection was closed before anything was sent on it.
+    Unsent,
+    /// It was closed before the answer's head was there.
+    Closed,
+    /// The backend took too long.
+    Late,
+}
+
+/// Whether a request may go the short way.
+pub(crate) fn suits(request: &Request<RequestBody>, exchange: &Exchange) -> bool {
+    exchange.progress.is_none() && !exchange.upgrades && *request.method() != Method::HEAD
+}
+
+impl Plain {
+    /// A connection that was just opened.
+    pub(crate) fn new(stream: TcpStream, cut: Rc<Cell<bool>>) -> Self {
+        Plain { stream, cut }
+    }
+
+    /// Whether it is still open and silent, as it should be while nothing is asked. Costs a system call only if the
+    /// backend did something.
+    pub(crate) fn is_fresh(&self) -> bool {
+        let asked = self.stream.try_read(&mut [0]);
+        matches!(asked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// The socket, for hyper.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
+    /// Sends `request` with our notes on it, and waits for the answer's head. The request is left as it was, but for
+    /// the memory of its headers once there is an answer.
+    pub(crate) async fn ask(mut self, request: &mut Request<RequestBody>, exchange: &Exchange) -> Asked {
+        let mut rest = None;
+        let sent = poll_fn(|context| self.poll_send(context, request, exchange, &mut rest)).await;
+        match sent {
+            Ok(()) => {}
+            Err(true) => return Asked::Unsent,
+            Err(false) => return Asked::Closed,
+        }
+        let pulse = &exchange.client.pulse;
+        let mut seen = Vec::new();
+        loop {
+            let read = poll_fn(|context| match self.poll_head(context, exchange, &mut seen) {
+                Poll::Pending if pulse.is_late() => Poll::Ready(None),
+                read => read.map(Some),
+            });
+            match read.await {
+                None => return Asked::Late,
+                Some(Err(_)) => return Asked::Closed,
+                Some(Ok(Read::Partial)) => {}
+                Some(Ok(Read::Other(bytes))) => return Asked::Other(self, bytes),
+                Some(Ok(Read::Simple(simple))) => return Asked::Answered(self.answer(request, simple)),
+            }
+        }
+    }
+
+    /// Writes the head; what the socket does not take at once waits in `rest`. An error says whether nothing was sent.
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        request: &Request<RequestBody>,
+        exchange: &Exchange,
+        rest: &mut Option<Vec<u8>>,
+    ) -> Poll<Result<(), bool>> {
+        if self.cut.get() {
+            return Poll::Ready(Err(rest.is_none()));
+        }
+        loop {
+            if let Some(waiting) = rest {
+                let written = ready!(Pin::new(&mut self.stream).poll_write(context, waiting));
+                match written {
+                    Ok(written) if written == waiting.len() => return Poll::Ready(Ok(())),
+                    Ok(written) if written > 0 => drop(waiting.drain(..written)),
+                    _ => return Poll::Ready(Err(false)),
+                }
+                continue;
+            }
+            let mut head = exchange.client.worker.scratch.head.borrow_mut();
+            head.clear();
+            head::write(&mut head, request, exchange);
+            match Pin::new(&mut self.stream).poll_write(context, &head) {
+                Poll::Ready(Ok(written)) if written == head.len() => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(written)) => *rest = Some(head.split_off(written)),
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(true)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn poll_head(
+        &mut self,
+        context: &mut Context<'_>,
+        exchange: &Exchange,
+        seen: &mut Vec<u8>,
+    ) -> Poll<io::Result<Read>> {
+        if self.cut.get() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let mut piece = exchange.client.worker.scratch.piece.borrow_mut();
+        let mut buffer = ReadBuf::new(&mut piece);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
+        let new = buffer.filled();
+        if new.is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let bytes = if seen.is_empty() {
+            Bytes::copy_from_slice(new)
+        } else {
+            seen.extend_from_slice(new);
+            Bytes::from(std::mem::take(seen))
+        };
+        let read = head::read(&bytes);
+        if let Read::Partial = read {
+            if bytes.len() >= PIECE {
+                return Poll::Ready(Ok(Read::Other(bytes)));
+            }
+            *seen = bytes.into();
+        }
+        Poll::Ready(Ok(read))
+    }
+
+    /// The answer, in the memory of the request's headers: a map is grown once for a client's connection.
+    fn answer(self, request: &mut Request<RequestBody>, simple: Simple) -> Response<PlainBody> {
+        let mut headers = std::mem::take(request.headers_mut());
+        headers.clear();
+        headers.reserve(simple.headers.len() + 2);
+        for (name, value) in simple.headers {
+            headers.append(name, value);
+        }
+        let body = PlainBody::new(self, simple.keeps, simple.length, simple.body);
+        let mut answer = Response::new(body);
+        *answer.status_mut() = simple.status;
+        *answer.headers_mut() = headers;
+        answer
+    }
+}
