@@ -111,6 +111,7 @@ fn start(session: &Session<'_>, command: Command, hooks: Hooks) -> Started {
         Command::Up(args) => commands::daemon::up(session, &args, &hooks),
         Command::Down => commands::daemon::down(session, &hooks),
         Command::Init(args) => commands::init::run(session, &args),
+        Command::Server(args) => commands::server::run(session, &args.command, &hooks),
         Command::Completions(args) => commands::shell::completions(session, &args),
         Command::Version => commands::shell::version(session),
         Command::Help(args) => commands::shell::help(session, &args),

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use hostkit_core::server::{CheckReport, Progress, SetupReport, SetupWish};
+
 /// The acts that are no API calls. The one binary hands them to [`crate::run`]. An error that is a
 /// [`hostkit_core::kind::Failure`] is told as it is, with its exit code; any other is our own fault.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +20,14 @@ pub struct Hooks {
     pub control: fn(ControlOptions) -> anyhow::Result<()>,
     /// Runs the front door to its end.
     pub proxy: fn(ProxyOptions) -> anyhow::Result<()>,
+    /// Makes the machine fit to be a server, and tells each step as it is done.
+    pub server_setup: fn(SetupWish, Tell<'_>) -> anyhow::Result<SetupReport>,
+    /// Says how the machine is. Changes nothing.
+    pub server_check: fn(SetupWish) -> anyhow::Result<CheckReport>,
 }
+
+/// Who is told each step of a setup as it is done.
+pub type Tell<'a> = &'a mut dyn FnMut(Progress<'_>);
 
 /// Options of `hostkit up`.
 #[derive(Debug, Clone, PartialEq, Eq)]

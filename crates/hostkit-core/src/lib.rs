@@ -14,6 +14,7 @@ pub mod project;
 pub mod release;
 pub mod route;
 pub mod secret;
+pub mod server;
 pub mod server_settings;
 pub mod size;
 pub mod source;

@@ -17,6 +17,7 @@ pub mod probe;
 pub mod processes;
 pub mod role_process;
 pub mod roles;
+pub mod server;
 pub mod shim;
 pub mod system_program;
 pub mod systemd;

@@ -3,6 +3,7 @@
 mod control;
 mod daemon_log;
 mod proxy;
+mod server;
 mod up;
 mod wire;
 
@@ -19,6 +20,8 @@ fn main() -> ExitCode {
         down: up::down,
         control: |options| control::run(options, hostkit_host::role_process::take_listen_sockets()),
         proxy: |options| proxy::run(options, hostkit_host::role_process::take_listen_sockets()),
+        server_setup: server::setup,
+        server_check: server::check,
     };
     ExitCode::from(hostkit_cli::run(arguments, hooks))
 }

@@ -67,6 +67,11 @@ examples! {
     TOKEN: ("hostkit token create ci --project shop", "a token that deploys one project"),
         ("HOSTKIT_URL=http://127.0.0.1:9000 HOSTKIT_TOKEN=… hostkit deploy", "use it elsewhere"),
         ("hostkit token revoke ci", "make it worthless");
+    SERVER: ("sudo hostkit server setup --plan", "what would be changed, line by line; nothing is done"),
+        ("sudo hostkit server setup", "packages, firewall, fail2ban, SSH by keys only, updates, swap, logs, limits"),
+        ("sudo hostkit server check", "each item ok, drift or missing, and what mends it; exit code 1 if anything is not ok"),
+        ("sudo hostkit server check --json", "the same for a script");
+        "A setup is safe to run again, also after one that was killed: what is as it should be is left alone. Its exit code is 1 where an item is not as it should be; the others are done all the same.";
     COMPLETIONS: ("hostkit completions bash > ~/.local/share/bash-completion/completions/hostkit", "bash"),
         ("hostkit completions zsh > ~/.zfunc/_hostkit", "zsh, with ~/.zfunc in fpath"),
         ("hostkit completions fish > ~/.config/fish/completions/hostkit.fish", "fish");

@@ -17,7 +17,10 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
             "project", "env", "scale", "restart", "stop", "start", "run", "token",
         ],
     ),
-    ("Installation", &["up", "down", "completions", "version", "help"]),
+    (
+        "Installation",
+        &["up", "down", "server", "completions", "version", "help"],
+    ),
 ];
 
 /// The parser, with the grouped front page.

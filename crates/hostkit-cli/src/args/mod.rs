@@ -6,6 +6,7 @@ mod examples;
 mod groups;
 mod look;
 mod manage;
+mod server;
 mod variables;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub(crate) use deploy::{ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs,
 pub(crate) use groups::{GROUPS, command};
 pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs, PsArgs, ReleasesArgs};
 pub(crate) use manage::{ProjectArgs, ProjectCommand, TokenArgs, TokenCommand};
+pub(crate) use server::{ServerArgs, ServerCommand};
 pub(crate) use variables::{EnvArgs, EnvCommand, SetArgs};
 
 const STYLES: Styles = Styles::styled()
@@ -181,6 +183,9 @@ pub(crate) enum Command {
     /// Create, list and revoke tokens for the API
     #[command(after_help = examples::TOKEN)]
     Token(TokenArgs),
+    /// Set up the machine as a server, and check it
+    #[command(after_help = examples::SERVER)]
+    Server(ServerArgs),
     /// Print the completion script of a shell
     #[command(after_help = examples::COMPLETIONS)]
     Completions(CompletionsArgs),

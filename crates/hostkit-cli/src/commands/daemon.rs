@@ -56,7 +56,7 @@ pub(crate) fn proxy(session: &Session<'_>, hooks: &Hooks) -> Result<(), Stop> {
     .map_err(told)
 }
 
-fn refuse_remote(session: &Session<'_>, verb: &str) -> Result<(), Stop> {
+pub(super) fn refuse_remote(session: &Session<'_>, verb: &str) -> Result<(), Stop> {
     if !session.is_remote() {
         return Ok(());
     }
@@ -71,7 +71,7 @@ fn told(error: anyhow::Error) -> Stop {
 }
 
 /// The failure inside an error, or the error as a fault of our own with its chain.
-fn failure_of(error: anyhow::Error) -> Failure {
+pub(super) fn failure_of(error: anyhow::Error) -> Failure {
     match error.downcast::<Failure>() {
         Ok(failure) => failure,
         Err(error) => {

@@ -13,6 +13,7 @@ mod open;
 mod project;
 mod release;
 mod run;
+pub(crate) mod server;
 pub(crate) mod shell;
 mod token;
 mod variable;
@@ -45,6 +46,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Up(_)
         | Command::Down
         | Command::Init(_)
+        | Command::Server(_)
         | Command::Completions(_)
         | Command::Version
         | Command::Help(_) => Ok(()),

@@ -7,5 +7,6 @@ mod help;
 mod look;
 mod output;
 mod run;
+mod server;
 mod speed;
 mod variables;

@@ -15,9 +15,7 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let program = arguments
-        .next()
-        .expect("a program is named: machine-run PROGRAM");
+    let program = arguments.next().expect("a program is named: machine-run PROGRAM");
     let program = PathBuf::from(program)
         .canonicalize()
         .expect("the program is there");

@@ -1,0 +1,22 @@
+//! Arguments of `server`.
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct ServerArgs {
+    #[command(subcommand)]
+    pub(crate) command: ServerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServerCommand {
+    /// Make this machine fit to be a server; safe to run again
+    Setup {
+        /// Only show each change, as a diff
+        #[arg(long)]
+        plan: bool,
+    },
+    /// Say of each item how it is, and what mends it
+    Check,
+}
