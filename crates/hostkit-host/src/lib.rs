@@ -1,6 +1,9 @@
 //! The only crate that touches the machine: files, processes, running of programs, the two small roles of our own
 //! binary that stand between us and them (`guard` for one command, `shim` for one instance), health checks, time.
 
+pub mod accounts;
+pub mod acl;
+pub mod beneath;
 pub mod change;
 pub mod clock;
 pub mod command;
@@ -10,6 +13,7 @@ pub mod firewall;
 pub mod folder_watch;
 pub mod front_door;
 pub mod guard;
+pub mod homes;
 pub mod launch;
 pub mod lines;
 pub mod log_file;

@@ -2,5 +2,7 @@
 //! rules are for: that each attempt fails with them and succeeds without.
 #![allow(clippy::unwrap_used)] // Only inside `#[test]` functions does clippy know that this is a test.
 
+#[path = "machine_accounts/accounts.rs"]
+mod accounts;
 #[path = "machine_accounts/firewall.rs"]
 mod firewall;

@@ -1,6 +1,7 @@
 //! Fakes of everything the engine speaks to. Each keeps what it was asked in a [`Journal`] (shared, so that the order
 //! across fakes can be checked) and takes its faults from [`Faults`], by the name of the method.
 
+mod accounts;
 mod builder;
 mod clock;
 mod faults;
@@ -12,6 +13,7 @@ mod runtime;
 mod sources;
 mod traffic;
 
+pub use accounts::FakeAccounts;
 pub use builder::FakeBuilder;
 pub use clock::FakeClock;
 pub use faults::{Faults, Journal};

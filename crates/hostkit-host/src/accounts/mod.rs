@@ -1,0 +1,192 @@
+//! Linux accounts of projects: one each, with a group of its own name, that HostKit makes, mends and removes, and
+//! tells from all others by their comment.
+
+mod ending;
+mod leftovers;
+mod linux;
+
+use async_trait::async_trait;
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::ProjectName;
+
+use crate::change::Change;
+
+pub use ending::end_processes;
+pub use linux::LinuxAccounts;
+
+/// The account of the front door.
+pub const FRONT_DOOR: &str = "hostkit-proxy";
+
+/// Accounts below belong to the system, on every distribution.
+pub const LOWEST_UID: u32 = 1000;
+
+/// Names that Debian, its packages or `sudo` give a meaning to, as an account or as a group: an account that comes to
+/// such a group by its name alone would come to its rights. What the machine knows already is refused anyway; these
+/// are names that a package may bring later.
+const RESERVED: &[&str] = &[
+    "adm",
+    "admin",
+    "audio",
+    "avahi",
+    "backup",
+    "bin",
+    "bind",
+    "caddy",
+    "cdrom",
+    "chrony",
+    "colord",
+    "containerd",
+    "crontab",
+    "daemon",
+    "debian",
+    "dialout",
+    "dip",
+    "disk",
+    "dnsmasq",
+    "docker",
+    "dovecot",
+    "fax",
+    "floppy",
+    "ftp",
+    "games",
+    "geoclue",
+    "gnats",
+    "haproxy",
+    "input",
+    "irc",
+    "kmem",
+    "kubernetes",
+    "kvm",
+    "landscape",
+    "libvirt",
+    "list",
+    "lpadmin",
+    "lxc",
+    "lxd",
+    "mail",
+    "man",
+    "memcached",
+    "messagebus",
+    "minio",
+    "mongodb",
+    "mysql",
+    "netdev",
+    "news",
+    "nginx",
+    "nobody",
+    "nogroup",
+    "ntp",
+    "operator",
+    "pgbouncer",
+    "plugdev",
+    "podman",
+    "polkitd",
+    "pollinate",
+    "postfix",
+    "postgres",
+    "postgresql",
+    "prometheus",
+    "proxy",
+    "pulse",
+    "rabbitmq",
+    "redis",
+    "render",
+    "root",
+    "rtkit",
+    "sasl",
+    "sgx",
+    "shadow",
+    "src",
+    "ssh",
+    "sshd",
+    "ssl-cert",
+    "staff",
+    "statd",
+    "sudo",
+    "sync",
+    "sys",
+    "syslog",
+    "systemd",
+    "tape",
+    "tcpdump",
+    "tss",
+    "tty",
+    "ubuntu",
+    "usbmux",
+    "users",
+    "utmp",
+    "uucp",
+    "uuidd",
+    "vault",
+    "video",
+    "voice",
+    "wheel",
+    "www-data",
+];
+
+/// Beginnings of names that belong to others.
+const RESERVED_BEGINNINGS: &[&str] = &["hostkit-", "systemd-", "debian-", "docker-", "lxd-", "ubuntu-"];
+
+/// An account as the machine knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    /// Its number.
+    pub uid: u32,
+    /// The number of its own group.
+    pub gid: u32,
+}
+
+/// The machine's accounts, as far as they are HostKit's. All acts are idempotent and may be begun again after having
+/// been cut off anywhere. An account that is not HostKit's is a [`Kind::Conflict`] for every one of them.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// The account of a project; none where there is none.
+    async fn observe(&self, project: &ProjectName) -> Result<Option<Account>, Failure>;
+
+    /// Makes the account of a project, or mends it: bash, a password that nothing matches, its own group. Its home is
+    /// named and not made.
+    async fn ensure(&self, project: &ProjectName) -> Result<(Account, Change), Failure>;
+
+    /// Ends every process of the account, and removes it with its group, mail, cron table, and what it left in places
+    /// for everybody. Its home is not touched.
+    async fn remove(&self, project: &ProjectName) -> Result<Change, Failure>;
+
+    /// The project whose account has this number; none where it is anybody else's.
+    async fn project_of(&self, uid: u32) -> Result<Option<ProjectName>, Failure>;
+
+    /// Makes the front door's account: of the system, without home and shell.
+    async fn ensure_front_door(&self) -> Result<(Account, Change), Failure>;
+}
+
+/// What marks the account of a project as HostKit's.
+pub fn comment(project: &ProjectName) -> String {
+    format!("HostKit project {project}")
+}
+
+/// Refuses names that mean something to the system.
+pub fn check_name(project: &ProjectName) -> Result<(), Failure> {
+    let name = project.as_str();
+    let reserved = RESERVED.contains(&name) || RESERVED_BEGINNINGS.iter().any(|with| name.starts_with(with));
+    if !reserved {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Conflict,
+        format!("cannot make an account for `{project}`: the name has a meaning on Linux systems"),
+    )
+    .hint("choose another project name"))
+}
+
+/// The failure of every act on an account that somebody else made.
+pub fn foreign(project: &ProjectName, verb: &str) -> Failure {
+    Failure::new(
+        Kind::Conflict,
+        format!("cannot {verb} the account `{project}`: it exists and is not HostKit's"),
+    )
+    .hint(format!(
+        "choose another project name, or look at `getent passwd {project}`"
+    ))
+}
+
+#[cfg(test)]
+mod tests;
