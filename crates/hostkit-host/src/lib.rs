@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod acl;
 pub mod beneath;
+pub mod cgroup;
 pub mod change;
 pub mod clock;
 pub mod command;
@@ -23,6 +24,8 @@ pub mod role_process;
 pub mod roles;
 pub mod server;
 pub mod shim;
+pub mod ssh_keys;
+pub mod sudoers;
 pub mod system_program;
 pub mod systemd;
 pub mod terminal;

@@ -6,3 +6,6 @@
 mod accounts;
 #[path = "machine_accounts/firewall.rs"]
 mod firewall;
+
+#[path = "machine_accounts/homes.rs"]
+mod homes;

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use async_trait::async_trait;
+use hostkit_core::access::{self, account_comment};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::ProjectName;
 use nix::unistd::{Group, Uid, User};
 
-use super::{Account, Accounts, FRONT_DOOR, LOWEST_UID, check_name, comment, ending, foreign, leftovers};
+use super::{Account, Accounts, FRONT_DOOR, LOWEST_UID, check_name, ending, foreign, leftovers};
 use crate::change::Change;
 use crate::system_program::{Outcome, SystemProgram};
 
@@ -105,10 +106,7 @@ impl Accounts for LinuxAccounts {
             return Ok(None);
         }
         let found = User::from_uid(Uid::from_raw(uid)).map_err(|e| unreadable(&e))?;
-        Ok(found.and_then(|user| {
-            let project = ProjectName::parse(&user.name).ok()?;
-            is_ours(&user, &project).then_some(project)
-        }))
+        Ok(found.as_ref().and_then(project_of))
     }
 
     async fn ensure_front_door(&self) -> Result<(Account, Change), Failure> {
@@ -145,7 +143,7 @@ impl Accounts for LinuxAccounts {
 }
 
 async fn make(project: &ProjectName) -> Result<(), Failure> {
-    let (comment, home) = (comment(project), home(project));
+    let (comment, home) = (account_comment(project), home(project));
     let arguments = [
         "--comment",
         &comment,
@@ -241,12 +239,17 @@ fn account(user: &User) -> Account {
     }
 }
 
-/// Only the first field counts: the others (room, telephone) are the account's own to change by `chfn`.
 fn is_ours(user: &User, project: &ProjectName) -> bool {
-    let mark = user.gecos.to_bytes().split(|byte| *byte == b',').next();
-    user.name == project.as_str()
-        && user.uid.as_raw() >= LOWEST_UID
-        && mark == Some(comment(project).as_bytes())
+    project_of(user).as_ref() == Some(project)
+}
+
+/// The project an account is marked as belonging to; an account of the system is none's.
+fn project_of(user: &User) -> Option<ProjectName> {
+    let account = access::Account {
+        name: user.name.clone(),
+        comment: user.gecos.to_string_lossy().into_owned(),
+    };
+    account.project().filter(|_| user.uid.as_raw() >= LOWEST_UID)
 }
 
 fn can_log_in(user: &User) -> bool {

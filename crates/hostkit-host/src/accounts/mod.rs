@@ -158,11 +158,6 @@ pub trait Accounts: Send + Sync {
     async fn ensure_front_door(&self) -> Result<(Account, Change), Failure>;
 }
 
-/// What marks the account of a project as HostKit's.
-pub fn comment(project: &ProjectName) -> String {
-    format!("HostKit project {project}")
-}
-
 /// Refuses names that mean something to the system.
 pub fn check_name(project: &ProjectName) -> Result<(), Failure> {
     let name = project.as_str();

@@ -1,6 +1,6 @@
 //! Files and links in an open folder: replaced as a whole, never written in place.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -84,23 +84,12 @@ impl Folder {
         .map_err(|e| failure("read", &path, &e))
     }
 
-    /// What of `rights` is not so at a file or folder, in words; `None` where there is nothing.
-    pub(crate) fn differences(&self, name: &str, rights: &Rights) -> Result<Option<Vec<String>>, Failure> {
+    /// What of `rights` is not so at a file, in words; nothing where there is none.
+    pub(crate) fn file_differences(&self, name: &str, rights: &Rights) -> Result<Vec<String>, Failure> {
         let path = self.path().join(name);
-        let looked = |found: io::Result<Vec<String>>| found.map_err(|e| failure("look at", &path, &e));
-        let is_folder = self
-            .look(OsStr::new(name))?
-            .map(|stat| FileType::from_raw_mode(stat.st_mode).is_dir());
-        match is_folder {
-            None => Ok(None),
-            Some(true) => match self.folder(name)? {
-                Some(folder) => looked(rights.differences(&folder)).map(Some),
-                None => Ok(None),
-            },
-            Some(false) => self
-                .with_file(name, |file| rights.differences(&*file))
-                .map_err(|e| failure("look at", &path, &e)),
-        }
+        self.with_file(name, |file| rights.differences(&*file))
+            .map(Option::unwrap_or_default)
+            .map_err(|e| failure("look at", &path, &e))
     }
 
     /// Makes a link of that name lead to `target`, in one step; another link there is replaced.

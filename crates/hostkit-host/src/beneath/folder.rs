@@ -79,6 +79,17 @@ impl Folder {
         Ok((folder, made | mended))
     }
 
+    /// What of `rights` is not so at a folder, in words; `None` where there is none.
+    pub(crate) fn differences(&self, name: &str, rights: &Rights) -> Result<Option<Vec<String>>, Failure> {
+        let Some(folder) = self.folder(name)? else {
+            return Ok(None);
+        };
+        rights
+            .differences(&folder.fd)
+            .map(Some)
+            .map_err(|e| failure("look at", &folder.path, &e))
+    }
+
     /// Facts about what is at a name, a link itself; none where nothing is.
     pub(crate) fn look(&self, name: &OsStr) -> Result<Option<Stat>, Failure> {
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {

@@ -82,8 +82,7 @@ impl DiskHomes {
             change |= home.ensure_folder(name, &rights)?.1;
         }
         let production = EnvironmentId::new(project.clone(), EnvironmentName::production());
-        change |= self.ensure_environment_now(&production, owners)?;
-        Ok(change | self.ensure_logs(project, owners)?)
+        Ok(change | self.ensure_environment_now(&production, owners)?)
     }
 
     /// What is there and belongs to a third account is no home of ours.
@@ -105,15 +104,24 @@ impl DiskHomes {
         )))
     }
 
-    fn ensure_logs(&self, project: &ProjectName, owners: &Owners) -> Result<Change, Failure> {
-        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let (Some(parent), Some(logs)) = (self.logs.parent(), name(&self.logs)) else {
+    /// The folder of an environment's logs, below the project's where it is not production's.
+    fn ensure_logs(&self, id: &EnvironmentId, owners: &Owners) -> Result<Change, Failure> {
+        let name = self.logs.file_name().and_then(|name| name.to_str());
+        let (Some(parent), Some(name)) = (self.logs.parent(), name) else {
             return Err(missing(&self.logs));
         };
         let all = Rights::new(self.root.uid, self.root.gid, 0o755);
-        let (all, change) = Folder::open(parent)?.ensure_folder(&logs, &all)?;
-        let (_, made) = all.ensure_folder(project.as_str(), &places::logs(owners))?;
-        Ok(change | made)
+        let (mut folder, mut change) = Folder::open(parent)?.ensure_folder(name, &all)?;
+        let mut names = vec![id.project.as_str()];
+        if !id.environment.is_production() {
+            names.extend([ENVIRONMENTS, id.environment.as_str()]);
+        }
+        for name in names {
+            let (inner, made) = folder.ensure_folder(name, &places::logs(owners))?;
+            folder = inner;
+            change |= made;
+        }
+        Ok(change)
     }
 
     fn ensure_environment_now(&self, id: &EnvironmentId, owners: &Owners) -> Result<Change, Failure> {
@@ -130,7 +138,20 @@ impl DiskHomes {
         for (name, rights) in places::of_environment(self.root.uid, owners) {
             change |= folder.ensure_folder(name, &rights)?.1;
         }
-        Ok(change)
+        Ok(change | self.ensure_logs(id, owners)?)
+    }
+
+    fn remove_logs(&self, id: &EnvironmentId) -> Result<Change, Failure> {
+        let logs = match Folder::open(&self.logs) {
+            Ok(logs) => logs.folder(id.project.as_str())?,
+            Err(failure) if failure.kind == Kind::NotFound => None,
+            Err(failure) => return Err(failure),
+        };
+        // The project may have put anything at that name: what is no folder of logs is left to it.
+        match logs.map(|logs| logs.folder(ENVIRONMENTS)) {
+            Some(Ok(Some(environments))) => environments.remove_tree(id.environment.as_str()),
+            _ => Ok(Change::Unneeded),
+        }
     }
 
     fn observe_now(&self, project: &ProjectName, owners: &Owners) -> Result<Vec<Difference>, Failure> {
@@ -246,9 +267,10 @@ impl Homes for DiskHomes {
                     Ok(change | home.remove_tree(name)?)
                 });
             }
+            let change = own.remove_logs(&id)?;
             match home.folder(ENVIRONMENTS)? {
-                Some(environments) => environments.remove_tree(id.environment.as_str()),
-                None => Ok(Change::Unneeded),
+                Some(environments) => Ok(change | environments.remove_tree(id.environment.as_str())?),
+                None => Ok(change),
             }
         })
         .await

@@ -12,7 +12,7 @@ pub(super) const RELEASES: &str = "releases";
 /// All environments but production.
 pub(super) const ENVIRONMENTS: &str = "environments";
 /// Every name HostKit makes in the folder of an environment.
-pub(super) const OF_ENVIRONMENT: &[&str] = &[LIVE, VARIABLES, RELEASES, "shared", ".cache"];
+pub(super) const OF_ENVIRONMENT: &[&str] = &[LIVE, VARIABLES, RELEASES, "shared", ".cache", "build"];
 
 /// To enter a folder.
 const ENTER: u16 = 1;
@@ -33,6 +33,8 @@ pub(super) fn of_environment(root: u32, owners: &Owners) -> Vec<(&'static str, R
         (RELEASES, passage(root, owners)),
         ("shared", private(owners, 0o700)),
         (".cache", private(owners, 0o700)),
+        // A folder of its own for each build, made and removed by root.
+        ("build", Rights::new(root, owners.project.gid, 0o750)),
     ]
 }
 

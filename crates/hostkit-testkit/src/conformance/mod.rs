@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod firewall;
+pub mod homes;
 pub mod premises;
 pub mod runtime;
 pub mod suite;
