@@ -23,11 +23,11 @@ impl Folder {
         let turn = File::create(parent.join(".turn")).expect("a lock file can be made");
         turn.lock().expect("a lock can be waited for");
         sweep(parent);
-        let name = format!(
-            "hostkit-test-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        // A run of many test programs finds all of its machines by this.
+        let process = std::process::id();
+        let run = std::env::var("HOSTKIT_TEST_RUN").map_or_else(|_| String::new(), |run| format!("{run}-"));
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("hostkit-test-{run}{process}-{number}");
         let path = parent.join(name);
         fs::create_dir(&path).expect("a folder for machines can be made");
         let lock = File::create(path.join("lock")).expect("a lock file can be made");
