@@ -16,6 +16,7 @@ pub mod front_door;
 pub mod guard;
 pub mod homes;
 pub mod launch;
+pub mod launch_role;
 pub mod lines;
 pub mod log_file;
 pub mod probe;

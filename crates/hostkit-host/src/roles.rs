@@ -8,7 +8,9 @@ use std::path::PathBuf;
 /// it asks for none of these roles.
 pub fn dispatch(args: &[OsString]) -> Option<i32> {
     match args.get(1)?.to_str()? {
+        "ended" => Some(crate::launch_role::ended()),
         "guard" => Some(crate::guard::run()),
+        "launch" => Some(crate::launch_role::launch()),
         "shim" => Some(crate::shim::run(args.get(2).map(PathBuf::from))),
         _ => None,
     }

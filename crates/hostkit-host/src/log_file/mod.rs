@@ -1,5 +1,8 @@
-//! Log files of instances: one line of text for each line printed, `TIME STREAM TEXT`, in a file that is rotated
-//! (`NAME.log`, `NAME.log.1` the next older, …). Written by shims, read by anybody, also while they write.
+//! Log files of instances: one line of text for each line printed, in a file that is rotated (`NAME.log`,
+//! `NAME.log.1` the next older, …). Read by anybody, also while it is written.
+//!
+//! A file of one writer has lines `TIME STREAM TEXT`; one that several instances write to names the writer as well:
+//! `TIME STREAM WRITER TEXT`.
 
 mod read;
 mod write;
@@ -12,6 +15,16 @@ use jiff::Timestamp;
 pub use read::{Cursor, Want, read_back};
 pub use write::{LogLimits, LogWriter};
 
+/// Whose lines a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// One writer's.
+    #[default]
+    Alone,
+    /// Those of several, each of which says who wrote it.
+    Shared,
+}
+
 /// One line as it lies in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredLine {
@@ -19,6 +32,8 @@ pub struct StoredLine {
     pub at: Timestamp,
     /// The stream it came from.
     pub stream: LogStream,
+    /// Who wrote it, in a file that several write to; else nothing.
+    pub writer: String,
     /// The text.
     pub text: String,
 }
@@ -32,9 +47,13 @@ fn word(stream: LogStream) -> &'static str {
 }
 
 /// Reads one line back. `None` for what is no line of ours: half of one, after a loss of power.
-fn parse(line: &str) -> Option<StoredLine> {
+fn parse(line: &str, form: Form) -> Option<StoredLine> {
     let (at, rest) = line.split_once(' ')?;
-    let (stream, text) = rest.split_once(' ')?;
+    let (stream, rest) = rest.split_once(' ')?;
+    let (writer, text) = match form {
+        Form::Alone => ("", rest),
+        Form::Shared => rest.split_once(' ')?,
+    };
     let stream = match stream {
         "out" => LogStream::Out,
         "err" => LogStream::Err,
@@ -44,6 +63,7 @@ fn parse(line: &str) -> Option<StoredLine> {
     Some(StoredLine {
         at: at.parse().ok()?,
         stream,
+        writer: writer.to_owned(),
         text: text.to_owned(),
     })
 }

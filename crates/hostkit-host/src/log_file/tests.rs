@@ -158,3 +158,102 @@ fn bytes_that_are_no_log_are_passed_over() {
         }
     }
 }
+
+#[test]
+fn several_writers_lose_no_line_across_rotations() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    let keep = LogLimits {
+        files: 30,
+        ..limits(4000)
+    };
+    let mut cursor = Cursor::at_start(&path, Form::Shared);
+    let mut followed = Vec::new();
+    let done = std::sync::atomic::AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let (path, done) = (path.clone(), &done);
+            scope.spawn(move || {
+                let mut log = LogWriter::shared(path, keep, &format!("web.{number}"));
+                for line in 0..200 {
+                    log.line(Timestamp::now(), LogStream::Out, &format!("{number} {line}"));
+                    log.flush();
+                }
+                done.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            });
+        }
+        while done.load(std::sync::atomic::Ordering::SeqCst) < 4 {
+            cursor.read_on(|line| followed.push(line)).unwrap();
+        }
+    });
+    cursor.read_on(|line| followed.push(line)).unwrap();
+    for number in 0..4 {
+        let of_one: Vec<&str> = followed
+            .iter()
+            .filter(|line| line.writer == format!("web.{number}"))
+            .map(|line| line.text.as_str())
+            .collect();
+        let expected: Vec<String> = (0..200).map(|line| format!("{number} {line}")).collect();
+        assert_eq!(of_one, expected);
+    }
+    assert!(std::fs::read_dir(folder.path()).unwrap().count() > 2);
+    let want = Want {
+        form: Form::Shared,
+        writer: Some("web.1".into()),
+        last: Some(3),
+        ..Want::default()
+    };
+    let (lines, _) = read_back(&path, &want).unwrap();
+    assert_eq!(texts(&lines), ["1 197", "1 198", "1 199"]);
+}
+
+#[test]
+fn a_writers_name_is_not_another_ones_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    for writer in ["web.1.1", "web.1.12", "web2.1.1"] {
+        let mut log = LogWriter::shared(path.clone(), limits(1 << 20), writer);
+        log.line(Timestamp::now(), LogStream::Out, writer);
+        log.flush();
+    }
+    let of = |writer: &str| {
+        let want = Want {
+            form: Form::Shared,
+            writer: Some(writer.to_owned()),
+            ..Want::default()
+        };
+        read_back(&path, &want).unwrap().0.len()
+    };
+    assert_eq!(
+        [of("web"), of("web.1"), of("web.1.1"), of("web2"), of("we")],
+        [2, 2, 1, 1, 0]
+    );
+}
+
+#[test]
+fn a_link_a_pipe_and_an_endless_file_in_place_of_a_log_are_no_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "2025-02-15T12:00:00Z out secret\n";
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::write(&elsewhere, line).unwrap();
+    let link = folder.path().join("link.log");
+    std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+    assert!(read_back(&link, &Want::default()).unwrap().0.is_empty());
+    let mut log = LogWriter::new(link.clone(), limits(1 << 20));
+    log.line(Timestamp::now(), LogStream::Out, "not through a link");
+    log.flush();
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), line);
+
+    let pipe = folder.path().join("pipe.log");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    assert!(read_back(&pipe, &Want::default()).unwrap().0.is_empty());
+
+    let endless = folder.path().join("endless.log");
+    let file = std::fs::File::create(&endless).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let last = Want {
+        last: Some(10),
+        ..Want::default()
+    };
+    assert!(read_back(&endless, &last).unwrap().0.is_empty());
+}

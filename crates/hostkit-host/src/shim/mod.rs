@@ -2,7 +2,7 @@
 //! output in a log, its state in a file and its children from escaping. One thread, no async runtime: there is one
 //! of it for each instance, and it only wakes when something happens.
 
-mod output;
+pub(crate) mod output;
 mod spec;
 mod supervise;
 

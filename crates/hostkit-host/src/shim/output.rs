@@ -11,14 +11,14 @@ use crate::lines::LineSplitter;
 use crate::log_file::LogWriter;
 
 /// One stream of a program.
-pub(super) struct Output<R> {
+pub(crate) struct Output<R> {
     stream: LogStream,
     pipe: Option<R>,
     lines: LineSplitter,
 }
 
 impl<R: Read + AsFd> Output<R> {
-    pub(super) fn new(stream: LogStream, pipe: Option<R>) -> Self {
+    pub(crate) fn new(stream: LogStream, pipe: Option<R>) -> Self {
         if let Some(pipe) = &pipe {
             // Cannot fail on a pipe; if it did, reads would wait for more output, which poll promised.
             let _ = fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
@@ -30,12 +30,12 @@ impl<R: Read + AsFd> Output<R> {
         }
     }
 
-    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.pipe.as_ref().map(AsFd::as_fd)
     }
 
     /// Reads what is there, at most so many times: other things want to be looked at as well.
-    pub(super) fn read(&mut self, log: &mut LogWriter, buffer: &mut [u8], times: usize) {
+    pub(crate) fn read(&mut self, log: &mut LogWriter, buffer: &mut [u8], times: usize) {
         for _ in 0..times {
             let Some(pipe) = &mut self.pipe else { return };
             match pipe.read(buffer) {
@@ -53,7 +53,7 @@ impl<R: Read + AsFd> Output<R> {
     }
 
     /// The program is gone: a last line without an end is a line.
-    pub(super) fn close(&mut self, log: &mut LogWriter) {
+    pub(crate) fn close(&mut self, log: &mut LogWriter) {
         self.pipe = None;
         let (now, stream) = (Timestamp::now(), self.stream);
         self.lines.finish(|line| log.line(now, stream, line));

@@ -12,7 +12,7 @@ use hostkit_core::project::EnvironmentId;
 use hostkit_core::traits::LogLines;
 use hostkit_core::workload::InstanceId;
 use hostkit_host::files;
-use hostkit_host::log_file::{Cursor, StoredLine, Want, read_back};
+use hostkit_host::log_file::{Cursor, Form, StoredLine, Want, read_back};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
@@ -175,7 +175,9 @@ impl Reader {
     fn read_on(&mut self) -> Result<Vec<LogLine>, Failure> {
         for id in logs_of(&self.layout, &self.environment, self.query.process.as_ref())? {
             let path = file_of(&self.layout, &id);
-            self.cursors.entry(id).or_insert_with(|| Cursor::at_start(&path));
+            self.cursors
+                .entry(id)
+                .or_insert_with(|| Cursor::at_start(&path, Form::Alone));
         }
         let (mut lines, want) = (Vec::new(), self.want());
         for (id, cursor) in &mut self.cursors {
