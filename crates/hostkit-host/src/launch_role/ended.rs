@@ -175,7 +175,7 @@ fn wait_for_last_words() {
     let deadline = Instant::now() + LAST_WORDS;
     while Instant::now() < deadline {
         let left = others();
-        if left.is_empty() || !left.iter().all(|pid| is_keeper(pid)) {
+        if left.is_empty() || !left.iter().all(is_keeper) {
             return;
         }
         std::thread::sleep(Duration::from_millis(2));

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::kind::Failure;
 use hostkit_core::layout::Layout;
-use hostkit_core::names::{EnvironmentName, ProjectName};
-use hostkit_core::project::EnvironmentId;
 use hostkit_core::workload::{Instance, InstanceId, InstanceState, Scope};
 use hostkit_host::files;
 use hostkit_host::processes;
 use hostkit_host::shim::{LOCK_FILE, SPEC_FILE, STATE_FILE, ShimSpec, ShimState};
+
+use crate::shared::instances;
 
 /// Where one instance is described.
 #[derive(Debug, Clone)]
@@ -77,56 +77,8 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// The folders of all instances that are meant. Names are compared as what they mean, never as text that begins
-/// alike.
+/// The folders of all instances that are meant.
 pub(super) fn list(layout: &Layout, scope: &Scope) -> Result<Vec<InstanceFolder>, Failure> {
-    let environments = match &scope.environment {
-        Some(id) => vec![id.clone()],
-        None => all_environments(layout)?,
-    };
-    let mut found = Vec::new();
-    for environment in environments {
-        for name in names_in(&layout.instances(&environment))? {
-            let Ok(id) = InstanceId::try_from(name) else {
-                continue;
-            };
-            if id.workload.environment == environment && scope.contains(&id.workload) {
-                found.push(InstanceFolder::new(layout, &id));
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn all_environments(layout: &Layout) -> Result<Vec<EnvironmentId>, Failure> {
-    let mut found = Vec::new();
-    for project in names_in(&layout.data().join("projects"))? {
-        let Ok(project) = ProjectName::parse(&project) else {
-            continue;
-        };
-        for environment in names_in(&layout.project(&project).join("environments"))? {
-            if let Ok(environment) = EnvironmentName::parse(&environment) {
-                found.push(EnvironmentId::new(project.clone(), environment));
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The names in a folder; none where there is no such folder.
-pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, Failure> {
-    let entries = match fs::read_dir(folder) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => {
-            return Err(Failure::new(
-                Kind::Internal,
-                format!("cannot read `{}`: {e}", folder.display()),
-            ));
-        }
-        Ok(entries) => entries,
-    };
-    Ok(entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect())
+    let found = instances::with_folders(layout, scope)?;
+    Ok(found.iter().map(|id| InstanceFolder::new(layout, id)).collect())
 }

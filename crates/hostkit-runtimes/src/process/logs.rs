@@ -1,6 +1,5 @@
 //! Lines of all instances of an environment as one stream, and the end of old log files.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -12,16 +11,11 @@ use hostkit_core::project::EnvironmentId;
 use hostkit_core::traits::LogLines;
 use hostkit_core::workload::InstanceId;
 use hostkit_host::files;
-use hostkit_host::log_file::{Cursor, Form, StoredLine, Want, read_back};
-use jiff::Timestamp;
-use tokio::sync::mpsc;
+use hostkit_host::log_file::{Form, StoredLine};
 
-use super::folder::{InstanceFolder, names_in};
-use super::off_thread;
-
-const POLL: Duration = Duration::from_millis(100);
-/// How many lines are shown where nobody says.
-const LAST: usize = 100;
+use super::folder::InstanceFolder;
+use crate::shared::instances::names_in;
+use crate::shared::lines::{self, LogFiles};
 
 /// How much is kept of the logs of instances that are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,12 +68,11 @@ fn logs_of(
     Ok(found)
 }
 
-/// Reads all logs of an environment, and on from there.
-struct Reader {
+/// The logs of an environment, one for each instance.
+struct EnvironmentLogs {
     layout: Layout,
     environment: EnvironmentId,
-    query: LogQuery,
-    cursors: BTreeMap<InstanceId, Cursor>,
+    process: Option<ProcessName>,
 }
 
 /// The wanted lines, and those that come, where the query follows.
@@ -88,120 +81,42 @@ pub(super) async fn stream(
     environment: EnvironmentId,
     query: LogQuery,
 ) -> Result<LogLines, Failure> {
-    let follow = query.follow;
-    let mut reader = Reader {
+    let logs = EnvironmentLogs {
         layout,
         environment,
-        query,
-        cursors: BTreeMap::new(),
+        process: query.process.clone(),
     };
-    let (mut reader, lines) = off_thread(move || {
-        let lines = reader.read_back()?;
-        Ok((reader, lines))
-    })
-    .await?;
-    if !follow {
-        return Ok(Box::pin(futures_util::stream::iter(lines)));
-    }
-    let (sender, mut receiver) = mpsc::channel(256);
-    tokio::spawn(async move {
-        let mut lines = lines;
-        loop {
-            for line in lines {
-                if sender.send(line).await.is_err() {
-                    return;
-                }
-            }
-            tokio::select! {
-                () = sender.closed() => return,
-                () = tokio::time::sleep(POLL) => {}
-            }
-            let read = off_thread(move || {
-                let lines = reader.read_on()?;
-                Ok((reader, lines))
-            });
-            match read.await {
-                Ok(more) => (reader, lines) = more,
-                Err(failure) => {
-                    tracing::warn!(%failure, "stopped following a log");
-                    return;
-                }
-            }
-        }
-    });
-    Ok(Box::pin(futures_util::stream::poll_fn(move |context| {
-        receiver.poll_recv(context)
-    })))
+    lines::stream(logs, query).await
 }
 
-impl Reader {
-    fn read_back(&mut self) -> Result<Vec<LogLine>, Failure> {
-        let last = match (self.query.last, &self.query.since) {
-            (None, None) => Some(LAST),
-            (last, _) => last,
-        };
-        let want = Want {
-            since: self
-                .query
-                .since
-                .as_ref()
-                .and_then(|span| Timestamp::now().checked_sub(span.0).ok()),
-            last,
-            ..self.want()
-        };
-        let mut lines = Vec::new();
-        for id in logs_of(&self.layout, &self.environment, self.query.process.as_ref())? {
-            let (found, cursor) =
-                read_back(&file_of(&self.layout, &id), &want).map_err(|e| unreadable(&id, &e))?;
-            lines.extend(found.into_iter().map(|line| of_instance(&id, line)));
-            self.cursors.insert(id, cursor);
-        }
-        lines.sort_by_key(|line| line.at);
-        if let Some(last) = last {
-            lines.drain(..lines.len().saturating_sub(last));
-        }
-        Ok(lines)
+impl LogFiles for EnvironmentLogs {
+    type Log = InstanceId;
+
+    fn form(&self) -> Form {
+        Form::Alone
     }
 
-    /// What is wanted of a line whatever its age.
-    fn want(&self) -> Want {
-        Want {
-            shown: self.query.shown.clone(),
-            contains: self.query.grep.clone(),
-            ..Want::default()
-        }
+    fn writer(&self) -> Option<String> {
+        None
     }
 
-    fn read_on(&mut self) -> Result<Vec<LogLine>, Failure> {
-        for id in logs_of(&self.layout, &self.environment, self.query.process.as_ref())? {
-            let path = file_of(&self.layout, &id);
-            self.cursors
-                .entry(id)
-                .or_insert_with(|| Cursor::at_start(&path, Form::Alone));
-        }
-        let (mut lines, want) = (Vec::new(), self.want());
-        for (id, cursor) in &mut self.cursors {
-            cursor
-                .read_on(|line| lines.extend(want.take(line).map(|line| of_instance(id, line))))
-                .map_err(|e| unreadable(id, &e))?;
-        }
-        lines.sort_by_key(|line| line.at);
-        Ok(lines)
+    fn logs(&self) -> Result<Vec<InstanceId>, Failure> {
+        logs_of(&self.layout, &self.environment, self.process.as_ref())
     }
-}
 
-fn of_instance(id: &InstanceId, line: StoredLine) -> LogLine {
-    LogLine {
-        at: line.at,
-        process: Some(id.workload.process.clone()),
-        instance: Some(id.to_string()),
-        stream: line.stream,
-        text: line.text,
+    fn path(&self, log: &InstanceId) -> PathBuf {
+        file_of(&self.layout, log)
     }
-}
 
-fn unreadable(id: &InstanceId, why: &std::io::Error) -> Failure {
-    Failure::new(Kind::Internal, format!("cannot read the log of `{id}`: {why}"))
+    fn line(&self, log: &InstanceId, line: StoredLine) -> Option<LogLine> {
+        Some(LogLine {
+            at: line.at,
+            process: Some(log.workload.process.clone()),
+            instance: Some(log.to_string()),
+            stream: line.stream,
+            text: line.text,
+        })
+    }
 }
 
 /// Removes logs of instances that are gone: those too old, and the oldest where they are too many.

@@ -7,26 +7,27 @@ mod diagnose;
 mod exec;
 mod folder;
 mod logs;
-mod program;
 mod start;
 mod stop;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
-use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::kind::Failure;
 use hostkit_core::layout::Layout;
 use hostkit_core::log::LogQuery;
 use hostkit_core::project::{EnvironmentId, INSTANCE_PORTS};
 use hostkit_core::traits::{Changes, Exec, LogLines, Runtime};
 use hostkit_core::workload::{Diagnosis, Instance, InstanceId, Scope, Workload, WorkloadId};
 use hostkit_host::command::Guard;
-use hostkit_host::files::{self, Turn};
+use hostkit_host::files::Turn;
 use hostkit_host::roles::SelfProgram;
 use hostkit_host::shim::RestartRule;
 
+use crate::shared::instances::{no_instance, scope_of};
+use crate::shared::off_thread;
 use crate::shared::port_lease::PortLeases;
+use crate::shared::turns;
 use changes::InstanceWatch;
 use folder::InstanceFolder;
 pub use logs::LogKeep;
@@ -70,20 +71,7 @@ impl ProcessRuntime {
 
     /// Calls that change one workload come one after the other, also from two runtimes on one data folder.
     async fn turn(&self, id: &WorkloadId) -> Result<Turn, Failure> {
-        let folder = self.layout.run().join("turns");
-        let cannot = |e: std::io::Error| {
-            Failure::new(
-                Kind::Internal,
-                format!("cannot take a turn for `{id}` in `{}`: {e}", folder.display()),
-            )
-        };
-        files::create_folder(&folder, 0o700).map_err(cannot)?;
-        loop {
-            if let Some(turn) = Turn::try_take(folder.join(id.to_string())).map_err(cannot)? {
-                return Ok(turn);
-            }
-            tokio::time::sleep(Duration::from_millis(3)).await;
-        }
+        turns::take(&self.layout, id).await
     }
 
     fn folder(&self, id: &InstanceId) -> InstanceFolder {
@@ -94,37 +82,6 @@ impl ProcessRuntime {
         let layout = self.layout.clone();
         off_thread(move || folder::list(&layout, &scope)).await
     }
-
-    fn no_instance(&self, verb: &str, id: &InstanceId) -> Failure {
-        Failure::new(
-            Kind::NotFound,
-            format!("cannot {verb} `{id}`: there is no such instance"),
-        )
-        .hint(format!(
-            "hostkit ps --project {}",
-            id.workload.environment.project
-        ))
-    }
-}
-
-fn scope_of(id: &WorkloadId) -> Scope {
-    Scope {
-        environment: Some(id.environment.clone()),
-        process: Some(id.process.clone()),
-        deployment: Some(id.deployment),
-    }
-}
-
-/// Runs file work where it may wait for the disk.
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| {
-        Err(Failure::new(
-            Kind::Internal,
-            format!("cannot finish file work: {e}"),
-        ))
-    })
 }
 
 #[async_trait::async_trait]
@@ -182,7 +139,7 @@ impl Runtime for ProcessRuntime {
     async fn diagnose(&self, id: &InstanceId) -> Result<Diagnosis, Failure> {
         let folder = self.folder(id);
         let found = off_thread(move || diagnose::diagnose(&folder)).await?;
-        found.ok_or_else(|| self.no_instance("diagnose", id))
+        found.ok_or_else(|| no_instance("diagnose", id))
     }
 
     async fn logs(&self, environment: &EnvironmentId, query: &LogQuery) -> Result<LogLines, Failure> {
@@ -199,4 +156,4 @@ impl Runtime for ProcessRuntime {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

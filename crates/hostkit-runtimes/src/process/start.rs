@@ -13,8 +13,10 @@ use nix::sys::signal::Signal;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::ProcessRuntime;
 use super::folder::{InstanceFolder, Shim};
-use super::{ProcessRuntime, off_thread, program};
+use crate::shared::instances::no_instance;
+use crate::shared::{off_thread, program};
 
 /// How long a shim may take to say whether the program was started: a busy machine, not a slow program.
 const FIRST_WORD: Duration = Duration::from_secs(30);
@@ -39,9 +41,7 @@ impl ProcessRuntime {
 
     /// Starts the program of an instance afresh, whatever it does now.
     pub(super) async fn start_afresh(&self, folder: &InstanceFolder) -> Result<(), Failure> {
-        let spec = folder
-            .spec()
-            .ok_or_else(|| self.no_instance("restart", &folder.id))?;
+        let spec = folder.spec().ok_or_else(|| no_instance("restart", &folder.id))?;
         let Shim::Alive(before) = folder.shim() else {
             if self.is_looked_after(folder, spec.stop.grace.0).await {
                 return Ok(());

@@ -9,9 +9,10 @@ use hostkit_host::shim::STATE_FILE;
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep};
 
+use super::ProcessRuntime;
 use super::folder::{InstanceFolder, Shim};
 use super::start::MARGIN;
-use super::{ProcessRuntime, off_thread};
+use crate::shared::off_thread;
 
 impl ProcessRuntime {
     /// Ends an instance and everything it started, and forgets it.

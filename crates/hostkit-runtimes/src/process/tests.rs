@@ -8,7 +8,7 @@ use hostkit_core::secret::Secret;
 
 use super::*;
 
-pub(super) fn workload(project: &str, process: &str, deployment: u64) -> Workload {
+pub(crate) fn workload(project: &str, process: &str, deployment: u64) -> Workload {
     Workload {
         id: WorkloadId {
             environment: EnvironmentId::new(

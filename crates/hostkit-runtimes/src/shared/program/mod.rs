@@ -8,7 +8,7 @@ use hostkit_core::workload::Workload;
 use hostkit_host::launch::{Launch, Leads, Priority, find_program};
 
 /// What is started for one instance of a workload that listens at `address`.
-pub(super) fn launch(workload: &Workload, address: Option<SocketAddr>) -> Launch {
+pub(crate) fn launch(workload: &Workload, address: Option<SocketAddr>) -> Launch {
     let environment = environment(workload, address);
     let words = match &workload.command {
         Command::Arguments(words) => words

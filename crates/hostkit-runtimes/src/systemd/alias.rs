@@ -1,0 +1,27 @@
+//! `hostkit-shop.service`: the name by which people find the main process of a project.
+
+use hostkit_core::kind::Failure;
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::workload::InstanceId;
+
+use super::SystemdRuntime;
+use super::unit;
+
+impl SystemdRuntime {
+    /// Makes the project's own unit name mean this instance, the first live one of its main process, or nothing.
+    /// Only production has such a name. Idempotent.
+    pub async fn point_project(&self, id: &EnvironmentId, live: Option<&InstanceId>) -> Result<(), Failure> {
+        if !id.environment.is_production() {
+            return Ok(());
+        }
+        let alias = unit::alias_of(id)?;
+        let is_changed = match live {
+            Some(live) => self.systemd.point_alias(&alias, &unit::name_of(live)?).await?,
+            None => self.systemd.remove_alias(&alias).await?,
+        };
+        if is_changed {
+            self.systemd.reload().await?;
+        }
+        Ok(())
+    }
+}
