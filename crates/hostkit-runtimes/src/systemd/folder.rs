@@ -1,13 +1,24 @@
 //! What root keeps of an instance, and where. The folder is root's alone: systemd opens its files for the roles of the
 //! unit, so that no account of a project needs a way in.
 
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use hostkit_core::layout::Layout;
 use hostkit_core::workload::InstanceId;
 use hostkit_host::launch_role::InstanceSpec;
 
 use super::unit;
+
+/// Makes a folder that every account may pass through, whatever rights new files of ours get.
+pub(super) fn open_to_all(path: &Path) -> std::io::Result<()> {
+    hostkit_host::files::create_folder(path, 0o755)?;
+    if std::fs::metadata(path)?.mode() & 0o755 != 0o755 {
+        std::fs::set_permissions(path, Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
 
 /// Where one instance is described.
 #[derive(Debug, Clone)]

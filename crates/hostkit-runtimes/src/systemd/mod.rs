@@ -97,9 +97,8 @@ impl Runtime for SystemdRuntime {
             .into_iter()
             .filter(|id| id.number > workload.count)
             .collect();
-        let stopping = join_all(surplus.iter().map(|id| self.stop(id)));
-        let (stopped, started) = tokio::join!(stopping, self.start_all(workload));
-        stopped.into_iter().collect::<Result<(), Failure>>()?;
+        let (stopped, started) = tokio::join!(self.stop_all(&surplus), self.start_all(workload));
+        stopped?;
         started?;
         self.observe(&scope_of(&workload.id)).await
     }
@@ -116,8 +115,7 @@ impl Runtime for SystemdRuntime {
     async fn remove(&self, id: &WorkloadId) -> Result<(), Failure> {
         let _turn = turns::take(&self.layout, id).await?;
         let found = self.find(&scope_of(id)).await?;
-        let stopped = join_all(found.iter().map(|id| self.stop(id))).await;
-        stopped.into_iter().collect()
+        self.stop_all(&found).await
     }
 
     async fn restart(&self, id: &InstanceId) -> Result<(), Failure> {

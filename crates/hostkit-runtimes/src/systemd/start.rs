@@ -17,7 +17,7 @@ use hostkit_host::systemd::environment_file;
 use hostkit_host::systemd::unit_file::UnitFile;
 use jiff::Timestamp;
 
-use super::folder::InstanceFolder;
+use super::folder::{InstanceFolder, open_to_all};
 use super::observe::{is_alive, is_whole};
 use super::unit::{self, Places, UnitPlan};
 use super::{SystemdRuntime, logs};
@@ -88,6 +88,8 @@ impl SystemdRuntime {
             let cannot = |e: &dyn std::fmt::Display| {
                 Failure::new(Kind::Internal, format!("cannot start `{}`: {e}", folder.id))
             };
+            // Below it is what the project's own account looks at.
+            open_to_all(&layout.run()).map_err(|e| cannot(&e))?;
             files::create_folder(&folder.path, 0o700).map_err(|e| cannot(&e))?;
             files::remove_tree(&folder.asked).map_err(|e| cannot(&e))?;
             logs::ensure_folder(&layout, &folder.id.workload.environment)?;
@@ -139,7 +141,7 @@ impl SystemdRuntime {
         };
         let spec = self.folder(id).spec();
         let why = self.why_not_started(id, begun).await;
-        self.stop(id).await?;
+        self.stop_all(std::slice::from_ref(id)).await?;
         let (Some(spec), Some(why)) = (spec, why) else {
             return Err(failure);
         };

@@ -1,14 +1,27 @@
 //! Ending of an instance and of all that is kept of it.
 
+use futures_util::future::join_all;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::workload::InstanceId;
 use hostkit_host::files;
 
 use super::SystemdRuntime;
+use super::folder::open_to_all;
 use super::unit;
 use crate::shared::off_thread;
 
 impl SystemdRuntime {
+    /// Ends instances and all that is kept of them. The manager forgets their units at once: until it read its files
+    /// again it would go on to list them.
+    pub(super) async fn stop_all(&self, ids: &[InstanceId]) -> Result<(), Failure> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let stopped = join_all(ids.iter().map(|id| self.stop(id))).await;
+        self.systemd.reload().await?;
+        stopped.into_iter().collect()
+    }
+
     /// Ends an instance and everything it started, and forgets it. Its log stays. Systemd sees to it that nothing of a
     /// unit is left, whatever its processes do.
     pub(super) async fn stop(&self, id: &InstanceId) -> Result<(), Failure> {
@@ -44,9 +57,7 @@ impl SystemdRuntime {
     pub(super) async fn mark_asked(&self, id: &InstanceId) -> Result<(), Failure> {
         let mark = self.folder(id).asked;
         off_thread(move || {
-            let parent = mark
-                .parent()
-                .map_or(Ok(()), |folder| files::create_folder(folder, 0o755));
+            let parent = mark.parent().map_or(Ok(()), open_to_all);
             parent
                 .and_then(|()| files::replace(&mark, b"", 0o644))
                 .map_err(|e| Failure::new(Kind::Internal, format!("cannot write `{}`: {e}", mark.display())))

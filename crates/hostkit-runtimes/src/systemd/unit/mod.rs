@@ -126,7 +126,8 @@ pub(super) fn unusable(why: impl std::fmt::Display) -> Failure {
 ///
 /// Left standing open on purpose: memory that is both written and executed (every just-in-time compiler), `/proc` as a
 /// whole (Node counts processors in `/proc/stat`, and starts no workers where it finds none; processes of others are
-/// hidden), the resource calls (`getrlimit` is one of them), and netlink (`getifaddrs`).
+/// hidden), the resource calls (`getrlimit` is one of them), and netlink (`getifaddrs`). `RemoveIPC=` would take shared
+/// memory away from the next generation, which runs beside this one under the same account.
 pub(super) fn sandbox(places: &Places) -> Sandbox {
     let is_home = |path: &&PathBuf| path.starts_with("/home") || path.starts_with("/root");
     let inside = |path: &&PathBuf| places.visible.iter().any(|seen| path.starts_with(seen));
@@ -170,7 +171,6 @@ pub(super) fn sandbox(places: &Places) -> Sandbox {
         native_system_calls: true,
         system_calls: vec!["@system-service"],
         without_system_calls: vec!["@privileged"],
-        remove_ipc: true,
         umask: Some(0o077),
         read_write: places
             .writable

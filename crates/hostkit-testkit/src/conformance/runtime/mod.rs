@@ -29,45 +29,53 @@ pub trait RuntimeFixture: Send + Sync {
     fn scratch(&self) -> &Path;
 }
 
-/// Tests for every runtime. The argument makes a fixture.
+/// Tests for every runtime. The argument makes a fixture; in front of it an attribute for each test may stand in
+/// brackets: `[ignore = "…"]`.
 #[macro_export]
 macro_rules! runtime_bookkeeping {
-    ($fixture:expr) => {
-        $crate::conformance_tests!($fixture, bookkeeping:
+    ([$($attribute:tt)*], $fixture:expr) => {
+        $crate::conformance_tests!([$($attribute)*], $fixture, bookkeeping:
             as_many_as_asked_run_and_no_more, names_that_begin_alike_never_touch,
             workloads_are_started_at_once, a_second_view_finds_everything, scopes_are_kept,
             strangers_are_not_found, restarted_fifty_times_it_runs);
     };
+    ($fixture:expr) => { $crate::runtime_bookkeeping!([cfg(test)], $fixture); };
 }
 
 /// Tests for runtimes that run programs. The argument makes a fixture, whose pauses between restarts should be
-/// short and whose crash loop should begin after a few crashes.
+/// short and whose crash loop should begin after a few crashes; in front of it an attribute for each test may stand
+/// in brackets.
 #[macro_export]
 macro_rules! runtime_programs {
-    ($fixture:expr) => {
-        $crate::conformance_tests!($fixture, programs:
+    ([$($attribute:tt)*], $fixture:expr) => {
+        $crate::conformance_tests!([$($attribute)*], $fixture, programs:
             the_environment_is_exact_to_the_byte, a_shell_line_gets_every_byte_too,
             the_port_is_told_and_stays, what_cannot_be_started_is_a_failure, it_says_where_it_listens);
-        $crate::conformance_tests!($fixture, life:
+        $crate::conformance_tests!([$($attribute)*], $fixture, life:
             crashes_are_followed_by_restarts_and_a_crash_loop, signals_are_recorded_as_such,
             too_much_memory_is_recorded_as_such, the_stop_signal_is_honoured,
             what_ignores_the_signal_is_killed, daemons_are_ended_with_their_instance,
             daemons_are_ended_with_their_crashed_program, a_restart_is_not_a_crash);
-        $crate::conformance_tests!($fixture, logs:
+        $crate::conformance_tests!([$($attribute)*], $fixture, logs:
             both_streams_are_captured_in_order, much_output_does_not_block, lines_outlive_their_instance,
             queries_choose_lines, following_sees_new_lines_and_new_instances);
-        $crate::conformance_tests!($fixture, one_off:
+        $crate::conformance_tests!([$($attribute)*], $fixture, one_off:
             streams_and_exit_code_are_passed_on, its_environment_is_exact, it_is_killed_when_dropped,
             a_terminal_is_given, what_is_not_there_is_a_failure);
     };
+    ($fixture:expr) => { $crate::runtime_programs!([cfg(test)], $fixture); };
 }
 
-/// One `tokio` test for each named function of a module of this suite.
+/// One `tokio` test for each named function of a module of this suite, with an attribute.
 #[macro_export]
 macro_rules! conformance_tests {
-    ($fixture:expr, $module:ident: $($name:ident),* $(,)?) => {
+    ([$($attribute:tt)*], $fixture:expr, $module:ident: $($name:ident),* $(,)?) => {
+        $crate::conformance_tests!(@each [$($attribute)*], $fixture, $module: $($name),*);
+    };
+    (@each $attribute:tt, $fixture:expr, $module:ident: $($name:ident),*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #$attribute
             async fn $name() {
                 let fixture = $fixture;
                 $crate::conformance::runtime::$module::$name(&fixture).await;
