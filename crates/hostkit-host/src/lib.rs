@@ -19,6 +19,7 @@ pub mod launch;
 pub mod launch_role;
 pub mod lines;
 pub mod log_file;
+pub mod premises;
 pub mod probe;
 pub mod processes;
 pub mod role_process;

@@ -9,3 +9,6 @@ mod firewall;
 
 #[path = "machine_accounts/homes.rs"]
 mod homes;
+
+#[path = "machine_accounts/premises.rs"]
+mod premises;

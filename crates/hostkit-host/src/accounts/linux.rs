@@ -65,7 +65,7 @@ impl Accounts for LinuxAccounts {
         }
     }
 
-    async fn remove(&self, project: &ProjectName) -> Result<Change, Failure> {
+    async fn close(&self, project: &ProjectName) -> Result<Change, Failure> {
         let name = project.as_str().to_owned();
         let Some(found) = user(&name)? else {
             return Ok(Change::Unneeded);
@@ -77,11 +77,11 @@ impl Accounts for LinuxAccounts {
         // From here on neither ssh nor cron begins anything as this account. Its mark stays until the end, so that a
         // removal that was cut off is found and goes on.
         run(&USERMOD, &["--expiredate", "1", "--", &name], "remove", project).await?;
-        let linger = name.clone();
-        let _ = tokio::task::spawn_blocking(move || {
-            let _ = leftovers::remove_linger(&linger)?;
+        tokio::task::spawn_blocking(move || {
+            let _ = leftovers::remove_linger(&name)?;
             ending::end_processes(uid, gid)?;
-            leftovers::remove(uid)
+            let _ = leftovers::remove(uid)?;
+            Ok(Change::Made)
         })
         .await
         .map_err(|e| {
@@ -89,7 +89,18 @@ impl Accounts for LinuxAccounts {
                 Kind::Internal,
                 format!("cannot remove the account `{project}`: {e}"),
             )
-        })??;
+        })?
+    }
+
+    async fn remove(&self, project: &ProjectName) -> Result<Change, Failure> {
+        if !self.close(project).await?.is_made() {
+            return Ok(Change::Unneeded);
+        }
+        let name = project.as_str().to_owned();
+        let Some(found) = user(&name)? else {
+            return Ok(Change::Made);
+        };
+        let Account { gid, .. } = account(&found);
         // The group first, where this version of `groupdel` removes a group that is still somebody's own.
         if is_own_group(&name)? {
             let _ = GROUPDEL.run(&["--force", "--", &name], b"").await?;

@@ -147,6 +147,9 @@ pub trait Accounts: Send + Sync {
     /// named and not made.
     async fn ensure(&self, project: &ProjectName) -> Result<(Account, Change), Failure>;
 
+    /// Lets nothing begin as the account any more and ends every process of it. Its mark and its home stay.
+    async fn close(&self, project: &ProjectName) -> Result<Change, Failure>;
+
     /// Ends every process of the account, and removes it with its group, mail, cron table, and what it left in places
     /// for everybody. Its home is not touched.
     async fn remove(&self, project: &ProjectName) -> Result<Change, Failure>;

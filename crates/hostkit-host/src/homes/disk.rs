@@ -193,6 +193,19 @@ impl DiskHomes {
 
 #[async_trait]
 impl Homes for DiskHomes {
+    async fn is_there(&self, project: &ProjectName) -> Result<bool, Failure> {
+        let home = self.homes.join(project.as_str());
+        // A link counts, wherever it leads.
+        match tokio::fs::symlink_metadata(&home).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Failure::new(
+                Kind::Internal,
+                format!("cannot look at `{}`: {error}", home.display()),
+            )),
+        }
+    }
+
     async fn observe(&self, project: &ProjectName, owners: &Owners) -> Result<Vec<Difference>, Failure> {
         let (project, owners) = (project.clone(), *owners);
         self.apart(move |own| own.observe_now(&project, &owners)).await

@@ -50,6 +50,9 @@ pub struct Difference {
 /// folder should be is a conflict that a person must look at. All acts are idempotent.
 #[async_trait]
 pub trait Homes: Send + Sync {
+    /// Whether there is a home of this name, whoever made it.
+    async fn is_there(&self, project: &ProjectName) -> Result<bool, Failure>;
+
     /// What of a project's own places is not so.
     async fn observe(&self, project: &ProjectName, owners: &Owners) -> Result<Vec<Difference>, Failure>;
 

@@ -93,6 +93,15 @@ impl Accounts for FakeAccounts {
         Ok((self.add(project.as_str(), LOWEST_UID, true), Change::Made))
     }
 
+    async fn close(&self, project: &ProjectName) -> Result<Change, Failure> {
+        self.faults.pass("close").await?;
+        if self.ours(project, "remove")?.is_none() {
+            return Ok(Change::Unneeded);
+        }
+        self.journal.note(format!("close account {project}"));
+        Ok(Change::Made)
+    }
+
     async fn remove(&self, project: &ProjectName) -> Result<Change, Failure> {
         self.faults.pass("remove").await?;
         if self.ours(project, "remove")?.is_none() {

@@ -93,6 +93,11 @@ fn difference(project: &ProjectName, place: &str, what: &str) -> Difference {
 
 #[async_trait]
 impl Homes for FakeHomes {
+    async fn is_there(&self, project: &ProjectName) -> Result<bool, Failure> {
+        self.faults.pass("is_there").await?;
+        Ok(locked(&self.homes).contains_key(project))
+    }
+
     async fn observe(&self, project: &ProjectName, _: &Owners) -> Result<Vec<Difference>, Failure> {
         self.faults.pass("observe").await?;
         Ok(match locked(&self.homes).get(project) {

@@ -1,0 +1,126 @@
+//! What a project needs on a server, put together: an account, a home with its places, a rule for `sudo`. The account
+//! comes first and goes last: its comment is the mark by which everything else is known to be HostKit's.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::{EnvironmentName, ProjectName};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::traits::Premises;
+use nix::unistd::Group;
+
+use crate::accounts::{Account, Accounts, LinuxAccounts, check_name};
+use crate::change::Change;
+use crate::homes::{DiskHomes, Homes, Owners};
+use crate::sudoers::{Sudoers, SudoersFolder};
+
+/// The group whose members read the machine's logs.
+const LOG_READERS: &str = "adm";
+
+/// The premises of projects on a machine.
+#[derive(Clone)]
+pub struct LinuxPremises {
+    accounts: Arc<dyn Accounts>,
+    homes: Arc<dyn Homes>,
+    sudoers: Arc<dyn Sudoers>,
+    log_readers: u32,
+}
+
+impl LinuxPremises {
+    /// Those of this machine, which takes root.
+    pub fn of_this_machine() -> Result<Self, Failure> {
+        let why = match Group::from_name(LOG_READERS) {
+            Ok(Some(group)) => {
+                return Ok(LinuxPremises::new(
+                    Arc::new(LinuxAccounts),
+                    Arc::new(DiskHomes::default()),
+                    Arc::new(SudoersFolder::default()),
+                    group.gid.as_raw(),
+                ));
+            }
+            Ok(None) => "there is none".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Err(Failure::new(
+            Kind::Unavailable,
+            format!("cannot use the group `{LOG_READERS}`, which reads logs: {why}"),
+        )
+        .hint(format!("addgroup --system {LOG_READERS}")))
+    }
+
+    /// Those that are made by other parts; `log_readers` is the gid of those who read logs.
+    pub fn new(
+        accounts: Arc<dyn Accounts>,
+        homes: Arc<dyn Homes>,
+        sudoers: Arc<dyn Sudoers>,
+        log_readers: u32,
+    ) -> Self {
+        LinuxPremises {
+            accounts,
+            homes,
+            sudoers,
+            log_readers,
+        }
+    }
+
+    /// The owners of a project's places.
+    async fn owners(&self, project: Account) -> Result<(Owners, Change), Failure> {
+        let (front_door, change) = self.accounts.ensure_front_door().await?;
+        let owners = Owners {
+            project,
+            front_door: front_door.uid,
+            log_readers: self.log_readers,
+        };
+        Ok((owners, change))
+    }
+}
+
+#[async_trait]
+impl Premises for LinuxPremises {
+    async fn ensure(&self, project: &ProjectName) -> Result<Vec<String>, Failure> {
+        check_name(project)?;
+        // Without our account, what lies in its home was put there by somebody else.
+        if self.accounts.observe(project).await?.is_none() && self.homes.is_there(project).await? {
+            return Err(Failure::new(
+                Kind::Conflict,
+                format!("cannot make a home for `{project}`: `/home/{project}` is there and not HostKit's"),
+            )
+            .hint(format!(
+                "choose another project name, or move `/home/{project}` away"
+            )));
+        }
+        let mut changes = Vec::new();
+        let mut note = |change: Change, what: &str| {
+            if change.is_made() {
+                changes.push(what.to_owned());
+            }
+        };
+        let (account, made) = self.accounts.ensure(project).await?;
+        note(made, "account");
+        let (owners, made) = self.owners(account).await?;
+        note(made, "account of the front door");
+        note(
+            self.homes.ensure(project, &owners).await?,
+            "home and folder of logs",
+        );
+        let production = EnvironmentId::new(project.clone(), EnvironmentName::production());
+        note(
+            self.homes.ensure_environment(&production, &owners).await?,
+            "folders of production",
+        );
+        note(self.sudoers.ensure(project).await?, "rule for sudo");
+        Ok(changes)
+    }
+
+    async fn remove(&self, project: &ProjectName) -> Result<(), Failure> {
+        if self.accounts.observe(project).await?.is_none() {
+            return Ok(());
+        }
+        let _ = self.accounts.close(project).await?;
+        let _ = self.sudoers.remove(project).await?;
+        let _ = self.homes.remove(project).await?;
+        let _ = self.accounts.remove(project).await?;
+        Ok(())
+    }
+}
