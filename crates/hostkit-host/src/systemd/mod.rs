@@ -2,6 +2,7 @@
 //! `EnvironmentFile=` ([`environment_file`]), and the system manager itself ([`Systemd`], really [`Bus`]). Which units
 //! there are and what stands in them is decided elsewhere.
 
+mod bus;
 pub mod environment_file;
 pub mod sandbox;
 mod status;
@@ -10,6 +11,7 @@ mod transient;
 pub mod unit_file;
 mod unit_name;
 
+pub use bus::Bus;
 pub use nix::sys::signal::Signal;
 pub use status::{ActiveState, ListedUnit, LoadState, MainExit, UnitResult, UnitStatus};
 pub use traits::{Job, Systemd, UnitChange, UnitChanges, UnitFiles, Units, Whom};

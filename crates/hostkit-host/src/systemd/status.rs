@@ -171,3 +171,10 @@ pub struct ListedUnit {
     /// Whether its file is there.
     pub has_file: bool,
 }
+
+impl ListedUnit {
+    /// Whether something of it runs, starts, stops or is left over.
+    pub fn is_there(&self) -> bool {
+        self.active != ActiveState::Inactive
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 
-use futures_core::Stream;
+use futures_util::Stream;
 use hostkit_core::kind::Failure;
 
 use super::unit_file::UnitFile;
@@ -92,7 +92,7 @@ pub type UnitChanges = Pin<Box<dyn Stream<Item = UnitChange> + Send>>;
 pub trait Units: Send + Sync {
     /// Runs a job and waits for its end: after `Start` the program was executed (for a unit that notifies: is ready),
     /// after `Stop` none of its processes is left. A job that does not succeed is a failure that names the unit, says
-    /// how it ended and where to read more.
+    /// how it ended and where to read more; a program that ends badly right after it was executed may be one.
     async fn run_job(&self, job: Job, name: &UnitName) -> Result<(), Failure>;
 
     /// Sends a signal. A unit without a process is a failure of kind `NotFound`.

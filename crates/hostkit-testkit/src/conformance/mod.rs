@@ -1,5 +1,5 @@
-//! Suites, one per trait of `hostkit_core::traits`: what its documentation promises, as tests that any implementation
-//! can be put through.
+//! Suites, one per trait of `hostkit_core::traits` and of `hostkit_host`: what its documentation promises, as tests that
+//! any implementation can be put through.
 
 pub mod accounts;
 pub mod firewall;
@@ -7,3 +7,4 @@ pub mod homes;
 pub mod premises;
 pub mod runtime;
 pub mod suite;
+pub mod systemd;

@@ -12,6 +12,7 @@ mod premises;
 mod probe;
 mod runtime;
 mod sources;
+pub mod systemd;
 mod traffic;
 
 pub use accounts::FakeAccounts;
@@ -25,6 +26,7 @@ pub use premises::FakePremises;
 pub use probe::FakeProbe;
 pub use runtime::{Behaviour, FakeRuntime};
 pub use sources::FakeSources;
+pub use systemd::FakeSystemd;
 pub use traffic::FakeTraffic;
 
 #[cfg(test)]

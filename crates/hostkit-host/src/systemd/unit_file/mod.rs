@@ -192,6 +192,30 @@ impl UnitFile {
         self
     }
 
+    /// The programs of a setting with their arguments, as they were given.
+    pub fn commands(&self, key: &str) -> Vec<(&Path, &[String])> {
+        self.values(key)
+            .filter_map(|value| match value {
+                Value::Command(program, arguments) => Some((program.as_path(), arguments.as_slice())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The values of a setting, each as it is written.
+    pub fn written(&self, key: &str) -> Result<Vec<String>, Failure> {
+        self.values(key)
+            .map(|value| value.render().map_err(|why| refused(key, why)))
+            .collect()
+    }
+
+    fn values(&self, key: &str) -> impl Iterator<Item = &Value> {
+        self.lines
+            .iter()
+            .filter(move |line| line.key == key)
+            .map(|line| &line.value)
+    }
+
     /// The text. Fails for what systemd would not read back as it was given.
     pub fn render(&self) -> Result<String, Failure> {
         let mut text = HEADER.to_owned();
