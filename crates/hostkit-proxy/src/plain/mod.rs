@@ -25,7 +25,7 @@ use crate::exchange::Exchange;
 use body::PlainBody;
 use head::{Read, Simple};
 
-/// How much is read at once while a head is awaited. A head that is longer goes to hyper.
+/// How much is read at once while a head is awaited. One that is not there in one piece goes to hyper.
 const PIECE: usize = 16 * 1024;
 
 /// A connection to a backend.
@@ -79,7 +79,7 @@ impl Plain {
     /// backend did something.
     pub(crate) fn is_fresh(&self) -> bool {
         let asked = self.stream.try_read(&mut [0]);
-        matches!(asked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        !self.cut.get() && matches!(asked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// The socket, for hyper.
@@ -90,93 +90,75 @@ impl Plain {
     /// Sends `request` with our notes on it, and waits for the answer's head. The request is left as it was, but for
     /// the memory of its headers once there is an answer.
     pub(crate) async fn ask(mut self, request: &mut Request<RequestBody>, exchange: &Exchange) -> Asked {
-        let mut rest = None;
-        let sent = poll_fn(|context| self.poll_send(context, request, exchange, &mut rest)).await;
-        match sent {
-            Ok(()) => {}
-            Err(true) => return Asked::Unsent,
-            Err(false) => return Asked::Closed,
-        }
         let pulse = &exchange.client.pulse;
-        let mut seen = Vec::new();
-        loop {
-            let read = poll_fn(|context| match self.poll_head(context, exchange, &mut seen) {
+        let mut rest = None;
+        let sent = poll_fn(
+            |context| match self.poll_send(context, request, exchange, &mut rest) {
                 Poll::Pending if pulse.is_late() => Poll::Ready(None),
-                read => read.map(Some),
-            });
-            match read.await {
-                None => return Asked::Late,
-                Some(Err(_)) => return Asked::Closed,
-                Some(Ok(Read::Partial)) => {}
-                Some(Ok(Read::Other(bytes))) => return Asked::Other(self, bytes),
-                Some(Ok(Read::Simple(simple))) => return Asked::Answered(self.answer(request, simple)),
-            }
+                sent => sent.map(Some),
+            },
+        );
+        match sent.await {
+            Some(Ok(())) => {}
+            Some(Err(asked)) => return asked,
+            None => return Asked::Late,
+        }
+        let read = poll_fn(|context| match self.poll_head(context, exchange) {
+            Poll::Pending if pulse.is_late() => Poll::Ready(None),
+            read => read.map(Some),
+        });
+        match read.await {
+            None => Asked::Late,
+            Some(Err(_)) => Asked::Closed,
+            Some(Ok(Read::Other(bytes))) => Asked::Other(self, bytes),
+            Some(Ok(Read::Simple(simple))) => Asked::Answered(self.answer(request, simple)),
         }
     }
 
-    /// Writes the head; what the socket does not take at once waits in `rest`. An error says whether nothing was sent.
+    /// Writes the head; what the socket does not take at once waits in `rest`.
     fn poll_send(
         &mut self,
         context: &mut Context<'_>,
         request: &Request<RequestBody>,
         exchange: &Exchange,
         rest: &mut Option<Vec<u8>>,
-    ) -> Poll<Result<(), bool>> {
-        if self.cut.get() {
-            return Poll::Ready(Err(rest.is_none()));
+    ) -> Poll<Result<(), Asked>> {
+        while let Some(waiting) = rest {
+            if self.cut.get() {
+                return Poll::Ready(Err(Asked::Closed));
+            }
+            match ready!(Pin::new(&mut self.stream).poll_write(context, waiting)) {
+                Ok(written) if written == waiting.len() => return Poll::Ready(Ok(())),
+                Ok(written) if written > 0 => drop(waiting.drain(..written)),
+                _ => return Poll::Ready(Err(Asked::Closed)),
+            }
         }
-        loop {
-            if let Some(waiting) = rest {
-                let written = ready!(Pin::new(&mut self.stream).poll_write(context, waiting));
-                match written {
-                    Ok(written) if written == waiting.len() => return Poll::Ready(Ok(())),
-                    Ok(written) if written > 0 => drop(waiting.drain(..written)),
-                    _ => return Poll::Ready(Err(false)),
-                }
-                continue;
+        let mut head = exchange.client.worker.scratch.head.borrow_mut();
+        head.clear();
+        head::write(&mut head, request, exchange);
+        match Pin::new(&mut self.stream).poll_write(context, &head) {
+            Poll::Ready(Ok(written)) if written == head.len() => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(written)) => {
+                *rest = Some(head.split_off(written));
+                context.waker().wake_by_ref();
+                Poll::Pending
             }
-            let mut head = exchange.client.worker.scratch.head.borrow_mut();
-            head.clear();
-            head::write(&mut head, request, exchange);
-            match Pin::new(&mut self.stream).poll_write(context, &head) {
-                Poll::Ready(Ok(written)) if written == head.len() => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(written)) => *rest = Some(head.split_off(written)),
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(true)),
-                Poll::Pending => return Poll::Pending,
-            }
+            Poll::Ready(Err(_)) => Poll::Ready(Err(Asked::Unsent)),
+            Poll::Pending => Poll::Pending,
         }
     }
 
-    fn poll_head(
-        &mut self,
-        context: &mut Context<'_>,
-        exchange: &Exchange,
-        seen: &mut Vec<u8>,
-    ) -> Poll<io::Result<Read>> {
+    fn poll_head(&mut self, context: &mut Context<'_>, exchange: &Exchange) -> Poll<io::Result<Read>> {
         if self.cut.get() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let mut piece = exchange.client.worker.scratch.piece.borrow_mut();
         let mut buffer = ReadBuf::new(&mut piece);
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
-        let new = buffer.filled();
-        if new.is_empty() {
+        if buffer.filled().is_empty() {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
-        let bytes = if seen.is_empty() {
-            Bytes::copy_from_slice(new)
-        } else {
-            seen.extend_from_slice(new);
-            Bytes::from(std::mem::take(seen))
-        };
-        let read = head::read(&bytes);
-        if let Read::Partial = read {
-            if bytes.len() >= PIECE {
-                return Poll::Ready(Ok(Read::Other(bytes)));
-            }
-            *seen = bytes.into();
-        }
-        Poll::Ready(Ok(read))
+        Poll::Ready(Ok(head::read(&Bytes::copy_from_slice(buffer.filled()))))
     }
 
     /// The answer, in the memory of the request's headers: a map is grown once for a client's connection.

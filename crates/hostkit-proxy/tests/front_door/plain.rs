@@ -227,3 +227,24 @@ fn a_body_that_stands_still_is_cut_with_its_backend() {
     client.read_to_end(&mut rest).ok();
     assert_eq!(rest, b"half");
 }
+
+#[test]
+fn half_a_head_is_late_like_none_and_a_whole_one_in_pieces_is_not() {
+    let upstream = Upstream::start(|request, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Le").ok();
+        if request.line().contains("/half") {
+            // Until the front door gives up.
+            let mut end = [0];
+            return stream.read(&mut end).is_ok_and(|read| read > 0);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        stream.write_all(b"ngth: 3\r\n\r\nabc").is_ok()
+    });
+    let door = Door::start_with(|config| config.limits.answer = Duration::from_millis(1500));
+    door.apply(vec![to("shop", &[upstream.address])]);
+    assert_eq!(door.get("shop.localhost", "/whole").text(), "abc");
+    assert_eq!(door.get("shop.localhost", "/half").status, 504);
+    assert_eq!(door.get("shop.localhost", "/whole").text(), "abc");
+    assert_eq!(upstream.seen().len(), 3);
+    until("nothing is left in flight", || door.in_flight("shop.1") == 0);
+}
