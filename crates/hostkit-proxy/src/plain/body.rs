@@ -12,7 +12,7 @@ use super::Plain;
 
 /// How much is read at once: little at first, more and more of a large body.
 const LEAST: usize = 16 * 1024;
-const MOST: usize = 64 * 1024;
+const MOST: usize = 256 * 1024;
 
 /// What is still to come of a body, and the connection it comes on.
 pub(crate) struct PlainBody {

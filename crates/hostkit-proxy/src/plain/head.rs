@@ -14,6 +14,9 @@ use crate::forward::head::is_left_out;
 /// The most headers of an answer; hyper takes as many.
 const HEADERS: usize = 100;
 
+/// The longest body. What is longer streams through hyper, whose own task can be cut at once, and gains nothing here.
+const LONGEST: u64 = 1 << 20;
+
 /// An answer's head.
 pub(super) enum Read {
     Simple(Simple),
@@ -116,7 +119,7 @@ fn simple(bytes: &Bytes, answer: &httparse::Response<'_, '_>, end: usize) -> Opt
     Some(Simple {
         status,
         headers,
-        length: length?,
+        length: length.filter(|length| *length <= LONGEST)?,
         keeps,
         body: bytes.slice(end..),
     })
@@ -182,6 +185,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 9999999999999999999\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: gzip\r\n\r\n",
