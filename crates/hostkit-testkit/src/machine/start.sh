@@ -10,4 +10,6 @@ done
 shift
 mount -t overlay overlay -o "$overlay" "$root"
 mount --no-canonicalize --bind "$network" "$network_mount"
+# The supervisor keeps its notes there, and would leave them.
+mount -t tmpfs tmpfs /run
 exec unshare --pid --fork --kill-child --mount-proc -- "$@"

@@ -32,9 +32,11 @@ pub fn traces(name: &str) -> Vec<String> {
     );
     let groups = cgroups::named(name);
     found.extend(groups.iter().map(|path| format!("cgroup {}", path.display())));
-    let folder = Base::find().machines().join(name);
-    if folder.exists() {
-        found.push(format!("folder {}", folder.display()));
+    let machines = Base::find().machines();
+    for parent in [machines.as_path(), "/run/systemd/nspawn/propagate".as_ref()] {
+        let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+        let left = entries.filter(|entry| entry.file_name().to_string_lossy().contains(name));
+        found.extend(left.map(|entry| format!("folder {}", entry.path().display())));
     }
     found
 }
