@@ -4,11 +4,13 @@
 
 #[path = "machine_accounts/accounts.rs"]
 mod accounts;
+#[path = "machine_accounts/cgroup.rs"]
+mod cgroup;
 #[path = "machine_accounts/firewall.rs"]
 mod firewall;
-
 #[path = "machine_accounts/homes.rs"]
 mod homes;
-
 #[path = "machine_accounts/premises.rs"]
 mod premises;
+#[path = "machine_accounts/rights.rs"]
+mod rights;

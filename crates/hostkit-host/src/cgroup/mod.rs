@@ -95,6 +95,8 @@ impl ControlGroups {
         };
         let memory = of(&["memory"]);
         let processor = of(&["cpuacct", "cpu,cpuacct"]);
+        // Where the two are apart, systemd makes no group for the one; the unified hierarchy beside them counts it always.
+        let unified = self.root.join("unified").join(below);
         let tasks = of(&["pids"]);
         let all = of(&["unified", "systemd", "pids", "memory"]);
         if ![&memory, &processor, &tasks, &all]
@@ -110,7 +112,10 @@ impl ControlGroups {
             memory: number(&memory.join("memory.usage_in_bytes"))?.map(ByteSize),
             memory_peak: number(&memory.join("memory.max_usage_in_bytes"))?.map(ByteSize),
             memory_limit: limit.map(ByteSize),
-            processor: number(&processor.join("cpuacct.usage"))?.map(Duration::from_nanos),
+            processor: match number(&processor.join("cpuacct.usage"))? {
+                Some(nanoseconds) => Some(Duration::from_nanos(nanoseconds)),
+                None => entry(&unified.join("cpu.stat"), "usage_usec")?.map(Duration::from_micros),
+            },
             memory_kills: entry(&memory.join("memory.oom_control"), "oom_kill")?,
             tasks: number(&tasks.join("pids.current"))?,
             processes: processes(&all)?,

@@ -83,6 +83,14 @@ fn the_hierarchy_by_resource_is_read() {
 }
 
 #[test]
+fn a_mixed_hierarchy_counts_processor_time_beside() {
+    let (memory, processor) = (at("memory", "memory.usage_in_bytes"), at("unified", "cpu.stat"));
+    let found = figures(&[(&memory, "1024\n"), (&processor, "usage_usec 7000000\n")]).unwrap();
+    assert_eq!(found.memory, Some(ByteSize(1024)));
+    assert_eq!(found.processor, Some(Duration::from_secs(7)));
+}
+
+#[test]
 fn no_limit_and_what_is_not_counted_are_no_figures() {
     let unified = at("", "memory.max");
     let found = figures(&[("cgroup.controllers", ""), (&unified, "max\n")]).unwrap();

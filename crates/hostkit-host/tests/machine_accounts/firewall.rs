@@ -273,3 +273,119 @@ async fn tables_of_others_stay_as_they_are() {
     assert_eq!(nft(&["list", "table", "inet", "of_others"]).await, before);
     nft(&["delete", "table", "inet", "of_others"]).await;
 }
+
+/// A network beside the machine: one interface here, its other end in a namespace of its own.
+struct Outside;
+
+const OUR_ADDRESS: &str = "10.99.7.1";
+
+impl Outside {
+    fn new() -> Self {
+        let ip = |line: &str| {
+            let arguments: Vec<&str> = line.split(' ').collect();
+            let ended = std::process::Command::new("ip")
+                .args(&arguments)
+                .output()
+                .unwrap();
+            assert!(ended.status.success(), "ip {line}: {ended:?}");
+        };
+        let outside = Outside;
+        ip("netns add hk-outside");
+        ip("link add hk-in type veth peer name hk-out netns hk-outside");
+        ip("addr add 10.99.7.1/24 dev hk-in");
+        ip("link set hk-in up");
+        ip("-n hk-outside addr add 10.99.7.2/24 dev hk-out");
+        ip("-n hk-outside link set hk-out up");
+        outside
+    }
+
+    fn enter() {
+        let namespace = std::fs::File::open("/run/netns/hk-outside").unwrap();
+        nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+    }
+
+    /// Whether somebody outside gets an answer from a port of this machine.
+    fn reaches(&self, port: u16) -> Result<(), ErrorKind> {
+        let thread = std::thread::spawn(move || {
+            Outside::enter();
+            let mut stream =
+                TcpStream::connect_timeout(&address(OUR_ADDRESS, port), SHORT).map_err(|e| e.kind())?;
+            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            stream.read_exact(&mut [0; 5]).map_err(|e| e.kind())
+        });
+        thread.join().unwrap()
+    }
+
+    /// Somebody outside who answers this machine.
+    fn listens(&self, port: u16) {
+        let thread = std::thread::spawn(move || {
+            Outside::enter();
+            TcpListener::bind(address("10.99.7.2", port)).unwrap()
+        });
+        let listener = thread.join().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let _ = (&stream).write_all(b"hello");
+            }
+        });
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("ip")
+            .args(["link", "del", "hk-in"])
+            .status();
+        let _ = std::process::Command::new("ip")
+            .args(["netns", "del", "hk-outside"])
+            .status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "lane host: runs on a machine of its own"]
+async fn the_network_reaches_declared_ports_alone() {
+    let table = Fixture;
+    let outside = Outside::new();
+    for port in [4443, 4444, 20_541] {
+        listen(0, "0.0.0.0", port);
+        assert_eq!(outside.reaches(port), Ok(()), "without rules: {port}");
+    }
+    // Guarded ports are this machine's own affair, also where another firewall lets everything in.
+    let _ = table.firewall().ensure_loopback(&rules(&[])).await.unwrap();
+    assert_eq!(outside.reaches(20_541), Err(ErrorKind::TimedOut));
+    assert_eq!(outside.reaches(4443), Ok(()));
+    let _ = table.firewall().remove().await.unwrap();
+
+    let mut open = TcpStream::connect(address(OUR_ADDRESS, 4444)).unwrap();
+    let wanted = hostkit_host::firewall::Inbound {
+        tcp: [4443].into(),
+        udp: [].into(),
+    };
+    let _ = table.firewall().ensure_inbound(&wanted).await.unwrap();
+    assert_eq!(outside.reaches(4443), Ok(()));
+    assert_eq!(outside.reaches(4444), Err(ErrorKind::TimedOut));
+    assert_eq!(reaches(OTHER, "127.0.0.1", 4444), Ok(()), "the machine itself");
+    // What was open stays open, and what the machine asks for is answered.
+    open.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    open.read_exact(&mut [0; 5]).unwrap();
+    outside.listens(4445);
+    assert_eq!(reaches(OTHER, "10.99.7.2", 4445), Ok(()));
+    let pinged = std::process::Command::new("ip")
+        .args([
+            "netns",
+            "exec",
+            "hk-outside",
+            "ping",
+            "-c",
+            "1",
+            "-W",
+            "20",
+            OUR_ADDRESS,
+        ])
+        .output()
+        .unwrap();
+    assert!(pinged.status.success(), "{pinged:?}");
+    let _ = table.firewall().remove().await.unwrap();
+    assert_eq!(outside.reaches(4444), Ok(()), "without rules again");
+}

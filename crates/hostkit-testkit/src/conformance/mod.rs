@@ -6,5 +6,7 @@ pub mod firewall;
 pub mod homes;
 pub mod premises;
 pub mod runtime;
+pub mod ssh_keys;
+pub mod sudoers;
 pub mod suite;
 pub mod systemd;

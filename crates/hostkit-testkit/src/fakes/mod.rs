@@ -12,6 +12,8 @@ mod premises;
 mod probe;
 mod runtime;
 mod sources;
+mod ssh_keys;
+mod sudoers;
 pub mod systemd;
 mod traffic;
 
@@ -26,6 +28,8 @@ pub use premises::FakePremises;
 pub use probe::FakeProbe;
 pub use runtime::{Behaviour, FakeRuntime};
 pub use sources::FakeSources;
+pub use ssh_keys::FakeSshKeys;
+pub use sudoers::FakeSudoers;
 pub use systemd::FakeSystemd;
 pub use traffic::FakeTraffic;
 
