@@ -1,6 +1,7 @@
 //! Where releases come from: uploaded sources, and the builders that turn a source folder into an artifact.
 //! A builder is a folder and a line in [`catalogue`]; none knows of the others.
 
+pub mod apart;
 mod blocking;
 mod nextjs;
 mod node;

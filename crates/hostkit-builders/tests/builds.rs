@@ -108,6 +108,7 @@ impl Project {
         self.builds += 1;
         let at = |name: &str| self.place.path().join(format!("{name}-{}", self.builds));
         let job = BuildJob {
+            project: "shop".parse().unwrap(),
             source: at("source"),
             output: at("output"),
             cache: self.place.path().join("cache"),

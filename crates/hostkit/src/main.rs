@@ -15,6 +15,9 @@ fn main() -> ExitCode {
     if let Some(code) = hostkit_host::roles::dispatch(&arguments) {
         return exit_code(code);
     }
+    if arguments.get(1).is_some_and(|role| role == "build") {
+        return exit_code(hostkit_builders::apart::run_worker());
+    }
     let hooks = hostkit_cli::local::Hooks {
         up: up::run,
         down: up::down,

@@ -18,6 +18,7 @@ fn built(files: &[&str]) -> Folder {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| -> PathBuf { folder.path().join(name) };
     let job = BuildJob {
+        project: "shop".parse().unwrap(),
         source: place("source"),
         output: place("output"),
         cache: place("cache"),

@@ -27,6 +27,7 @@ fn tools() -> Arc<Toolbox> {
 
 fn job(folder: &Path, files: &[&str]) -> BuildJob {
     let job = BuildJob {
+        project: "shop".parse().unwrap(),
         source: folder.join("source"),
         output: folder.join("output"),
         cache: folder.join("cache"),

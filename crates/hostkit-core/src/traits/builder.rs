@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::kind::Failure;
 use crate::log::LogStream;
 use crate::manifest::BuildRule;
+use crate::names::ProjectName;
 use crate::release::Artifact;
 use crate::variables::Variables;
 
@@ -34,6 +35,8 @@ pub struct Detected {
 /// One build.
 #[derive(Debug, Clone)]
 pub struct BuildJob {
+    /// Whose it is.
+    pub project: ProjectName,
     /// The source, a private copy.
     pub source: PathBuf,
     /// Where the files of the release go. Does not exist yet; its parent does, on the same file system as `source`.

@@ -102,6 +102,7 @@ async fn build_one(
         }
     }
     let job = BuildJob {
+        project: run.deployment.environment.project.clone(),
         source,
         output,
         cache,

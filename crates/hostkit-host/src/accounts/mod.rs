@@ -136,6 +136,16 @@ pub struct Account {
     pub gid: u32,
 }
 
+impl Account {
+    /// The account of this process.
+    pub fn own() -> Self {
+        Account {
+            uid: nix::unistd::geteuid().as_raw(),
+            gid: nix::unistd::getegid().as_raw(),
+        }
+    }
+}
+
 /// The machine's accounts, as far as they are HostKit's. All acts are idempotent and may be begun again after having
 /// been cut off anywhere. An account that is not HostKit's is a [`Kind::Conflict`] for every one of them.
 #[async_trait]

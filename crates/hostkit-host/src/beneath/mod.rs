@@ -6,6 +6,7 @@
 
 mod file;
 mod folder;
+mod give;
 mod grant;
 mod remove;
 mod rights;

@@ -226,5 +226,11 @@ pub fn kill_descendants(mut ended: impl FnMut(WaitStatus)) -> bool {
     }
 }
 
+/// Keeps the memory and open files of this process from others of the same account, until it starts another program.
+pub fn hide_memory() {
+    // It cannot fail with this argument; where a kernel forbids it all the same, nothing else depends on it.
+    let _ = nix::sys::prctl::set_dumpable(false);
+}
+
 #[cfg(test)]
 mod tests;
