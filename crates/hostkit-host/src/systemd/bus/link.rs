@@ -4,11 +4,13 @@
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::Stream;
 use tokio::sync::{Mutex, broadcast};
 use tokio::task::JoinHandle;
+use zbus::connection::Builder;
 use zbus::message::{Message, Type};
 use zbus::{Connection, DynamicType, MatchRule, MessageStream};
 
@@ -69,7 +71,11 @@ impl<'a, B> Call<'a, B> {
 /// The one connection of a bus and everybody who listens to it.
 #[derive(Debug)]
 pub(super) struct Link {
+    /// Where the bus is; where every system has it, if nothing is said.
+    address: Option<String>,
     open: Mutex<Option<Open>>,
+    /// Whether it was ever there: then it comes back.
+    was_open: AtomicBool,
     events: broadcast::Sender<Event>,
 }
 
@@ -85,16 +91,17 @@ impl Drop for Open {
     }
 }
 
-impl Default for Link {
-    fn default() -> Self {
+impl Link {
+    /// To the bus at an address, or to the system's.
+    pub(super) fn new(address: Option<String>) -> Self {
         Link {
+            address,
             open: Mutex::new(None),
+            was_open: AtomicBool::new(false),
             events: broadcast::channel(EVENTS).0,
         }
     }
-}
 
-impl Link {
     /// Everything systemd says from now on, once the connection stands.
     pub(super) fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
@@ -121,7 +128,7 @@ impl Link {
                 Refusal::Lost(_) => call.again == Again::Freely,
                 Refusal::No { .. } => false,
             };
-            if !may_try || Instant::now() >= deadline {
+            if !may_try || !self.was_open.load(Ordering::Relaxed) || Instant::now() >= deadline {
                 return Err(refusal);
             }
             tracing::debug!(method = call.method, ?refusal, "Calling systemd again");
@@ -155,21 +162,26 @@ impl Link {
         {
             return Ok(there.connection.clone());
         }
-        let was_there = open.take().is_some();
-        let opened = tokio::time::timeout(CONNECT, connect(self.events.clone()))
+        // Also where it could not be opened again the last time.
+        drop(open.take());
+        let opened = tokio::time::timeout(CONNECT, connect(self.address.as_deref(), self.events.clone()))
             .await
             .map_err(|_| Refusal::NobodyThere("the bus does not answer".to_owned()))??;
         let connection = opened.connection.clone();
         *open = Some(opened);
-        if was_there {
+        if self.was_open.swap(true, Ordering::Relaxed) {
             let _ = self.events.send(Event::Unknown);
         }
         Ok(connection)
     }
 }
 
-async fn connect(events: broadcast::Sender<Event>) -> Result<Open, Refusal> {
-    let connection = Connection::system().await?;
+async fn connect(address: Option<&str>, events: broadcast::Sender<Event>) -> Result<Open, Refusal> {
+    let bus = match address {
+        Some(address) => Builder::address(address),
+        None => Builder::system(),
+    };
+    let connection = bus.build().await?;
     let signals = MatchRule::builder()
         .msg_type(Type::Signal)
         .sender(DESTINATION)

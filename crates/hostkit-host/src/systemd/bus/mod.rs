@@ -6,6 +6,8 @@ mod files;
 mod job;
 mod link;
 mod properties;
+#[cfg(test)]
+mod tests;
 mod timeouts;
 mod transient;
 mod unit_path;
@@ -28,7 +30,7 @@ impl Bus {
     /// running.
     pub fn system() -> Self {
         Bus {
-            link: Arc::new(Link::default()),
+            link: Arc::new(Link::new(None)),
             folder: Path::new("/etc/systemd/system").to_owned(),
         }
     }

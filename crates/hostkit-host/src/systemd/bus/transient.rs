@@ -41,7 +41,7 @@ pub(super) async fn start(link: &Arc<Link>, unit: TransientUnit) -> Result<Box<d
 }
 
 async fn begin(link: &Arc<Link>, unit: TransientUnit) -> Result<Run, Failure> {
-    let name = unit.name.clone();
+    let (name, has_limit) = (unit.name.clone(), unit.limits.time.is_some());
     let failed = |refusal: Refusal| refusal.into_failure("start", format!("`{name}`"));
     let memory = variables_in_memory(&unit.variables)?;
     let of_manager = manager_environment(link).await.map_err(failed)?;
@@ -58,6 +58,7 @@ async fn begin(link: &Arc<Link>, unit: TransientUnit) -> Result<Run, Failure> {
     let hold = || Run {
         link: link.clone(),
         name: name.clone(),
+        has_limit,
         end: None,
     };
     let queued = match link.call(call).await {
@@ -245,8 +246,9 @@ fn number_of(signal: StopSignal) -> i32 {
     signal as i32
 }
 
+/// No time at all would mean without end to systemd.
 fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)
 }
 
 fn utf8(path: &Path) -> Result<String, Failure> {
@@ -261,6 +263,8 @@ fn utf8(path: &Path) -> Result<String, Failure> {
 struct Run {
     link: Arc<Link>,
     name: UnitName,
+    /// Whether only so much time may pass until it is asked to end.
+    has_limit: bool,
     end: Option<TransientEnd>,
 }
 
@@ -277,7 +281,7 @@ impl TransientRun for Run {
                 return Ok(end.clone());
             }
             let status = properties::status(&self.link, &self.name).await?;
-            if let Some(end) = end_of(&status)? {
+            if let Some(end) = end_of(&status, self.has_limit)? {
                 break end;
             }
             // Until it may be different. Without any word a look from time to time does.
@@ -301,6 +305,8 @@ impl TransientRun for Run {
         if self.end.is_some() {
             return Ok(());
         }
+        // If its time is up now, that is not why.
+        self.has_limit = false;
         job::run(&self.link, Job::Stop, &self.name).await
     }
 }
@@ -342,8 +348,9 @@ async fn release(link: &Link, name: &UnitName) {
     let _ = link.call(call).await;
 }
 
-/// How it ended; `None` while it runs.
-fn end_of(status: &UnitStatus) -> Result<Option<TransientEnd>, Failure> {
+/// How it ended; `None` while it runs. Systemd has one word for the time a program may take and for that it may take to
+/// end when it is asked to; only the first is a time limit.
+fn end_of(status: &UnitStatus, has_limit: bool) -> Result<Option<TransientEnd>, Failure> {
     if status.load == LoadState::NotFound {
         let message = format!(
             "cannot tell how `{}` ended: systemd does not know it any more",
@@ -355,7 +362,7 @@ fn end_of(status: &UnitStatus) -> Result<Option<TransientEnd>, Failure> {
         return Ok(None);
     }
     let ending = match &status.result {
-        UnitResult::Timeout => Ending::TimedOut,
+        UnitResult::Timeout if has_limit => Ending::TimedOut,
         UnitResult::OomKill => Ending::OutOfMemory,
         _ => match &status.last_exit {
             Some(exit) => exit.ending,

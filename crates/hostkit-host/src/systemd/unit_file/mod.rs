@@ -187,7 +187,8 @@ impl UnitFile {
             }
         }
         if let Some(time) = limits.time {
-            self = self.word("RuntimeMaxSec", format!("{}ms", time.as_millis()));
+            // No time at all would mean without end.
+            self = self.word("RuntimeMaxSec", format!("{}ms", time.as_millis().max(1)));
         }
         self
     }

@@ -49,7 +49,7 @@ macro_rules! systemd_everywhere {
         $crate::systemd_tests!($fixture, [$(#[$attribute])*] transient:
             it_ends_as_its_program_ends, a_signal_is_not_an_exit_code, the_time_limit_ends_it,
             what_cannot_be_executed_is_a_failure_and_leaves_nothing, a_name_is_used_once,
-            dropped_it_is_killed, it_stops_when_asked, waiting_can_be_given_up_and_taken_up_again);
+            dropped_it_is_killed, it_stops_when_asked, without_grace_it_is_killed_at_once, waiting_can_be_given_up_and_taken_up_again);
     };
 }
 

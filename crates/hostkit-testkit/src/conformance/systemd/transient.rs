@@ -112,3 +112,21 @@ pub async fn waiting_can_be_given_up_and_taken_up_again(fixture: &dyn SystemdFix
     let end = ok(soon("it has ended", run.wait()).await);
     assert_eq!(ok(run.wait().await), end);
 }
+
+/// No grace is none, not one without end.
+pub async fn without_grace_it_is_killed_at_once(fixture: &dyn SystemdFixture) {
+    let (systemd, name) = (fixture.systemd(), service_name(fixture, "build"));
+    let mut unit = transient(
+        &name,
+        "/bin/sh",
+        &["-c", "trap '' TERM; while :; do sleep 600; done"],
+    );
+    unit.stop.grace = hostkit_core::size::Span(Duration::ZERO);
+    let mut run = ok(systemd.start_transient(unit).await);
+    ok(soon("it stops", run.stop()).await);
+    let end = ok(soon("it has ended", run.wait()).await);
+    assert!(
+        matches!(end.ending, Ending::Signalled(_) | Ending::TimedOut),
+        "{end:?}"
+    );
+}
