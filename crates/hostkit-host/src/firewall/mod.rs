@@ -35,8 +35,9 @@ pub struct Inbound {
 ///
 /// A connection to a guarded port passes only from root, from the front door, or from the account the port belongs
 /// to; and only they can answer on a port that belongs to somebody, so that nobody takes the place of an instance that
-/// is just being started again. Guarded are the stable ports, the instance ports and every port of `owners`. They are
-/// reached over the loopback alone, whatever address a program listens on.
+/// is just being started again. Guarded are the stable ports, the instance ports and every port of `owners`. TCP
+/// connections to them are made over the loopback alone, whatever address a program listens on; what comes from the
+/// network by UDP is for [`Inbound`] to judge.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Loopback {
     /// The uid of the front door.
