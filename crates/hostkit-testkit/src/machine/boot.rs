@@ -1,7 +1,7 @@
 //! A machine: its disk, its place in a world, and whether it is on.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
@@ -103,6 +103,11 @@ impl Machine {
     pub fn address(&self) -> IpAddr {
         let [a, b, c, d] = HERE.octets();
         Ipv4Addr::new(a, b, c, d + self.number).into()
+    }
+
+    /// Its address of version 6 in its world.
+    pub fn address6(&self) -> IpAddr {
+        Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, u16::from(self.number) + 1).into()
     }
 
     /// The private key that its root accepts over SSH.

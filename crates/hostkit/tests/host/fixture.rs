@@ -18,6 +18,7 @@ fn a_bare_machine_is_what_a_hoster_delivers() {
     assert_eq!(exec(&["hostname"]).trim(), "m1");
     assert!(machine.read("/etc/os-release").contains("VERSION_ID=\"12\""));
     assert_eq!(machine.open_ports(), [22]);
+    assert_eq!(world.open_ports(machine.address6()), [22]);
     for missing in ["sudo", "nft", "setfacl", "git", "node", "python3"] {
         machine.exec(&["which", missing]).failed();
     }
