@@ -1,4 +1,6 @@
 //! The product on machines of its own: real systemd, real packages, power cuts. As root, and on a host that can boot
 //! them: `script/test host` sees to both.
+#![allow(clippy::unwrap_used)]
 
 mod fixture;
+mod setup;

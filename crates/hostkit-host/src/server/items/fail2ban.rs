@@ -14,8 +14,10 @@ const FILE: &str = "/etc/fail2ban/jail.d/hostkit.local";
 const UNIT: &str = "fail2ban.service";
 const JAIL: &str = "sshd";
 const ACTION: &str = "nftables-multiport";
-/// It answers a while after systemd says that it runs.
+/// Its jails come one by one after systemd says that it runs, and after it answers.
 const LOOKS: usize = 60;
+/// What it has not begun by then it will not begin.
+const LONGEST_START: Duration = Duration::from_secs(120);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 pub(super) struct Fail2ban;
@@ -114,8 +116,27 @@ fn what_is_wrong(machine: &dyn Machine) -> Result<Option<String>, Failure> {
     Ok((!bans).then(|| format!("the jail `{JAIL}` does not ban by {ACTION}")))
 }
 
-/// Whether it does not answer yet, or answers and has its jails still to come.
+/// Whether it was started a moment ago, and jails may be still to come.
 fn is_starting(machine: &dyn Machine) -> Result<bool, Failure> {
-    let answers = machine.run(&Order::new("fail2ban-client", &["ping"]))?.is_fine();
-    Ok(!answers && unit(machine, UNIT)?.is_active())
+    let order = Order::new(
+        "systemctl",
+        &["show", "--property=ActiveEnterTimestampMonotonic", "--", UNIT],
+    );
+    let said = must(machine, &order, "ask systemd of a unit")?;
+    let since = said
+        .out
+        .trim()
+        .rsplit('=')
+        .next()
+        .and_then(|text| text.parse().ok());
+    let uptime = machine.read("/proc/uptime")?.unwrap_or_default();
+    let now = uptime
+        .split_whitespace()
+        .next()
+        .and_then(|text| text.parse().ok());
+    let (Some(since), Some(now)) = (since.map(Duration::from_micros), now.map(Duration::from_secs_f64))
+    else {
+        return Ok(false);
+    };
+    Ok(now.saturating_sub(since) < LONGEST_START && unit(machine, UNIT)?.is_active())
 }
