@@ -43,7 +43,7 @@ pub enum Act {
     Start,
 }
 
-/// Where a deployment stands. `Queued → Running → Succeeded | Failed`, or `Queued → Skipped`.
+/// Where a deployment stands. `Queued → Running → Succeeded | Failed`, or `Queued → Skipped`; `Cancelled` from either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeploymentState {
@@ -57,6 +57,8 @@ pub enum DeploymentState {
     Failed,
     /// A newer one took its place before it began.
     Skipped,
+    /// Somebody cancelled it: it was taken out of the queue, or undone.
+    Cancelled,
 }
 
 impl DeploymentState {
@@ -64,7 +66,10 @@ impl DeploymentState {
     pub fn is_final(self) -> bool {
         matches!(
             self,
-            DeploymentState::Succeeded | DeploymentState::Failed | DeploymentState::Skipped
+            DeploymentState::Succeeded
+                | DeploymentState::Failed
+                | DeploymentState::Skipped
+                | DeploymentState::Cancelled
         )
     }
 }
@@ -86,7 +91,7 @@ pub struct Deployment {
     pub release: Option<ReleaseName>,
     /// The newer deployment that took its place, if skipped.
     pub skipped_for: Option<DeploymentId>,
-    /// Why it failed.
+    /// Why it failed, or who cancelled it. While it runs: who cancelled it, which is why it is being undone.
     pub failure: Option<Failure>,
     /// Its steps so far, in order.
     pub steps: Vec<StepRecord>,
@@ -122,6 +127,13 @@ pub enum StepName {
     Retire,
     /// The outcome observed.
     Confirm,
+}
+
+impl Deployment {
+    /// Whether it is being undone because somebody cancelled it.
+    pub fn is_being_cancelled(&self) -> bool {
+        self.state == DeploymentState::Running && self.failure.is_some()
+    }
 }
 
 impl StepName {

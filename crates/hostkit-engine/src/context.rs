@@ -12,7 +12,7 @@ use hostkit_core::project::EnvironmentId;
 use hostkit_core::release::Release;
 use hostkit_core::traits::Files;
 use hostkit_core::workload::Instance;
-use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 
 use crate::feed::Feeds;
@@ -35,6 +35,10 @@ pub(crate) struct Context {
     pub(crate) repairs: tokio::sync::Mutex<JoinSet<Result<(), Failure>>>,
     /// Wakes the loops.
     pub(crate) wake: Notify,
+    /// Says that some deployment was cancelled; which one is in the state.
+    pub(crate) cancelled: watch::Sender<()>,
+    /// Held while it is looked who has which host name and an environment is switched.
+    pub(crate) hosts: Mutex<()>,
     /// How many builds may run at once.
     pub(crate) slots: Arc<Semaphore>,
     /// Held by whoever makes or takes away what a project needs on the machine.
@@ -56,6 +60,8 @@ impl Context {
             seen: Mutex::default(),
             repairs: tokio::sync::Mutex::default(),
             wake: Notify::new(),
+            cancelled: watch::Sender::new(()),
+            hosts: Mutex::default(),
             slots,
             premises: tokio::sync::Mutex::default(),
             releases: Mutex::default(),

@@ -12,6 +12,8 @@ pub enum Moment {
     Before,
     /// After it did its work, before that is recorded.
     After,
+    /// After it failed and what follows from that is decided, before its end is recorded.
+    Failed,
 }
 
 /// What goes wrong.
@@ -69,6 +71,7 @@ impl FaultPlan {
             let moment = match moment {
                 "before" => Moment::Before,
                 "after" => Moment::After,
+                "failed" => Moment::Failed,
                 _ => return Err(refused()),
             };
             let step = StepName::ALL

@@ -12,6 +12,7 @@ use hostkit_store::Outcome;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
+use crate::cancel::cancelled;
 use crate::context::{Context, locked};
 use crate::reconcile;
 use crate::run::Run;
@@ -76,12 +77,17 @@ impl LaneSet {
     async fn work(&self, environment: &EnvironmentId, interrupted: Option<Deployment>) {
         let lock = self.context.lock_of(environment);
         if let Some(deployment) = interrupted {
-            let slot = if is_building(&deployment) {
-                self.slot().await
-            } else {
-                None
+            let id = deployment.id;
+            let slot = match is_building(&deployment) {
+                true => tokio::select! {
+                    slot = self.slot() => slot,
+                    _ = cancelled(&self.context, id) => None,
+                },
+                false => None,
             };
             let _held = lock.lock().await;
+            // It may have been cancelled while it waited.
+            let deployment = self.context.parts.store.deployment(id).unwrap_or(deployment);
             if self.run(deployment, slot).await == Ended::Halted {
                 return;
             }

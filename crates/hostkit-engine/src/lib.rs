@@ -1,6 +1,7 @@
 //! Verbs over time: deployments, and the loops that keep things as they should be. Sees the world only through the
 //! traits of `hostkit-core`, and the state through `hostkit-store`.
 
+mod cancel;
 mod context;
 mod deletion;
 mod deploy;
@@ -173,6 +174,12 @@ impl Engine {
         let deployment = store.submit(environment, &act, trigger)?;
         self.lanes.wake(environment);
         Ok(deployment)
+    }
+
+    /// Cancels a deployment for somebody: one that waits is taken out of the queue, one that runs is undone. From the
+    /// switch on it is a Conflict. Returns before it is undone; idempotent.
+    pub fn cancel(&self, id: DeploymentId, by: &str) -> Result<Deployment, Failure> {
+        cancel::cancel(&self.context, id, by)
     }
 
     fn is_busy(&self, environment: &EnvironmentId) -> Result<bool, Failure> {

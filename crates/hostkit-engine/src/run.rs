@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostkit_core::deployment::Deployment;
+use hostkit_core::deployment::{Deployment, DeploymentId};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::Manifest;
 use hostkit_core::names::ReleaseName;
@@ -36,6 +36,17 @@ pub(crate) struct Saved {
     /// Why it failed: from then on it is only undone, also after an interruption.
     #[serde(default)]
     pub(crate) failure: Option<Failure>,
+    /// The deployment that goes back to the release before, once it is asked for.
+    #[serde(default)]
+    pub(crate) rollback: Option<DeploymentId>,
+}
+
+impl Saved {
+    /// As it is stored.
+    pub(crate) fn text(&self, id: DeploymentId) -> Result<String, Failure> {
+        serde_json::to_string(self)
+            .map_err(|e| Failure::new(Kind::Internal, format!("cannot save deployment {id}: {e}")))
+    }
 }
 
 /// A deployment under way.
@@ -121,11 +132,6 @@ impl Run {
     }
 
     pub(crate) fn saved_text(&self) -> Result<String, Failure> {
-        serde_json::to_string(&self.saved).map_err(|e| {
-            Failure::new(
-                Kind::Internal,
-                format!("cannot save deployment {}: {e}", self.deployment.id),
-            )
-        })
+        self.saved.text(self.deployment.id)
     }
 }

@@ -12,7 +12,8 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_store::{Outcome, StepEnd};
 use tokio::time::Instant;
 
-use crate::deploy::STEPS;
+use crate::cancel::cancelled;
+use crate::deploy::{STEPS, Step, go_back};
 use crate::faults::{Fault, Moment};
 use crate::probing::Probe;
 use crate::run::Run;
@@ -42,7 +43,8 @@ pub(crate) async fn run(mut run: Run) -> Ended {
     let id = run.deployment.id;
     let begun = Instant::now();
     tracing::info!(deployment = id, environment = %run.deployment.environment, "deploying");
-    let stop = match run.saved.failure.clone() {
+    let known = run.saved.failure.clone();
+    let stop = match known.or(run.deployment.failure.clone()) {
         Some(failure) => {
             run.journal.say("undoing it again, after an interruption");
             Err(Stop::Failed(failure))
@@ -52,7 +54,10 @@ pub(crate) async fn run(mut run: Run) -> Ended {
     let outcome = match stop {
         Ok(()) => succeeded(&run),
         Err(Stop::Halted) => return Ended::Halted,
-        Err(Stop::Failed(failure)) => failed(&mut run, failure).await,
+        Err(Stop::Failed(failure)) => match failed(&mut run, failure).await {
+            Some(outcome) => outcome,
+            None => return Ended::Halted,
+        },
     };
     run.probe = None;
     let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -80,7 +85,7 @@ async fn walk(run: &mut Run) -> Result<(), Stop> {
         store.begin_step(id, name)?;
         run.step_began = Instant::now();
         fault(run, Moment::Before, name)?;
-        step.run(run).await?;
+        attempt(*step, run).await?;
         fault(run, Moment::After, name)?;
         run.saved.next += 1;
         let saga = run.saved_text()?;
@@ -94,6 +99,19 @@ async fn walk(run: &mut Run) -> Result<(), Stop> {
         store.end_step(id, end)?;
     }
     Ok(())
+}
+
+/// Runs one step. One that may take long is left when the deployment is cancelled: what it began is undone.
+async fn attempt(step: &dyn Step, run: &mut Run) -> Result<(), Failure> {
+    if !step.can_be_left() {
+        return step.run(run).await;
+    }
+    let (context, id) = (run.context.clone(), run.deployment.id);
+    tokio::select! {
+        biased;
+        failure = cancelled(&context, id) => Err(failure),
+        ended = step.run(run) => ended,
+    }
 }
 
 /// Sets out again after an interruption. Before the switch, what the interrupted step left is undone. Instances may be
@@ -163,15 +181,29 @@ fn lost(probe: Option<&ProbeReport>) -> Option<String> {
     ))
 }
 
-/// Undoes what was done, if it still may be, and tells why the deployment failed.
-async fn failed(run: &mut Run, failure: Failure) -> Outcome {
+/// Undoes what was done, if it still may be, and tells why the deployment failed. Nothing where a test halts it.
+async fn failed(run: &mut Run, failure: Failure) -> Option<Outcome> {
     let at = run.saved.next;
     let name = STEPS.get(at).map_or(StepName::Confirm, |step| step.name());
     run.slot = None;
-    let mut failure = masked(run, failure);
-    let is_first = run.saved.failure.replace(failure.clone()).is_none();
-    if is_first {
-        end(run, name, StepState::Failed);
+    let by_somebody = cancellation(run);
+    let was_cancelled = by_somebody.is_some();
+    let mut failure = masked(run, by_somebody.unwrap_or(failure));
+    if name == StepName::Confirm {
+        failure = go_back(run, failure);
+    }
+    run.saved.failure = Some(failure.clone());
+    if let Err(Stop::Halted) = fault(run, Moment::Failed, name) {
+        return None;
+    }
+    if !has_begun(run, name) {
+        run.save().unwrap_or_else(|error| not_recorded(run, &error));
+    } else if !has_ended(run, name) {
+        let state = match was_cancelled {
+            true => StepState::Undone,
+            false => StepState::Failed,
+        };
+        end(run, name, state);
     }
     if name <= StepName::Switch {
         for step in STEPS.iter().take(at + 1).rev() {
@@ -186,12 +218,17 @@ async fn failed(run: &mut Run, failure: Failure) -> Outcome {
     if let Some(lost) = lost(probe.as_ref()) {
         failure.details.push(lost);
     }
-    Outcome {
-        state: DeploymentState::Failed,
-        message: format!("deployment {} failed at {name}: {failure}", run.deployment.id),
+    let id = run.deployment.id;
+    let (state, how) = match was_cancelled {
+        true => (DeploymentState::Cancelled, "was cancelled".to_owned()),
+        false => (DeploymentState::Failed, format!("failed at {name}")),
+    };
+    Some(Outcome {
+        state,
+        message: format!("deployment {id} {how}: {failure}"),
         failure: Some(failure),
         probe,
-    }
+    })
 }
 
 /// Undoes one step, trying again a few times: what is left behind would be found by the loops, but later.
@@ -228,6 +265,13 @@ fn has_begun(run: &Run, name: StepName) -> bool {
         .is_ok_and(|d| d.steps.iter().any(|s| s.name == name))
 }
 
+/// Whether it is recorded that a step failed: a former process got that far.
+fn has_ended(run: &Run, name: StepName) -> bool {
+    let steps = &run.deployment.steps;
+    let ended = [StepState::Failed, StepState::Undone];
+    steps.iter().any(|s| s.name == name && ended.contains(&s.state))
+}
+
 fn end(run: &Run, name: StepName, state: StepState) {
     let Ok(saga) = run.saved_text() else {
         return;
@@ -241,8 +285,18 @@ fn end(run: &Run, name: StepName, state: StepState) {
         release: run.saved.release.as_ref(),
     };
     if let Err(error) = run.context.parts.store.end_step(run.deployment.id, end) {
-        tracing::warn!(deployment = run.deployment.id, %error, "cannot record how a step ended");
+        not_recorded(run, &error);
     }
+}
+
+fn not_recorded(run: &Run, error: &Failure) {
+    tracing::warn!(deployment = run.deployment.id, %error, "cannot record how a step ended");
+}
+
+/// Who cancelled it, if somebody did.
+fn cancellation(run: &Run) -> Option<Failure> {
+    let now = run.context.parts.store.deployment(run.deployment.id).ok()?;
+    now.is_being_cancelled().then_some(now.failure)?
 }
 
 /// The failure without values of variables.

@@ -114,6 +114,7 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::CreateDeployment => json(shared, deployment::create),
         Name::ListDeployments => json(shared, deployment::list),
         Name::GetDeployment => json(shared, deployment::get),
+        Name::CancelDeployment => json(shared, deployment::cancel),
         Name::GetDeploymentLog => lines(shared, deployment::log),
         Name::ListReleases => json(shared, release::list),
         Name::ListInstances => json(shared, environment::instances),

@@ -37,29 +37,24 @@ impl Store {
         trigger: &str,
     ) -> std::result::Result<Deployment, Failure> {
         self.write(&format!("queue a deployment of `{id}`"), |write| {
-            project::check_usable(&write.sql, &id.project)?;
-            if !environment::is_there(&write.sql, id)? {
-                return Err(environment::unknown(id));
-            }
-            write
-                .sql
-                .prepare_cached(
-                    "INSERT INTO deployment (project, environment, act, trigger, state, created_at)
-                     VALUES (?1, ?2, ?3, ?4, 'queued', ?5)",
-                )?
-                .execute(params![
-                    id.project.as_str(),
-                    id.environment.as_str(),
-                    Json(act),
-                    trigger,
-                    Word(write.now)
-                ])?;
-            let number = write.sql.last_insert_rowid().cast_unsigned();
-            if matches!(act, Act::Deploy { .. }) {
-                skip_older(write, id, number)?;
-            }
-            changed(write, number, format!("deployment {number} is queued"))?;
-            load(&write.sql, number)
+            queue(write, id, act, trigger)
+        })
+    }
+
+    /// Queues a deployment that follows from another one, which remembers it: `saga` makes what is saved for that one
+    /// from the new number. All of it or nothing, so that an interruption queues no second one.
+    pub fn submit_after(
+        &self,
+        of: &Deployment,
+        act: &Act,
+        trigger: &str,
+        saga: impl FnOnce(DeploymentId) -> std::result::Result<String, Failure>,
+    ) -> std::result::Result<Deployment, Failure> {
+        let id = &of.environment;
+        self.write(&format!("queue a deployment of `{id}`"), |write| {
+            let queued = queue(write, id, act, trigger)?;
+            step::save(&write.sql, of.id, &saga(queued.id)?, None)?;
+            Ok(queued)
         })
     }
 
@@ -189,6 +184,32 @@ pub(crate) fn unknown(id: DeploymentId) -> Error {
     )
 }
 
+fn queue(write: &mut Write<'_>, id: &EnvironmentId, act: &Act, trigger: &str) -> Result<Deployment> {
+    project::check_usable(&write.sql, &id.project)?;
+    if !environment::is_there(&write.sql, id)? {
+        return Err(environment::unknown(id));
+    }
+    write
+        .sql
+        .prepare_cached(
+            "INSERT INTO deployment (project, environment, act, trigger, state, created_at)
+             VALUES (?1, ?2, ?3, ?4, 'queued', ?5)",
+        )?
+        .execute(params![
+            id.project.as_str(),
+            id.environment.as_str(),
+            Json(act),
+            trigger,
+            Word(write.now)
+        ])?;
+    let number = write.sql.last_insert_rowid().cast_unsigned();
+    if matches!(act, Act::Deploy { .. }) {
+        skip_older(write, id, number)?;
+    }
+    changed(write, number, format!("deployment {number} is queued"))?;
+    load(&write.sql, number)
+}
+
 fn skip_older(write: &mut Write<'_>, of: &EnvironmentId, newer: DeploymentId) -> Result<()> {
     let skipped: Vec<i64> = {
         let mut statement = write.sql.prepare_cached(
@@ -217,7 +238,7 @@ fn skip_older(write: &mut Write<'_>, of: &EnvironmentId, newer: DeploymentId) ->
 }
 
 /// Records the event of a change of state.
-fn changed(write: &mut Write<'_>, id: DeploymentId, message: String) -> Result<()> {
+pub(crate) fn changed(write: &mut Write<'_>, id: DeploymentId, message: String) -> Result<()> {
     let now = load(&write.sql, id)?;
     let what = What::Deployment {
         deployment: id,
@@ -228,7 +249,7 @@ fn changed(write: &mut Write<'_>, id: DeploymentId, message: String) -> Result<(
     write.event(&now.environment, what)
 }
 
-fn load(sql: &Connection, id: DeploymentId) -> Result<Deployment> {
+pub(crate) fn load(sql: &Connection, id: DeploymentId) -> Result<Deployment> {
     let found = sql
         .prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?
         .query_row([id.cast_signed()], deployment)

@@ -2,6 +2,7 @@
 //! connection behind a lock; every call takes well under a millisecond. Every write is one transaction that also
 //! records its events, which are told to one listener when they are safe.
 
+mod cancel;
 mod column;
 mod deployment;
 mod environment;

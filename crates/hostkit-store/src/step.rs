@@ -7,6 +7,7 @@ use hostkit_core::names::ReleaseName;
 use hostkit_core::project::EnvironmentId;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::cancel::check_goes_on;
 use crate::column::Word;
 use crate::deployment::unknown;
 use crate::error::Result;
@@ -28,9 +29,11 @@ pub struct StepEnd<'a> {
 }
 
 impl Store {
-    /// Records that a step began. Done again after an interruption, it begins anew.
+    /// Records that a step began. Done again after an interruption, it begins anew. Of a deployment that was cancelled
+    /// no further step begins: the failure says by whom.
     pub fn begin_step(&self, id: DeploymentId, name: StepName) -> std::result::Result<(), Failure> {
         self.write(&format!("begin step {name} of deployment {id}"), |write| {
+            check_goes_on(write, id)?;
             write
                 .sql
                 .prepare_cached(
@@ -89,7 +92,7 @@ fn position(name: StepName) -> i64 {
         .map_or(0, |p| p as i64)
 }
 
-fn save(sql: &Connection, id: DeploymentId, saga: &str, release: Option<&ReleaseName>) -> Result<()> {
+pub(crate) fn save(sql: &Connection, id: DeploymentId, saga: &str, release: Option<&ReleaseName>) -> Result<()> {
     sql.prepare_cached("UPDATE deployment SET saga = ?2, release = coalesce(?3, release) WHERE id = ?1")?
         .execute(params![id.cast_signed(), saga, release.map(ReleaseName::as_str)])?;
     Ok(())

@@ -157,6 +157,12 @@ endpoints! {
     /// A deployment with its steps.
     GetDeployment: GET "/api/projects/{project}/deployments/{deployment}", may ReadProject, on OneDeployment,
         query NoQuery, takes Nothing, gives Json<Deployment>;
+    /// Cancels a deployment: one that waits is taken out of the queue, one that runs is undone.
+    /// From the moment it switches on it cannot be cancelled (409): a rollback takes it back. The answer comes at once;
+    /// follow the deployment's log to see it undone. Doing it twice is harmless.
+    CancelDeployment: POST "/api/projects/{project}/deployments/{deployment}/cancel", may DeployProject,
+        on OneDeployment,
+        query NoQuery, takes Nothing, gives Accepted<Deployment>;
     /// The log of a deployment, its lines and changes of state in order.
     /// With `follow` it goes on until the deployment is over; the last line is the deployment as it ended.
     GetDeploymentLog: GET "/api/projects/{project}/deployments/{deployment}/log", may ReadProject, on OneDeployment,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueHint};
+use hostkit_core::deployment::DeploymentId;
 use hostkit_core::names::{ProcessName, ProjectName, ReleaseName};
 
 use super::Target;
@@ -44,6 +45,18 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_name = "RELEASE")]
     pub(crate) to: Option<ReleaseName>,
     /// Return as soon as the deployment is queued
+    #[arg(long, short)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// The deployment's number [default: the only one of the environment that waits or runs]
+    #[arg(value_name = "DEPLOYMENT")]
+    pub(crate) deployment: Option<DeploymentId>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Return at once, not when it is undone
     #[arg(long, short)]
     pub(crate) detach: bool,
 }

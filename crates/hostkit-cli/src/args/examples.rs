@@ -39,6 +39,8 @@ examples! {
         "Files matched by .gitignore and .hostkitignore stay here, and always .git, node_modules, .venv, venv, __pycache__, .next and .hostkit. Only contents that the server does not have yet are sent.";
     ROLLBACK: ("hostkit rollback", "to the release before the live one"),
         ("hostkit rollback --to 20250215-120000", "to a release that `hostkit releases` lists");
+    CANCEL: ("hostkit cancel", "the deployment that waits or runs"),
+        ("hostkit cancel 42", "one of several");
     RELEASES: ("hostkit releases", "the newest first; the live one is marked");
     DEPLOYMENTS: ("hostkit deployments", "the newest first"),
         ("hostkit deployments show 42", "steps and outcome of one"),

@@ -8,7 +8,7 @@ use super::Cli;
 pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Put live",
-        &["init", "deploy", "rollback", "releases", "deployments"],
+        &["init", "deploy", "rollback", "cancel", "releases", "deployments"],
     ),
     ("Look", &["ps", "logs", "events", "open", "status", "doctor"]),
     (

@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use hostkit_core::names::{EnvironmentName, ProjectName};
 
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, UpArgs};
-pub(crate) use deploy::{ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs};
+pub(crate) use deploy::{CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs};
 pub(crate) use groups::{GROUPS, command};
 pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs, PsArgs, ReleasesArgs};
 pub(crate) use manage::{ProjectArgs, ProjectCommand, TokenArgs, TokenCommand};
@@ -144,6 +144,9 @@ pub(crate) enum Command {
     /// Bring an earlier release live again, with its variables and without a build
     #[command(after_help = examples::ROLLBACK)]
     Rollback(RollbackArgs),
+    /// Cancel a deployment that has not switched yet; what is live stays so
+    #[command(after_help = examples::CANCEL)]
+    Cancel(CancelArgs),
     /// List the releases that can be rolled back to
     #[command(after_help = examples::RELEASES)]
     Releases(ReleasesArgs),

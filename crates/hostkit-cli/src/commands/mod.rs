@@ -1,5 +1,6 @@
 //! What each command does: one file per noun or verb.
 
+mod cancel;
 mod change;
 pub(crate) mod daemon;
 mod deploy;
@@ -30,6 +31,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Project(args) => project::run(session, args.command).await,
         Command::Deploy(args) => deploy::run(session, &args).await,
         Command::Rollback(args) => change::rollback(session, &args).await,
+        Command::Cancel(args) => cancel::run(session, &args).await,
         Command::Releases(args) => release::list(session, &args).await,
         Command::Deployments(args) => deployment::run(session, &args).await,
         Command::Ps(args) => instance::list(session, &args).await,

@@ -225,6 +225,10 @@ impl Step for Build {
         StepName::Build
     }
 
+    fn can_be_left(&self) -> bool {
+        true
+    }
+
     async fn run(&self, run: &mut Run) -> Result<(), Failure> {
         let Some(manifest) = run.saved.manifest.clone() else {
             return Err(Failure::new(

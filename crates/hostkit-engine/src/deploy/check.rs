@@ -252,6 +252,10 @@ impl Step for Check {
         StepName::Check
     }
 
+    fn can_be_left(&self) -> bool {
+        true
+    }
+
     async fn run(&self, run: &mut Run) -> Result<(), Failure> {
         let wanted = run.new_instances()?;
         let Some(live) = run.wanted()?.live.clone().filter(|_| !wanted.is_empty()) else {

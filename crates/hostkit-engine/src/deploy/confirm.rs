@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use hostkit_core::deployment::{Act, StepName};
+use hostkit_core::deployment::{Act, DeploymentId, StepName};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::ReleaseName;
 use hostkit_core::workload::{Instance, InstanceId, InstanceState, Scope};
-use hostkit_store::Standing;
+use hostkit_store::{Live, Standing};
 use tokio::time::Instant;
 
 use super::Step;
@@ -68,31 +68,43 @@ async fn observed(run: &Run, standing: &Standing) -> Result<(), Failure> {
     seen(run, standing, PATIENCE).await
 }
 
-/// Goes back to the release before, by a deployment of its own: what answers now does not answer well.
-fn go_back(run: &Run) -> Option<String> {
-    if !matches!(run.deployment.act, Act::Deploy { .. } | Act::Apply) {
-        return None;
+/// Goes back to the release before, by a deployment of its own: what answers now does not answer well. That it was
+/// asked for is saved in one act with it, so that an interruption asks for no second one. The result is the failure
+/// with a word on that.
+pub(crate) fn go_back(run: &mut Run, mut failure: Failure) -> Failure {
+    if run.saved.rollback.is_some() || !matches!(run.deployment.act, Act::Deploy { .. } | Act::Apply) {
+        return failure;
     }
-    let before = run
-        .saved
-        .before
-        .live
-        .clone()
-        .filter(|_| !run.saved.before.stopped)?;
-    let act = Act::Rollback {
-        to: before.release.clone(),
+    let before = &run.saved.before;
+    let Some(Live { release, .. }) = before.live.clone().filter(|_| !before.stopped) else {
+        return failure;
     };
-    let trigger = format!("automatic rollback of deployment {}", run.deployment.id);
+    let id = run.deployment.id;
+    let saved_with = |number: DeploymentId| {
+        let mut saved = run.saved.clone();
+        let mut told = failure.clone();
+        let word = format!("deployment {number} goes back to release {release}");
+        told.details.push(word);
+        saved.rollback = Some(number);
+        saved.failure = Some(told.clone());
+        (saved, told)
+    };
+    let to = Act::Rollback { to: release.clone() };
+    let trigger = format!("automatic rollback of deployment {id}");
     let store = &run.context.parts.store;
-    match store.submit(&run.deployment.environment, &act, &trigger) {
-        Ok(deployment) => Some(format!(
-            "deployment {} goes back to release {}",
-            deployment.id, before.release
-        )),
-        Err(failure) => Some(format!(
-            "going back to release {} failed: {failure}",
-            before.release
-        )),
+    match store.submit_after(&run.deployment, &to, &trigger, |number| {
+        saved_with(number).0.text(id)
+    }) {
+        Ok(queued) => {
+            let (saved, told) = saved_with(queued.id);
+            run.saved = saved;
+            told
+        }
+        Err(why) => {
+            let word = format!("going back to release {release} failed: {why}");
+            failure.details.push(word);
+            failure
+        }
     }
 }
 
@@ -104,11 +116,7 @@ impl Step for Confirm {
 
     async fn run(&self, run: &mut Run) -> Result<(), Failure> {
         let standing = run.wanted()?.clone();
-        let outcome = observed(run, &standing).await;
-        outcome.map_err(|mut failure| {
-            failure.details.extend(go_back(run));
-            failure
-        })
+        observed(run, &standing).await
     }
 
     async fn undo(&self, _run: &mut Run) -> Result<(), Failure> {

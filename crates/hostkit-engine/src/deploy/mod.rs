@@ -5,6 +5,7 @@ mod check;
 mod confirm;
 mod fetch;
 mod freeze;
+mod hosts;
 mod keep;
 mod prepare;
 mod processes;
@@ -17,6 +18,7 @@ use hostkit_core::kind::Failure;
 
 use crate::run::Run;
 
+pub(crate) use confirm::go_back;
 pub(crate) use prepare::aim;
 
 /// One step. Both acts are idempotent: after an interruption they are done again.
@@ -28,6 +30,10 @@ pub(crate) trait Step: Sync {
     async fn run(&self, run: &mut Run) -> Result<(), Failure>;
     /// Takes back what `run` did or began. Never called after the switch is done.
     async fn undo(&self, run: &mut Run) -> Result<(), Failure>;
+    /// Whether it may be left in its middle when the deployment is cancelled: for what may take long.
+    fn can_be_left(&self) -> bool {
+        false
+    }
 }
 
 /// The steps in order.

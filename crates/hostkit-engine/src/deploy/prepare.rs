@@ -5,12 +5,10 @@ use hostkit_core::deployment::{Act, StepName};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::Reach;
 use hostkit_core::names::{ProcessName, ReleaseName};
-use hostkit_core::plan::hosts::{self, Holder};
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::release::Release;
 use hostkit_store::{Live, Standing};
 
-use super::Step;
+use super::{Step, hosts};
 use crate::context::Context;
 use crate::run::Run;
 
@@ -129,42 +127,6 @@ fn check_scale(
     Ok(())
 }
 
-/// Refuses a release that claims a host name somebody else has: traffic of others is nobody's to take, and a name that
-/// would not lead here must not look as if it did.
-fn check_hosts(run: &Run, release: &Release) -> Result<(), Failure> {
-    let (context, id) = (&run.context, &run.deployment.environment);
-    let claimed = &release.manifest.hosts;
-    if claimed.is_empty() || !id.environment.is_production() {
-        return Ok(());
-    }
-    let environments = context.parts.store.environments()?;
-    let mut others = Vec::with_capacity(environments.len());
-    for other in &environments {
-        let live = match &other.live {
-            Some(live) if other.id.environment.is_production() => {
-                Some(context.release(&other.id, &live.release)?)
-            }
-            _ => None,
-        };
-        others.push((&other.id, live));
-    }
-    let others = others.iter().map(|(id, live)| {
-        let hosts = live.as_ref().map_or(&[][..], |release| &release.manifest.hosts);
-        (*id, hosts)
-    });
-    let taken = hosts::taken(id, claimed, &context.parts.settings.base_host, others);
-    let Some((host, holder)) = taken.first() else {
-        return Ok(());
-    };
-    let whose = match holder {
-        Holder::Hostkit => "HostKit's own",
-        Holder::AnotherProject => "taken by another project",
-        Holder::SameProject => "that of another environment of this project",
-    };
-    let message = format!("cannot deploy to `{id}`: the host `{host}` is {whose}");
-    Err(Failure::new(Kind::Conflict, message).hint("take it out of `hosts` in hostkit.toml"))
-}
-
 #[async_trait::async_trait]
 impl Step for Prepare {
     fn name(&self) -> StepName {
@@ -201,7 +163,7 @@ impl Step for Prepare {
         let release = context.release(&id, &live.release)?;
         let before = run.saved.before.live.as_ref();
         if before.is_none_or(|before| before.release != live.release) {
-            check_hosts(run, &release)?;
+            hosts::check(run, &release)?;
         }
         // A number asked for by `scale` goes with its process.
         wanted

@@ -10,7 +10,7 @@ use hostkit_core::variables::dotenv;
 use hostkit_store::{Live, Standing};
 use tokio::time::Instant;
 
-use super::Step;
+use super::{Step, hosts};
 use super::check::{ended, explained, fallen, observe};
 use crate::context::on_disk;
 use crate::probing;
@@ -26,8 +26,7 @@ const BACK: Duration = Duration::from_secs(1);
 
 /// Makes an environment stand as given, for everybody who looks: state, front door, link, `.env`.
 async fn put(run: &Run, standing: &Standing, patience: Duration) -> Result<(), Failure> {
-    let (context, id) = (&run.context, &run.deployment.environment);
-    context.parts.store.switch(id, standing)?;
+    hosts::switch(run, standing)?;
     // The files follow also where the front door does not answer: a release that is taken back leaves no link to itself.
     let routed = route(run, patience).await;
     write_files(run, standing)?;

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
 use hostkit_core::traits::Health;
 use hostkit_core::workload::{Instance, InstanceId, InstanceState, Scope};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::context::{Context, locked};
@@ -18,13 +19,18 @@ use crate::probing;
 /// Between two looks at what is due: no finer than the first, no rarer than the second.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
+/// What is known of one instance.
 struct Record {
     due: Instant,
-    failures: u32,
+    failures: Arc<AtomicU32>,
+    /// The check under way, and what follows from it.
+    task: Option<AbortHandle>,
 }
 
 pub(crate) async fn run(context: Arc<Context>) {
     let mut records: HashMap<InstanceId, Record> = HashMap::new();
+    // They end with this loop.
+    let mut tasks = JoinSet::new();
     loop {
         let now = Instant::now();
         let next = records
@@ -32,52 +38,55 @@ pub(crate) async fn run(context: Arc<Context>) {
             .map(|record| record.due.saturating_duration_since(now))
             .min();
         tokio::time::sleep(next.unwrap_or(PAUSES.1).clamp(PAUSES.0, PAUSES.1)).await;
-        if let Err(error) = round(&context, &mut records).await {
-            tracing::debug!(%error, "cannot check instances");
-        }
+        while tasks.try_join_next().is_some() {}
+        round(&context, &mut records, &mut tasks);
     }
 }
 
-async fn round(context: &Context, records: &mut HashMap<InstanceId, Record>) -> Result<(), Failure> {
+/// Begins the checks that are due. Each instance is checked, and started again, on its own: one that hangs, or takes
+/// its time to stop, keeps no other waiting.
+fn round(context: &Arc<Context>, records: &mut HashMap<InstanceId, Record>, tasks: &mut JoinSet<()>) {
     // One that is gone since then is found by its start time when it is to be started again.
-    let checked: Vec<Instance> = locked(&context.seen)
-        .iter()
-        .filter(|i| i.state == InstanceState::Running && context.ready.contains(i))
-        .cloned()
-        .collect();
-    records.retain(|id, _| checked.iter().any(|i| i.id == *id));
-    let mut due = Vec::new();
-    for instance in checked {
+    let seen: Vec<Instance> = locked(&context.seen).clone();
+    let is_checked = |i: &Instance| i.state == InstanceState::Running && context.ready.contains(i);
+    records.retain(|id, record| record.is_busy() || seen.iter().any(|i| i.id == *id && is_checked(i)));
+    for instance in seen.into_iter().filter(is_checked) {
         let Some(interval) = interval(context, &instance) else {
             continue;
         };
         let now = Instant::now();
         let record = records.entry(instance.id.clone()).or_insert(Record {
             due: now + interval,
-            failures: 0,
+            failures: Arc::default(),
+            task: None,
         });
-        if record.due <= now {
-            record.due = now + interval;
-            due.push(instance);
-        }
-    }
-    let outcomes = join_all(due.iter().map(|instance| check(context, instance))).await;
-    for (instance, outcome) in due.iter().zip(outcomes) {
-        let Some(record) = records.get_mut(&instance.id) else {
+        if record.due > now || record.is_busy() {
             continue;
-        };
-        match outcome {
-            None => record.failures = 0,
-            Some((reason, most)) => {
-                record.failures += 1;
-                if record.failures >= most {
-                    record.failures = 0;
-                    restart(context, instance, reason).await?;
-                }
-            }
         }
+        record.due = now + interval;
+        record.task = Some(tasks.spawn(look(context.clone(), instance, record.failures.clone())));
     }
-    Ok(())
+}
+
+impl Record {
+    fn is_busy(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| !task.is_finished())
+    }
+}
+
+/// One check, with what follows from it.
+async fn look(context: Arc<Context>, instance: Instance, failures: Arc<AtomicU32>) {
+    let Some((reason, most)) = check(&context, &instance).await else {
+        failures.store(0, Ordering::Relaxed);
+        return;
+    };
+    if failures.fetch_add(1, Ordering::Relaxed) + 1 < most {
+        return;
+    }
+    failures.store(0, Ordering::Relaxed);
+    if let Err(error) = restart(&context, &instance, reason).await {
+        tracing::warn!(instance = %instance.id, %error, "cannot restart an instance that hangs");
+    }
 }
 
 fn interval(context: &Context, instance: &Instance) -> Option<Duration> {

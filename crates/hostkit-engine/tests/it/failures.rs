@@ -2,7 +2,6 @@
 
 use hostkit_core::deployment::{Act, DeploymentState, StepName, StepState};
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::project::EnvironmentId;
 use hostkit_core::size::ByteSize;
 use hostkit_engine::faults::{Fault, Moment};
 use hostkit_testkit::fakes::{Behaviour, Faults};
@@ -346,46 +345,6 @@ async fn a_scale_that_fails_leaves_the_old_number() {
     };
     assert_eq!(done(&engine, act).await.state, DeploymentState::Failed);
     world.assert_serves(&live, &["web.1.1"]).await;
-}
-
-#[tokio::test]
-async fn hosts_of_others_are_not_taken() {
-    let world = World::new();
-    let engine = world.with_shop().await;
-    let own = ("hostkit.toml", "hosts = [\"shop.example.com\"]");
-    succeeds(&engine, world.deploy(&[own])).await;
-    // Sorted before `shop`: who comes first by name does not matter.
-    let thief = EnvironmentId::new("another".parse().unwrap(), shop().environment);
-    engine.create_project(&thief.project).await.unwrap();
-    for (host, why) in [
-        ("shop.example.com", "taken by another project"),
-        ("shop.localhost", "taken by another project"),
-        ("hostkit.localhost", "HostKit's own"),
-        ("localhost", "HostKit's own"),
-    ] {
-        let manifest = format!("hosts = [\"{host}\"]");
-        let source = world.sources.add(&thief.project, &[("hostkit.toml", &manifest)]);
-        let act = Act::Deploy { source };
-        let deployment = engine.submit(&thief, act, "test").await.unwrap();
-        let ended = engine.wait(deployment.id).await.unwrap();
-        let failure = ended.failure.unwrap();
-        assert_eq!(failure.kind, Kind::Conflict);
-        assert!(failure.message.contains(why), "{failure}");
-        let table = world.traffic.table();
-        let routes = table
-            .routes
-            .iter()
-            .filter(|r| r.environment.as_ref() == Some(&thief));
-        for route in routes {
-            assert_eq!(route.hosts.len(), 1, "{:?}", route.hosts);
-        }
-    }
-    // Its holder keeps it through further releases.
-    succeeds(&engine, world.deploy(&[own, ("a", "2")])).await;
-    let table = world.traffic.table();
-    let name = "shop.example.com".parse().unwrap();
-    let holder = table.routes.iter().find(|r| r.hosts.contains(&name)).unwrap();
-    assert_eq!(holder.environment, Some(shop()));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The control process goes away between every two steps, and comes back.
 
-use hostkit_core::deployment::{Act, DeploymentState, StepName};
+use hostkit_core::deployment::{Act, DeploymentState, StepName, StepState};
 use hostkit_engine::faults::{Fault, Moment};
 
 use crate::bench::{World, process, shop, succeeds, until};
@@ -165,6 +165,48 @@ async fn what_failed_is_undone_to_its_end_by_the_next_start() {
         })
         .await;
         world.assert_serves(&live, &["web.1.1"]).await;
+        engine.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_automatic_rollback_is_asked_for_once_whatever_happens_meanwhile() {
+    for moment in [Moment::Before, Moment::Failed] {
+        let world = World::new();
+        let engine = world.with_shop().await;
+        let live = succeeds(&engine, world.deploy(&[("a", "1")]))
+            .await
+            .release
+            .unwrap();
+        let faults = &world.settings.faults;
+        if moment == Moment::Failed {
+            faults.add(Fault::Fail, Moment::Before, StepName::Confirm);
+        }
+        faults.add(Fault::Halt, moment, StepName::Confirm);
+        let act = world.deploy(&[("a", "2")]);
+        let id = engine.submit(&shop(), act, "test").await.unwrap().id;
+        until("the interruption", || faults.is_empty()).await;
+        engine.stop().await;
+        // After the first kind of interruption it fails at the next start, twice interrupted.
+        if moment == Moment::Before {
+            faults.add(Fault::Fail, Moment::Before, StepName::Confirm);
+            faults.add(Fault::Halt, Moment::Failed, StepName::Confirm);
+            let engine = world.engine().await;
+            until("the second interruption", || faults.is_empty()).await;
+            engine.stop().await;
+        }
+        let engine = world.engine().await;
+        let ended = engine.wait(id).await.unwrap();
+        assert_eq!(ended.state, DeploymentState::Failed);
+        let details = ended.failure.unwrap().details;
+        let word = format!("deployment {} goes back to release {live}", id + 1);
+        assert_eq!(details.iter().filter(|d| **d == word).count(), 1, "{details:?}");
+        assert_eq!(ended.steps.last().unwrap().state, StepState::Failed);
+        let back = engine.wait(id + 1).await.unwrap();
+        assert_eq!(back.state, DeploymentState::Succeeded, "{:?}", back.failure);
+        let all = world.store.deployments(&shop(), 10).unwrap();
+        assert_eq!(all.len(), 3, "{moment:?}: {all:#?}");
+        world.assert_serves(&live, &["web.3.1"]).await;
         engine.stop().await;
     }
 }

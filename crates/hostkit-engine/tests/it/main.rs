@@ -5,7 +5,9 @@
 
 mod acts;
 mod bench;
+mod cancelling;
 mod failures;
+mod hosts;
 mod interruptions;
 mod lanes;
 mod provisioning;

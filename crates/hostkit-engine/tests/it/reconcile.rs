@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use hostkit_core::deployment::Act;
 use hostkit_core::event::What;
+use hostkit_core::project::EnvironmentId;
 use hostkit_core::traits::Health;
 use hostkit_engine::Level;
 use hostkit_store::EventQuery;
@@ -193,4 +195,39 @@ async fn an_instance_that_hangs_is_started_again_and_told() {
     let events = world.store.events(&EventQuery::default()).unwrap();
     let told = |what: &What| matches!(what, What::InstanceUnhealthy { reason, .. } if reason == "no answer within 5s");
     assert!(events.iter().any(|e| told(&e.what)));
+}
+
+#[tokio::test]
+async fn one_that_is_slow_to_restart_keeps_no_other_from_being_checked() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    let other = EnvironmentId::new("other".parse().unwrap(), shop().environment);
+    engine.create_project(&other.project).await.unwrap();
+    let manifest = "[process.web]\ncommand = \"x\"\n[process.web.health]\ninterval = \"1s\"\nfailures = 1\n";
+    succeeds(&engine, world.deploy(&[("hostkit.toml", manifest)])).await;
+    let source = world.sources.add(&other.project, &[("hostkit.toml", manifest)]);
+    let act = Act::Deploy { source };
+    let there = engine.submit(&other, act, "test").await.unwrap();
+    engine.wait(there.id).await.unwrap();
+    let all = world.runtime.instances();
+    assert_eq!(all.len(), 2);
+    let hangs = || Health::Unhealthy("no answer within 5s".into());
+    // The first one hangs, and takes its time to be stopped.
+    world.runtime.faults.block("restart");
+    world.probe.answer(all[0].address.unwrap(), hangs());
+    until("the first restart", || world.journal.count("restart") == 1).await;
+    world.probe.answer(all[1].address.unwrap(), hangs());
+    until("the second restart", || world.journal.count("restart") == 2).await;
+    // Meanwhile nobody asks a second time for what is under way.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(world.journal.count("restart"), 2);
+    for instance in &all {
+        world.probe.answer(instance.address.unwrap(), Health::Healthy);
+    }
+    world.runtime.faults.release("restart");
+    let restarted = || {
+        let now = world.runtime.instances();
+        now.len() == 2 && now.iter().zip(&all).all(|(now, old)| now.started_at > old.started_at)
+    };
+    until("both to be new", restarted).await;
 }

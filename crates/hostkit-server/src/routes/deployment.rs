@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
 use hostkit_api::deployment::{DeploymentUpdate, NewDeployment};
-use hostkit_api::endpoints::{CreateDeployment, GetDeployment, GetDeploymentLog, ListDeployments};
+use hostkit_api::endpoints::{CancelDeployment, CreateDeployment, GetDeployment, GetDeploymentLog, ListDeployments};
 use hostkit_api::target::OneDeployment;
 use hostkit_core::deployment::{Act, Deployment};
 use hostkit_core::kind::{Failure, Kind};
@@ -51,6 +51,11 @@ pub(crate) async fn list(call: Admitted<ListDeployments>, (): ()) -> Result<Vec<
 
 pub(crate) async fn get(call: Admitted<GetDeployment>, (): ()) -> Result<Deployment, Failure> {
     of_project(call.shared(), call.target())
+}
+
+pub(crate) async fn cancel(call: Admitted<CancelDeployment>, (): ()) -> Result<Deployment, Failure> {
+    of_project(call.shared(), call.target())?;
+    call.shared().engine.cancel(call.target().id, call.by())
 }
 
 /// A deployment is only found below its own project, whatever its number.

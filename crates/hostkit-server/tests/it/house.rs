@@ -36,6 +36,7 @@ pub(crate) struct House {
     pub(crate) engine: Arc<Engine>,
     pub(crate) sources: FakeSources,
     pub(crate) traffic: FakeTraffic,
+    pub(crate) builder: FakeBuilder,
     pub(crate) runtime: WithExec,
     pub(crate) admin: String,
     pub(crate) loopback: SocketAddr,
@@ -106,13 +107,14 @@ impl House {
         );
         // The fake knows no grace for sources that no deployment names yet.
         sources.faults.fail_always("prune", Faults::broken("prune"));
+        let builder = FakeBuilder::default();
         let runtime = WithExec::new(fake.clone());
         let parts = Parts {
             layout: layout.clone(),
             store: store.clone(),
             premises: None,
             runtime: Arc::new(runtime.clone()),
-            builders: vec![Arc::new(FakeBuilder::default())],
+            builders: vec![Arc::new(builder.clone())],
             procfile: |_| Ok(Default::default()),
             sources: Arc::new(sources.clone()),
             traffic: Arc::new(traffic.clone()),
@@ -149,6 +151,7 @@ impl House {
             engine,
             sources,
             traffic,
+            builder,
             runtime,
             admin,
             loopback,

@@ -118,6 +118,7 @@ fn state(state: DeploymentState) -> (&'static str, Style) {
         DeploymentState::Succeeded => ("succeeded", Style::Good),
         DeploymentState::Failed => ("failed", Style::Bad),
         DeploymentState::Skipped => ("skipped", Style::Dim),
+        DeploymentState::Cancelled => ("cancelled", Style::Dim),
     }
 }
 

@@ -58,7 +58,8 @@ impl Outcome {
             project: deployment.environment.project.clone(),
             environment: deployment.environment.environment.clone(),
             still_live: environment.release.filter(|_| {
-                deployment.state == DeploymentState::Failed && environment.state == EnvironmentState::Live
+                matches!(deployment.state, DeploymentState::Failed | DeploymentState::Cancelled)
+                    && environment.state == EnvironmentState::Live
             }),
             url: environment.url,
             state: deployment.state,
@@ -90,7 +91,18 @@ impl Outcome {
     }
 
     pub(crate) fn has_failed(&self) -> bool {
-        matches!(self.state, DeploymentState::Failed | DeploymentState::Skipped)
+        self.state.is_final() && !self.has_succeeded()
+    }
+
+    pub(crate) fn was_cancelled(&self) -> bool {
+        self.state == DeploymentState::Cancelled
+    }
+
+    /// Says which release is live all the same.
+    pub(crate) fn say_still_live(&self, printer: &Printer) {
+        if let Some(release) = &self.still_live {
+            printer.say(&format!("Release {release} is live as before."));
+        }
     }
 }
 
@@ -118,11 +130,9 @@ pub(crate) fn told(session: &Session<'_>, outcome: &Outcome) -> Result<(), Stop>
             printer.next(&format!("`{}` follows it", log_command(deployment)));
             Ok(())
         }
-        DeploymentState::Failed | DeploymentState::Skipped => {
+        DeploymentState::Failed | DeploymentState::Skipped | DeploymentState::Cancelled => {
             printer.error(&session.tells(failure(deployment)));
-            if let Some(release) = &outcome.still_live {
-                printer.say(&format!("Release {release} is live as before."));
-            }
+            outcome.say_still_live(printer);
             Err(Stop::Code(1))
         }
     }
@@ -176,6 +186,9 @@ fn failure(deployment: &Deployment) -> Failure {
             "`hostkit deployments{} log {newer} -f` follows it",
             spelled(&deployment.environment)
         ));
+    }
+    if let (DeploymentState::Cancelled, Some(failure)) = (deployment.state, &deployment.failure) {
+        return failure.clone();
     }
     let step = deployment
         .steps

@@ -50,7 +50,7 @@ pub(crate) async fn follow(
     }
     view.say(&format!("Deployment {id} goes on without this command."));
     printer.next(&format!(
-        "`{command}` follows it; `hostkit rollback{target}` takes it back once it is live"
+        "`{command}` follows it; `hostkit cancel{target} {id}` ends it before it is live, `hostkit rollback{target}` takes it back afterwards"
     ));
     Err(Stop::Code(INTERRUPTED))
 }
