@@ -30,7 +30,11 @@ pub(crate) async fn cancelled(context: &Context, id: DeploymentId) -> Failure {
     let mut word = context.cancelled.subscribe();
     loop {
         let now = context.parts.store.deployment(id);
-        if let Some(failure) = now.ok().filter(Deployment::is_being_cancelled).and_then(|d| d.failure) {
+        if let Some(failure) = now
+            .ok()
+            .filter(Deployment::is_being_cancelled)
+            .and_then(|d| d.failure)
+        {
             return failure;
         }
         if word.changed().await.is_err() {

@@ -5,17 +5,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hostkit_core::deployment::DeploymentId;
 use hostkit_core::event::Event;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::ReleaseName;
+use hostkit_core::names::{ProjectName, ReleaseName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::release::Release;
 use hostkit_core::traits::Files;
 use hostkit_core::workload::Instance;
-use tokio::sync::{Notify, Semaphore, broadcast, watch};
+use tokio::sync::{Notify, RwLock, Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 
 use crate::feed::Feeds;
+use crate::health::Checks;
 use crate::parts::Parts;
 use crate::ready::Ready;
 use crate::routing::Router;
@@ -35,6 +37,8 @@ pub(crate) struct Context {
     pub(crate) repairs: tokio::sync::Mutex<JoinSet<Result<(), Failure>>>,
     /// Wakes the loops.
     pub(crate) wake: Notify,
+    /// How HostKit itself is.
+    pub(crate) checks: Checks,
     /// Says that some deployment was cancelled; which one is in the state.
     pub(crate) cancelled: watch::Sender<()>,
     /// Held while it is looked who has which host name and an environment is switched.
@@ -43,6 +47,10 @@ pub(crate) struct Context {
     pub(crate) slots: Arc<Semaphore>,
     /// Held by whoever makes or takes away what a project needs on the machine.
     pub(crate) premises: tokio::sync::Mutex<()>,
+    /// The newest build after which the cache of a project was looked at.
+    pub(crate) pruned: Mutex<HashMap<ProjectName, DeploymentId>>,
+    /// One per cache that was used: shared by builds, held alone by who takes something out.
+    caches: Mutex<HashMap<ProjectName, Arc<RwLock<()>>>>,
     releases: Mutex<Releases>,
     locks: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -60,10 +68,13 @@ impl Context {
             seen: Mutex::default(),
             repairs: tokio::sync::Mutex::default(),
             wake: Notify::new(),
+            checks: Checks::default(),
             cancelled: watch::Sender::new(()),
             hosts: Mutex::default(),
             slots,
             premises: tokio::sync::Mutex::default(),
+            pruned: Mutex::default(),
+            caches: Mutex::default(),
             releases: Mutex::default(),
             locks: Mutex::default(),
         }
@@ -85,8 +96,21 @@ impl Context {
         locked(&self.releases).remove(&(id.clone(), name.clone()));
     }
 
+    /// How many builds run just now.
+    pub(crate) fn builds(&self) -> usize {
+        let all = self.parts.settings.build_slots.max(1);
+        all.saturating_sub(self.slots.available_permits())
+    }
+
+    /// The lock of what the builds of a project keep.
+    pub(crate) fn cache_of(&self, project: &ProjectName) -> Arc<RwLock<()>> {
+        locked(&self.caches).entry(project.clone()).or_default().clone()
+    }
+
     /// Forgets everything of a project.
-    pub(crate) fn forget_project(&self, project: &hostkit_core::names::ProjectName) {
+    pub(crate) fn forget_project(&self, project: &ProjectName) {
+        locked(&self.pruned).remove(project);
+        locked(&self.caches).remove(project);
         self.ready.forget_project(project);
         locked(&self.releases).retain(|(id, _), _| id.project != *project);
         locked(&self.locks).retain(|id, _| id.project != *project);

@@ -1,14 +1,13 @@
 //! How HostKit itself is: fast checks for machines, findings for people.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hostkit_core::kind::Failure;
 use hostkit_core::size::ByteSize;
 use hostkit_core::workload::{Instance, InstanceState, Scope};
-use tokio::time::Instant;
 
 use crate::context::Context;
+use crate::looks::Looks;
 use crate::wanted;
 
 /// The outcome of one check.
@@ -18,7 +17,7 @@ pub struct HealthCheck {
     pub name: &'static str,
     /// Why it is not well; nothing where it is.
     pub problem: Option<String>,
-    /// How long the look took.
+    /// How long the look took, or takes by now.
     pub latency_ms: u64,
 }
 
@@ -60,20 +59,24 @@ pub enum Level {
     Problem,
 }
 
-/// The longest one check may take; what takes longer is not well.
-const PATIENCE: Duration = Duration::from_millis(80);
+/// What is known of each thing that is checked.
+#[derive(Default)]
+pub(crate) struct Checks {
+    database: Arc<Looks>,
+    front_door: Arc<Looks>,
+    disk: Arc<Looks>,
+}
 
-async fn check(name: &'static str, look: impl Future<Output = Result<(), String>>) -> HealthCheck {
-    let begun = Instant::now();
-    let outcome = tokio::time::timeout(PATIENCE, look).await;
-    let problem = match outcome {
-        Ok(outcome) => outcome.err(),
-        Err(_) => Some(format!("no answer within {} ms", PATIENCE.as_millis())),
-    };
+async fn check(
+    name: &'static str,
+    looks: &Arc<Looks>,
+    look: impl Future<Output = Result<(), String>> + Send + 'static,
+) -> HealthCheck {
+    let found = looks.ask(look).await;
     HealthCheck {
         name,
-        problem,
-        latency_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        problem: found.problem,
+        latency_ms: u64::try_from(found.took.as_millis()).unwrap_or(u64::MAX),
     }
 }
 
@@ -97,22 +100,18 @@ fn disk(context: &Context) -> Result<(), String> {
 }
 
 pub(crate) async fn report(context: &Arc<Context>) -> HealthReport {
-    let (for_database, for_disk) = (context.clone(), context.clone());
+    let (for_database, for_front_door, for_disk) = (context.clone(), context.clone(), context.clone());
     let database = aside(move || for_database.parts.store.ping().map_err(|e| e.message));
-    let front_door = async {
-        context
-            .parts
-            .traffic
-            .status()
-            .await
-            .map(|_| ())
-            .map_err(|e| e.message)
+    let front_door = async move {
+        let status = for_front_door.parts.traffic.status().await;
+        status.map(|_| ()).map_err(|e| e.message)
     };
     let disk = aside(move || disk(&for_disk));
+    let known = &context.checks;
     let (database, front_door, disk) = tokio::join!(
-        check("database", database),
-        check("front_door", front_door),
-        check("disk", disk)
+        check("database", &known.database, database),
+        check("front_door", &known.front_door, front_door),
+        check("disk", &known.disk, disk)
     );
     HealthReport {
         checks: vec![database, front_door, disk],

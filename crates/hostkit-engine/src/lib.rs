@@ -11,6 +11,7 @@ mod feed;
 pub mod health;
 mod journal;
 mod lanes;
+mod looks;
 mod one_off;
 pub mod parts;
 mod probing;
@@ -291,7 +292,8 @@ impl Engine {
         events::stream(&self.context, query, follow)
     }
 
-    /// How HostKit is: database, front door, disk. Takes less than 100 ms, whatever is broken.
+    /// How HostKit is: database, front door, disk. Takes less than 100 ms, whatever is broken: of what does not answer
+    /// in this time the last answer counts, for some seconds.
     pub async fn health(&self) -> HealthReport {
         health::report(&self.context).await
     }

@@ -82,6 +82,10 @@ pub struct Settings {
     pub build_slots: usize,
     /// A build that would leave less than this on the disk is refused.
     pub min_free: ByteSize,
+    /// The most that package managers may keep for the builds of one project.
+    pub cache_size: ByteSize,
+    /// Where nothing was built for so long, nothing is kept for builds.
+    pub cache_age: Duration,
     /// How long new instances must stay up after traffic moved to them, before the old ones are stopped.
     pub settle: Duration,
     /// How long a new release's program without a port must stay up to be ready.
@@ -111,6 +115,8 @@ impl Settings {
             account: "hostkit".into(),
             build_slots: 1,
             min_free: ByteSize::mib(512),
+            cache_size: ByteSize::mib(2048),
+            cache_age: Duration::from_secs(30 * 24 * 3600),
             settle: Duration::from_millis(500),
             worker_ready: Duration::from_millis(250),
             worker_settle: Duration::from_secs(1),

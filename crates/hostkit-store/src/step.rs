@@ -92,7 +92,12 @@ fn position(name: StepName) -> i64 {
         .map_or(0, |p| p as i64)
 }
 
-pub(crate) fn save(sql: &Connection, id: DeploymentId, saga: &str, release: Option<&ReleaseName>) -> Result<()> {
+pub(crate) fn save(
+    sql: &Connection,
+    id: DeploymentId,
+    saga: &str,
+    release: Option<&ReleaseName>,
+) -> Result<()> {
     sql.prepare_cached("UPDATE deployment SET saga = ?2, release = coalesce(?3, release) WHERE id = ?1")?
         .execute(params![id.cast_signed(), saga, release.map(ReleaseName::as_str)])?;
     Ok(())

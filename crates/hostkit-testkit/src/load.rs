@@ -1,5 +1,6 @@
 //! Steady load on one project, with a count of everything that was not answered as it should.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,12 +21,61 @@ type Pool = Mutex<Vec<SendRequest<Empty<Bytes>>>>;
 pub struct Report {
     /// How many were sent.
     pub requests: u64,
-    /// Why each that failed did.
-    pub failures: Vec<String>,
+    /// Those that failed.
+    pub failures: Vec<Lost>,
+    /// How many were sent once more: their connection had been kept, and closed before a word of the answer came.
+    pub resent: u64,
     /// The time of the one that took longest.
     pub slowest: Duration,
     /// Answers by the release that gave them.
     pub releases: std::collections::BTreeMap<String, u64>,
+}
+
+/// A request without a good answer.
+#[derive(Debug)]
+pub struct Lost {
+    started: Instant,
+    ended: Instant,
+    /// Why it failed.
+    pub reason: String,
+}
+
+/// The time in which a process died.
+#[derive(Debug, Clone, Copy)]
+pub struct Death {
+    /// When it was told to.
+    pub from: Instant,
+    /// When it was seen to be gone.
+    pub until: Instant,
+}
+
+impl Report {
+    /// Fails unless every request that was lost was under way when a process died: nobody but that process knew of
+    /// them. How many those are is the load's affair, so no number is allowed for; what began afterwards is answered,
+    /// all of it, and nobody was refused a connection. The result is a sentence on what was lost.
+    #[track_caller]
+    pub fn assert_lost_only_in_flight(&self, deaths: &[Death]) -> String {
+        let in_flight = |lost: &&Lost| {
+            let at = |death: &Death| lost.started <= death.until && lost.ended >= death.from;
+            deaths.iter().any(at)
+        };
+        let (with_it, others): (Vec<&Lost>, Vec<&Lost>) = self.failures.iter().partition(in_flight);
+        assert!(
+            others.is_empty(),
+            "lost without having been in flight: {others:#?}"
+        );
+        let is_refused = |lost: &&&Lost| lost.reason.starts_with("connect");
+        let refused: Vec<&&Lost> = with_it.iter().filter(is_refused).collect();
+        assert!(refused.is_empty(), "{refused:#?}");
+        format!(
+            "{} deaths: {} requests, {} lost in flight, {} sent again, slowest {:?}",
+            deaths.len(),
+            self.requests,
+            with_it.len(),
+            self.resent,
+            self.slowest
+        )
+    }
 }
 
 /// Load that runs until it is stopped.
@@ -79,50 +129,64 @@ async fn send(
         let fresh = number.is_multiple_of(2);
         tasks.spawn(async move {
             let started = Instant::now();
-            let result =
-                tokio::time::timeout(Duration::from_secs(60), one(address, &host, &path, fresh, &pool)).await;
+            let again = AtomicBool::new(false);
+            let asked = one(address, &host, &path, fresh, &pool, &again);
+            let result = tokio::time::timeout(Duration::from_secs(60), asked).await;
             let result = result.unwrap_or_else(|_| Err("no answer within 60 s".into()));
-            sender.send((result, started.elapsed())).ok();
+            sender
+                .send((result, again.into_inner(), started, Instant::now()))
+                .ok();
         });
     }
     while tasks.join_next().await.is_some() {}
     drop(sender);
     let mut report = Report::default();
-    while let Some((result, time)) = receiver.recv().await {
+    while let Some((result, again, started, ended)) = receiver.recv().await {
         report.requests += 1;
-        report.slowest = report.slowest.max(time);
+        report.resent += u64::from(again);
+        report.slowest = report.slowest.max(ended - started);
         match result {
             Ok(release) => *report.releases.entry(release).or_default() += 1,
-            Err(reason) => report.failures.push(reason),
+            Err(reason) => report.failures.push(Lost {
+                started,
+                ended,
+                reason,
+            }),
         }
     }
     report
 }
 
+/// One request. Where a connection that was kept is closed before a word of the answer came, it is sent once more on a
+/// new one, as every browser does (RFC 9112, 9.3.1), and `again` says so.
 async fn one(
     address: SocketAddr,
     host: &str,
     path: &str,
     fresh: bool,
     pool: &Pool,
+    again: &AtomicBool,
 ) -> Result<String, String> {
     let idle = || pool.lock().unwrap_or_else(PoisonError::into_inner);
     let pooled = if fresh { None } else { idle().pop() };
-    let mut connection = match pooled {
-        Some(mut pooled) => match pooled.ready().await {
-            Ok(()) => pooled,
-            Err(_) => connect(address).await?,
-        },
+    let mut kept = None;
+    if let Some(mut pooled) = pooled
+        && pooled.ready().await.is_ok()
+    {
+        kept = Some(pooled);
+    }
+    let was_kept = kept.is_some();
+    let mut connection = match kept {
+        Some(kept) => kept,
         None => connect(address).await?,
     };
-    let request = Request::get(path)
-        .header("host", host)
-        .body(Empty::new())
-        .map_err(|e| format!("request: {e}"))?;
-    let answer = connection
-        .send_request(request)
-        .await
-        .map_err(|e| format!("request: {e:?}"))?;
+    let mut answer = connection.send_request(request(host, path)?).await;
+    if was_kept && answer.as_ref().is_err_and(is_closed) {
+        again.store(true, Ordering::Relaxed);
+        connection = connect(address).await?;
+        answer = connection.send_request(request(host, path)?).await;
+    }
+    let answer = answer.map_err(|e| format!("request: {e:?}"))?;
     let status = answer.status();
     let release = answer
         .headers()
@@ -146,6 +210,20 @@ async fn one(
         idle().push(connection);
     }
     Ok(release)
+}
+
+fn is_closed(error: &hyper::Error) -> bool {
+    let reset = std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+        .is_some_and(|e| matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
+    reset || error.is_canceled() || error.is_closed() || error.is_incomplete_message()
+}
+
+fn request(host: &str, path: &str) -> Result<Request<Empty<Bytes>>, String> {
+    Request::get(path)
+        .header("host", host)
+        .body(Empty::new())
+        .map_err(|e| format!("request: {e}"))
 }
 
 async fn connect(address: SocketAddr) -> Result<SendRequest<Empty<Bytes>>, String> {

@@ -27,9 +27,7 @@ pub(crate) async fn run(session: &Session<'_>, args: &CancelArgs) -> Result<(), 
         project: environment.project,
         id,
     };
-    let asked = client
-        .call::<CancelDeployment>(&target, &NoQuery {}, &())
-        .await?;
+    let asked = client.call::<CancelDeployment>(&target, &NoQuery {}, &()).await?;
     session.is_about(&asked.environment);
     let ended = match asked.state.is_final() || args.detach {
         true => asked,

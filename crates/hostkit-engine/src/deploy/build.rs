@@ -89,7 +89,10 @@ async fn build_one(
 ) -> Result<Artifact, Failure> {
     let parts = &run.context.parts;
     let builder = choose(run, &source, rule)?;
-    let cache = parts.layout.cache(&run.deployment.environment.project);
+    let project = &run.deployment.environment.project;
+    // What is kept stays where it is until the build is over.
+    let _held = run.context.cache_of(project).read_owned().await;
+    let cache = parts.layout.cache(project);
     parts
         .files
         .create_folder(&cache)

@@ -16,8 +16,8 @@ use hostkit_core::traits::Health;
 use hostkit_core::workload::{Diagnosis, Instance, InstanceId, InstanceState, Scope};
 use tokio::time::Instant;
 
-use super::Step;
 use super::start::counts_before;
+use super::{Step, elsewhere};
 use crate::probing;
 use crate::run::Run;
 use crate::wanted;
@@ -102,6 +102,7 @@ async fn ready(run: &Run, awaited: &Awaited<'_>) -> Result<(), NotReady> {
         return Ok(());
     };
     let host = probing::host(&run.context, &run.deployment.environment);
+    let mut watch = elsewhere::Watch::default();
     loop {
         let left = rule.start_period.0.saturating_sub(begun.elapsed());
         let once = HealthRule {
@@ -119,6 +120,14 @@ async fn ready(run: &Run, awaited: &Awaited<'_>) -> Result<(), NotReady> {
             return Err(NotReady {
                 instance: awaited.instance.clone(),
                 what: format!("it was not ready within {}: {reason}", rule.start_period),
+                reason: Some(reason),
+            });
+        }
+        let (instance, process) = (&awaited.instance, awaited.process);
+        if watch.is_certain(run, instance, process, &host, &reason).await {
+            return Err(NotReady {
+                instance: instance.clone(),
+                what: "it serves, but not where it was told to".into(),
                 reason: Some(reason),
             });
         }

@@ -17,7 +17,8 @@ use crate::run::{Run, Saved};
 pub(super) fn switch(run: &Run, standing: &Standing) -> Result<(), Failure> {
     let (context, id) = (&run.context, &run.deployment.environment);
     let _held = locked(&context.hosts);
-    let is_new = |release: &ReleaseName| run.saved.before.live.as_ref().map(|live| &live.release) != Some(release);
+    let is_new =
+        |release: &ReleaseName| run.saved.before.live.as_ref().map(|live| &live.release) != Some(release);
     if let Some(live) = standing.live.as_ref().filter(|live| is_new(&live.release)) {
         check(run, context.release(id, &live.release)?.as_ref())?;
     }

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod confirm;
+mod elsewhere;
 mod fetch;
 mod freeze;
 mod hosts;

@@ -10,8 +10,8 @@ use hostkit_core::variables::dotenv;
 use hostkit_store::{Live, Standing};
 use tokio::time::Instant;
 
-use super::{Step, hosts};
 use super::check::{ended, explained, fallen, observe};
+use super::{Step, hosts};
 use crate::context::on_disk;
 use crate::probing;
 use crate::routing;

@@ -13,6 +13,7 @@ use hostkit_core::source::SourceId;
 use hostkit_core::workload::Scope;
 use hostkit_store::Project;
 
+use super::caches;
 use crate::context::{Context, on_disk};
 
 /// How many ended deployments of an environment are remembered.
@@ -65,8 +66,10 @@ async fn sweep_project(context: &Arc<Context>, project: &Project) -> Result<(), 
         }
     }
     let keep = sources(context, project)?;
-    context.parts.sources.prune(&project.name, &keep).await?;
-    Ok(())
+    // What fails here keeps nothing from the rest.
+    let sources = context.parts.sources.prune(&project.name, &keep).await;
+    caches::prune(context, project).await?;
+    sources.map(drop)
 }
 
 /// Scratch of deployments that are not under way.

@@ -1,6 +1,7 @@
 //! Loops that compare the world with the state and make them equal. They take no input, are idempotent, run when woken,
 //! when something changed and on a slow timer, and leave environments alone that a deployment is working on.
 
+mod caches;
 pub(crate) mod garbage;
 mod liveness;
 mod proving;

@@ -51,7 +51,10 @@ fn steps(world: &World, id: u64) -> Vec<StepName> {
 async fn a_build_is_left_in_its_middle() {
     let world = World::new();
     let engine = world.with_shop().await;
-    let live = succeeds(&engine, world.deploy(&[("a", "1")])).await.release.unwrap();
+    let live = succeeds(&engine, world.deploy(&[("a", "1")]))
+        .await
+        .release
+        .unwrap();
     world.builder.faults.block("build");
     let act = world.deploy(&[("a", "2")]);
     let id = engine.submit(&shop(), act, "test").await.unwrap().id;
@@ -61,14 +64,21 @@ async fn a_build_is_left_in_its_middle() {
     // Nobody released the build.
     let ended = engine.wait(id).await.unwrap();
     assert_cancelled(&world, &engine, &ended).await;
-    assert!(ended.steps.iter().all(|s| s.state == StepState::Undone), "{:?}", ended.steps);
+    assert!(
+        ended.steps.iter().all(|s| s.state == StepState::Undone),
+        "{:?}",
+        ended.steps
+    );
     world.assert_serves(&live, &["web.1.1"]).await;
     assert!(!world.layout().scratch(&shop(), id).exists());
     // Twice is harmless, and tells the first one.
     assert_eq!(engine.cancel(id, "bob").unwrap(), ended);
     // The lane and the build slot are free.
     world.builder.faults.release("build");
-    let next = succeeds(&engine, world.deploy(&[("a", "3")])).await.release.unwrap();
+    let next = succeeds(&engine, world.deploy(&[("a", "3")]))
+        .await
+        .release
+        .unwrap();
     world.assert_serves(&next, &["web.3.1"]).await;
 }
 
@@ -145,7 +155,10 @@ async fn between_any_two_steps_it_is_undone_also_by_the_next_start() {
         for moment in [Moment::Before, Moment::After] {
             let world = World::new();
             let engine = world.with_shop().await;
-            let live = succeeds(&engine, world.deploy(&[("a", "1")])).await.release.unwrap();
+            let live = succeeds(&engine, world.deploy(&[("a", "1")]))
+                .await
+                .release
+                .unwrap();
             let faults = &world.settings.faults;
             faults.add(Fault::Halt, moment, step);
             let act = world.deploy(&[("a", "2")]);

@@ -3,6 +3,7 @@
 use hostkit_core::deployment::{Act, DeploymentState, StepName, StepState};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::size::ByteSize;
+use hostkit_core::traits::Health;
 use hostkit_engine::faults::{Fault, Moment};
 use hostkit_testkit::fakes::{Behaviour, Faults};
 
@@ -297,6 +298,42 @@ async fn missing_required_variables_stop_a_deploy_before_the_build() {
     let set = variables(&[("DATABASE_URL", "x"), ("KEY", "y")]);
     engine.set_variables(&shop(), set, &[], "test").await.unwrap();
     succeeds(&engine, world.deploy(&[manifest])).await;
+}
+
+#[tokio::test]
+async fn a_program_that_serves_elsewhere_is_not_waited_for() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    // So long that the test would give up first.
+    let manifest = "[process.web]\ncommand = \"x\"\n[process.web.health]\nstart_period = \"5m\"\n";
+    let elsewhere = "127.0.0.1:3000".parse().unwrap();
+    world.probe.answer(elsewhere, Health::Healthy);
+    let said = vec!["Server listening on http://localhost:3000".to_owned()];
+    let behaviour = Behaviour::ListensElsewhere(elsewhere, said);
+    world.runtime.behave(None, None, behaviour);
+    let failed = fails(&engine, world.deploy(&[("hostkit.toml", manifest)])).await;
+    let failure = failed.failure.unwrap();
+    assert!(failure.message.contains("not where it was told to"), "{failure}");
+    let cause = |d: &String| d.contains("listens on port 3000, but `PORT` told it to listen on");
+    assert!(failure.details.iter().any(cause), "{failure:?}");
+    assert!(failure.hint.unwrap().contains("`PORT`"));
+}
+
+#[tokio::test]
+async fn a_program_whose_other_door_does_not_do_its_work_is_waited_for() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    let manifest = "[process.web]\ncommand = \"x\"\n[process.web.health]\nstart_period = \"8s\"\n";
+    let elsewhere = "127.0.0.1:3000".parse().unwrap();
+    let other = Health::Unhealthy("GET / answered 404".into());
+    world.probe.answer(elsewhere, other);
+    let said = vec!["listening on 3000".to_owned()];
+    world
+        .runtime
+        .behave(None, None, Behaviour::ListensElsewhere(elsewhere, said));
+    let failed = fails(&engine, world.deploy(&[("hostkit.toml", manifest)])).await;
+    let failure = failed.failure.unwrap();
+    assert!(failure.message.contains("not ready within 8s"), "{failure}");
 }
 
 #[tokio::test]

@@ -89,7 +89,10 @@ async fn a_name_is_given_up_when_the_deployment_that_drops_it_is_final() {
     // The next release gives the name up, has switched, and may still be taken back.
     let faults = &world.settings.faults;
     faults.add(Fault::Halt, Moment::After, StepName::Switch);
-    let giving = engine.submit(&shop(), world.deploy(&[("a", "2")]), "test").await.unwrap();
+    let giving = engine
+        .submit(&shop(), world.deploy(&[("a", "2")]), "test")
+        .await
+        .unwrap();
     until("the switch", || faults.is_empty()).await;
     let early = claim(&world, &engine, &other, &[NAME]).await;
     let failure = engine.wait(early.id).await.unwrap().failure.unwrap();
@@ -101,7 +104,10 @@ async fn a_name_is_given_up_when_the_deployment_that_drops_it_is_final() {
         DeploymentState::Succeeded
     );
     let late = claim(&world, &engine, &other, &[NAME]).await;
-    assert_eq!(engine.wait(late.id).await.unwrap().state, DeploymentState::Succeeded);
+    assert_eq!(
+        engine.wait(late.id).await.unwrap().state,
+        DeploymentState::Succeeded
+    );
     assert_eq!(holders(&world), std::slice::from_ref(&other));
     // Nor does the one who had it get it back while another has it.
     let first = world.store.releases(&shop()).unwrap().pop().unwrap().name;
@@ -169,4 +175,3 @@ async fn hosts_of_others_are_not_taken() {
     let holder = table.routes.iter().find(|r| r.hosts.contains(&name)).unwrap();
     assert_eq!(holder.environment, Some(shop()));
 }
-

@@ -5,6 +5,7 @@
 
 mod acts;
 mod bench;
+mod caches;
 mod cancelling;
 mod failures;
 mod hosts;

@@ -164,7 +164,13 @@ async fn health_and_doctor_say_what_is_wrong() {
     let report = engine.health().await;
     assert!(report.is_healthy(), "{report:?}");
     assert!(engine.doctor().await.iter().all(|f| f.level == Level::Fine));
-    world.traffic.faults.slow("status", Duration::from_secs(5));
+    // What takes long is given some seconds; what stays silent is not well.
+    world.traffic.faults.block("status");
+    let begun = std::time::Instant::now();
+    while engine.health().await.is_healthy() {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let id = world.instance("web.1.1").unwrap().id;
     world.runtime.crash(&id, 1);
     let report = engine.health().await;
@@ -227,7 +233,11 @@ async fn one_that_is_slow_to_restart_keeps_no_other_from_being_checked() {
     world.runtime.faults.release("restart");
     let restarted = || {
         let now = world.runtime.instances();
-        now.len() == 2 && now.iter().zip(&all).all(|(now, old)| now.started_at > old.started_at)
+        now.len() == 2
+            && now
+                .iter()
+                .zip(&all)
+                .all(|(now, old)| now.started_at > old.started_at)
     };
     until("both to be new", restarted).await;
 }

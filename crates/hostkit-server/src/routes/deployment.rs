@@ -4,7 +4,9 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
 use hostkit_api::deployment::{DeploymentUpdate, NewDeployment};
-use hostkit_api::endpoints::{CancelDeployment, CreateDeployment, GetDeployment, GetDeploymentLog, ListDeployments};
+use hostkit_api::endpoints::{
+    CancelDeployment, CreateDeployment, GetDeployment, GetDeploymentLog, ListDeployments,
+};
 use hostkit_api::target::OneDeployment;
 use hostkit_core::deployment::{Act, Deployment};
 use hostkit_core::kind::{Failure, Kind};

@@ -34,8 +34,13 @@ async fn it_is_undone_and_says_by_whom() {
         let message = ended.failure.unwrap().message;
         assert!(message.contains("`alice` cancelled it"), "{message}");
         // Again, by another one: nothing changes.
-        let again = house.send("POST", &path("shop", id), Some(&house.admin), "").await;
-        assert_eq!((again.status, again.json()["state"].as_str()), (202, Some("cancelled")));
+        let again = house
+            .send("POST", &path("shop", id), Some(&house.admin), "")
+            .await;
+        assert_eq!(
+            (again.status, again.json()["state"].as_str()),
+            (202, Some("cancelled"))
+        );
         assert!(again.text().contains("alice"), "{}", again.text());
     }
 }

@@ -19,7 +19,7 @@ fn get(path: &str, host: Option<&str>) -> Request<Full<Bytes>> {
 async fn the_page_says_what_this_is_and_nothing_secret() {
     let house = House::with_shop().await;
     let answer = house.browse(get("/", Some("127.0.0.1"))).await;
-    assert_eq!(answer.status, 200);
+    assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.headers["content-type"], "text/html; charset=utf-8");
     assert!(
         answer.headers["content-security-policy"]
@@ -107,8 +107,15 @@ async fn health_answers_anybody_with_200_or_503_and_no_reasons() {
         .traffic
         .faults
         .fail_always("status", Faults::broken("look at /secret/folder"));
-    let answer = house.browse(get("/api/health", Some("localhost"))).await;
-    assert_eq!(answer.status, 503);
+    // On a busy machine a look may take so long that the one before still counts.
+    let begun = std::time::Instant::now();
+    let answer = loop {
+        let answer = house.browse(get("/api/health", Some("localhost"))).await;
+        if answer.status == 503 {
+            break answer;
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30));
+    };
     assert_eq!(answer.json()["status"], "unhealthy");
     assert_eq!(answer.json()["checks"]["front_door"]["status"], "unhealthy");
     assert!(!answer.text().contains("/secret"));

@@ -32,6 +32,8 @@ pub enum Behaviour {
     CrashAfterChecks(u32),
     /// They do not answer the first checks, so many, then are healthy.
     HealthyAfterChecks(u32),
+    /// They print these lines, listen at this address instead of their own, and answer nothing.
+    ListensElsewhere(SocketAddr, Vec<String>),
 }
 
 struct Entry {
@@ -126,6 +128,7 @@ impl FakeRuntime {
         match entry.behaviour.clone() {
             Behaviour::NeverHealthy(reason) => Health::Unhealthy(reason),
             Behaviour::HealthyAfterChecks(n) if entry.checks <= n => refused,
+            Behaviour::ListensElsewhere(..) => refused,
             Behaviour::CrashAfterChecks(n) if entry.checks > n => {
                 entry.end(Some(1));
                 refused
@@ -202,6 +205,11 @@ impl State {
                 self.print(id, LogStream::Err, line);
             }
             entry.end(Some(*code));
+        }
+        if let Behaviour::ListensElsewhere(_, lines) = &behaviour {
+            for line in lines {
+                self.print(id, LogStream::Out, line);
+            }
         }
         self.entries.insert(id.clone(), entry);
     }
@@ -284,7 +292,10 @@ impl Runtime for FakeRuntime {
                 .filter(|(_, line)| line.instance == name)
                 .map(|(_, line)| line.text.clone())
                 .collect(),
-            listening: entry.instance.address.into_iter().collect(),
+            listening: match &entry.behaviour {
+                Behaviour::ListensElsewhere(address, _) => vec![*address],
+                _ => entry.instance.address.into_iter().collect(),
+            },
             last_exit: entry.instance.last_exit.clone(),
             restarts: entry.instance.restarts,
         })

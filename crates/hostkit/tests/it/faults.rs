@@ -68,7 +68,7 @@ fn control_killed_at_any_step_leaves_a_consistent_state_and_no_lost_request() {
         }
     }
     let report = load.finish();
-    let shown: Vec<&String> = report.failures.iter().take(5).collect();
+    let shown: Vec<&crate::harness::load::Lost> = report.failures.iter().take(5).collect();
     assert!(
         report.failures.is_empty(),
         "{} of {} failed: {shown:#?}",

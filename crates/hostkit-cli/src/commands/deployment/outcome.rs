@@ -58,8 +58,10 @@ impl Outcome {
             project: deployment.environment.project.clone(),
             environment: deployment.environment.environment.clone(),
             still_live: environment.release.filter(|_| {
-                matches!(deployment.state, DeploymentState::Failed | DeploymentState::Cancelled)
-                    && environment.state == EnvironmentState::Live
+                matches!(
+                    deployment.state,
+                    DeploymentState::Failed | DeploymentState::Cancelled
+                ) && environment.state == EnvironmentState::Live
             }),
             url: environment.url,
             state: deployment.state,

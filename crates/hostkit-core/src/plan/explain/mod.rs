@@ -1,10 +1,13 @@
 //! Why an instance does not get ready: from what was observed to sentences a user can act on. `output` knows what
-//! programs print, `network` what their ports and health answers tell.
+//! programs print, `network` what their ports and health answers tell, `elsewhere` when that is certain at once.
 
+mod elsewhere;
 mod network;
 mod output;
 #[cfg(test)]
 mod tests;
+
+pub use elsewhere::{Elsewhere, elsewhere};
 
 use crate::manifest::HealthRule;
 use crate::names::{ProcessName, VariableName};

@@ -240,7 +240,11 @@ impl Observed {
     }
 
     fn explained(&self) -> Vec<Explanation> {
-        explain(&Evidence {
+        explain(&self.evidence())
+    }
+
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
             process: &self.process,
             diagnosis: &self.diagnosis,
             health: self.health,
@@ -249,7 +253,7 @@ impl Observed {
             port_variable: &self.port_variable,
             variables: &self.variables,
             memory: self.memory,
-        })
+        }
     }
 
     fn first(&self) -> Explanation {
@@ -440,4 +444,105 @@ fn what_is_fine_is_not_explained() {
     let mut worker = Observed::new();
     worker.port = None;
     assert_eq!(worker.explained(), []);
+}
+
+#[test]
+fn only_what_is_certain_is_elsewhere() {
+    let port = |text: &str| Some(Elsewhere::Port(text.parse().unwrap()));
+    let address = |text: &str| Some(Elsewhere::Address(text.parse().unwrap()));
+    for (listening, health, line, found) in [
+        (
+            &["0.0.0.0:3000"][..],
+            "connection refused",
+            "Server listening on port 3000",
+            port("0.0.0.0:3000"),
+        ),
+        (
+            &["[::]:3000", "0.0.0.0:3000"],
+            "connection refused",
+            "   - Local:   http://localhost:3000",
+            port("[::]:3000"),
+        ),
+        (
+            &["127.0.0.1:8000"],
+            "connection refused",
+            "INFO:  Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)",
+            port("127.0.0.1:8000"),
+        ),
+        (&["[::1]:20123"], "connection refused", "", address("[::1]:20123")),
+        (
+            &["10.0.0.5:20123"],
+            "connection refused",
+            "",
+            address("10.0.0.5:20123"),
+        ),
+        // It says nothing, or something else.
+        (&["0.0.0.0:3000"], "connection refused", "", None),
+        (&["0.0.0.0:3000"], "connection refused", "loaded 3000 rows", None),
+        (
+            &["0.0.0.0:3000"],
+            "connection refused",
+            "listening on 13000",
+            None,
+        ),
+        (
+            &["0.0.0.0:3000"],
+            "connection refused",
+            "listening on 20123",
+            None,
+        ),
+        // Doors at its side.
+        (
+            &["0.0.0.0:9090"],
+            "connection refused",
+            "Prometheus metrics listening on :9090",
+            None,
+        ),
+        (
+            &["127.0.0.1:9229"],
+            "connection refused",
+            "Debugger listening on ws://127.0.0.1:9229/6e51",
+            None,
+        ),
+        (
+            &["0.0.0.0:9090"],
+            "connection refused",
+            "admin server listening on http://0.0.0.0:9090",
+            None,
+        ),
+        (
+            &["0.0.0.0:3000", "0.0.0.0:9090"],
+            "connection refused",
+            "listening on 3000",
+            None,
+        ),
+        // It is where it shall be, or answers there.
+        (
+            &["0.0.0.0:20123"],
+            "connection refused",
+            "listening on 20123",
+            None,
+        ),
+        (
+            &["127.0.0.1:20123", "[::1]:20123"],
+            "connection refused",
+            "",
+            None,
+        ),
+        (
+            &["0.0.0.0:3000"],
+            "GET /up answered 500",
+            "listening on 3000",
+            None,
+        ),
+        (&[], "connection refused", "listening on 3000", None),
+    ] {
+        let mut observed = Observed::new().running(listening, health);
+        observed.diagnosis.last_lines = vec!["starting".into(), line.into()];
+        assert_eq!(
+            elsewhere(&observed.evidence()),
+            found,
+            "{listening:?} {health} `{line}`"
+        );
+    }
 }

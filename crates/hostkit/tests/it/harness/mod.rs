@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 pub(crate) use hostkit_testkit::{http, load};
 use serde_json::Value;
 
+use load::Death;
+
 /// How long anything may take on a busy machine before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -126,9 +128,16 @@ impl Installation {
         self.run_state()[role]["pid"].as_u64().unwrap() as u32
     }
 
-    /// SIGKILLs a role.
-    pub(crate) fn kill(&self, role: &str) {
-        kill(self.pid(role));
+    /// SIGKILLs a role and waits until it is gone.
+    pub(crate) fn kill(&self, role: &str) -> Death {
+        let pid = self.pid(role);
+        let from = Instant::now();
+        kill(pid);
+        wait_until("the process is gone", || !runs(pid));
+        Death {
+            from,
+            until: Instant::now(),
+        }
     }
 
     /// Waits until control answers again (after it was killed).
@@ -241,6 +250,16 @@ pub(crate) fn kill(pid: u32) {
         nix::sys::signal::Signal::SIGKILL,
     )
     .ok();
+}
+
+/// Whether a process still runs; one that only waits for its parent does not.
+fn runs(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit(')')
+        .next()
+        .and_then(|rest| rest.trim().chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
 /// Polls until something is so.
