@@ -15,8 +15,9 @@ fn echo() -> Upstream {
             body: Vec::new(),
         });
         if !head.to_lowercase().contains("\r\nupgrade: ") {
+            // One that closes says so: a connection it keeps open to be used again may carry a POST at that moment.
             stream
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain")
+                .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nplain")
                 .ok();
             return;
         }
