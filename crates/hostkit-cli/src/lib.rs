@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod completion;
 mod docs;
 pub mod local;
 mod output;
@@ -28,6 +29,9 @@ pub use docs::reference;
 /// Runs one command line (`args` begins with the program's name) and returns the exit code: 0 fine, 1 the user's side,
 /// 2 ours, 64 wrong usage.
 pub fn run(args: Vec<OsString>, hooks: Hooks) -> u8 {
+    if let Some(code) = completion::answer(&args) {
+        return code;
+    }
     if args
         .get(1)
         .is_some_and(|word| word == "control" || word == "proxy")

@@ -59,7 +59,7 @@ pub struct Parts {
     pub files: Arc<dyn Files>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Whether nobody on this machine listens on a loopback port.
+    /// Chooses a stable port where nobody on this machine has it; whoever asks after that is told that it is taken.
     pub port_is_free: fn(u16) -> bool,
     /// Everything else.
     pub settings: Settings,

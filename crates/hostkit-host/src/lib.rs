@@ -28,6 +28,7 @@ pub mod server;
 pub mod shim;
 pub mod ssh_keys;
 pub mod sudoers;
+pub mod stable_ports;
 pub mod system_program;
 pub mod systemd;
 pub mod terminal;

@@ -18,7 +18,6 @@ use hostkit_host::probe::HttpProbe;
 use hostkit_host::roles::SelfProgram;
 use hostkit_proxy::ProxyClient;
 use hostkit_runtimes::process::ProcessRuntime;
-use hostkit_runtimes::shared::port_lease;
 use hostkit_store::Store;
 
 /// What control is made of.
@@ -70,7 +69,7 @@ pub(crate) fn local(layout: &Layout, http: SocketAddr, api: SocketAddr) -> Resul
         probe: Arc::new(HttpProbe),
         files: Arc::new(DiskFiles),
         clock,
-        port_is_free: port_lease::is_free,
+        port_is_free: hostkit_host::stable_ports::choose,
         settings,
     };
     Ok(Wired {

@@ -6,6 +6,7 @@ use hostkit_core::names::ProcessName;
 use hostkit_core::size::Span;
 
 use super::Target;
+use crate::completion;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReleasesArgs {
@@ -48,7 +49,8 @@ pub(crate) struct EventsArgs {
         short,
         value_name = "NAME",
         env = "HOSTKIT_PROJECT",
-        hide_env_values = true
+        hide_env_values = true,
+        add = completion::projects()
     )]
     pub(crate) project: Option<hostkit_core::names::ProjectName>,
     /// Which environment of the project [default: production]

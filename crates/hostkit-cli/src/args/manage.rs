@@ -4,6 +4,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use hostkit_core::access::Role;
 use hostkit_core::names::{ProjectName, TokenName};
 
+use crate::completion;
+
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub(crate) struct ProjectArgs {
@@ -23,12 +25,13 @@ pub(crate) enum ProjectCommand {
     /// Show one project with its environments
     Show {
         /// The project [default: `name` in ./hostkit.toml, else the folder's name]
-        #[arg(env = "HOSTKIT_PROJECT", hide_env_values = true)]
+        #[arg(env = "HOSTKIT_PROJECT", hide_env_values = true, add = completion::projects())]
         name: Option<ProjectName>,
     },
     /// Delete a project: its releases, variables, logs and files
     Delete {
         /// The project
+        #[arg(add = completion::projects())]
         name: ProjectName,
         /// Do not ask
         #[arg(long, short)]
@@ -53,7 +56,7 @@ pub(crate) enum TokenCommand {
         #[arg(long, value_enum, default_value_t = RoleName::Developer)]
         role: RoleName,
         /// Only on this project [default: on all]
-        #[arg(long, short, value_name = "NAME")]
+        #[arg(long, short, value_name = "NAME", add = completion::projects())]
         project: Option<ProjectName>,
     },
     /// List tokens (never their text)

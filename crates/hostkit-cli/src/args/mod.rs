@@ -15,6 +15,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 use hostkit_core::names::{EnvironmentName, ProjectName};
 
+use crate::completion;
+
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, UpArgs};
 pub(crate) use deploy::{CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs};
 pub(crate) use groups::{GROUPS, command};
@@ -102,7 +104,8 @@ pub(crate) struct Target {
         short,
         value_name = "NAME",
         env = "HOSTKIT_PROJECT",
-        hide_env_values = true
+        hide_env_values = true,
+        add = completion::projects()
     )]
     pub(crate) project: Option<ProjectName>,
     /// The environment of the project

@@ -3,13 +3,12 @@
 use serde_json::json;
 
 use crate::args::{self, CompletionsArgs, HelpArgs};
+use crate::completion;
 use crate::session::Session;
 use crate::stop::Stop;
 
 pub(crate) fn completions(session: &Session<'_>, args: &CompletionsArgs) -> Result<(), Stop> {
-    let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut args::command(), "hostkit", &mut script);
-    session.printer().out(&script)
+    session.printer().out(&completion::script(args.shell)?)
 }
 
 pub(crate) fn version(session: &Session<'_>) -> Result<(), Stop> {

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod cancel;
+mod completion;
 mod deploy;
 mod help;
 mod look;

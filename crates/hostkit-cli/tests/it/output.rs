@@ -124,16 +124,3 @@ fn init_writes_a_manifest_that_reads_back_and_replaces_none() {
         "other"
     );
 }
-
-#[test]
-fn completions_know_the_commands() {
-    let api = Api::start();
-    for shell in ["bash", "zsh", "fish"] {
-        let script = api.run(&["completions", shell]).ok().out;
-        assert!(
-            script.contains("rollback") && script.contains("hostkit"),
-            "{shell}"
-        );
-        assert!(!script.contains("--api-key"), "{shell}");
-    }
-}

@@ -23,6 +23,9 @@ const GARBAGE_EVERY: Duration = Duration::from_secs(600);
 /// Changes rarely come alone: what happens within this time is looked at together.
 const GATHER: Duration = Duration::from_millis(20);
 
+/// How long after the start trouble is looked at again at once.
+const EARLY: Duration = Duration::from_secs(3);
+
 /// Starts the loops; they end when the tasks are aborted.
 pub(crate) fn start(context: &Arc<Context>) -> Vec<JoinHandle<()>> {
     let mut tasks = vec![
@@ -39,6 +42,7 @@ async fn keep(context: Arc<Context>) {
     let mut crashes = workloads::Crashes::default();
     let mut proofs = proving::Proofs::default();
     let mut trouble: Option<String> = None;
+    let started = Instant::now();
     loop {
         let begun = Instant::now();
         let outcome = round(&context, &mut crashes, &mut proofs).await;
@@ -49,7 +53,11 @@ async fn keep(context: Arc<Context>) {
             tracing::warn!(error = %why, "cannot keep everything as it should be");
         }
         trouble = now;
-        rest(&context, begun, is_quiet).await;
+        // The front door is just being started, too: nobody waits for a whole round because of that.
+        match trouble.is_some() && started.elapsed() < EARLY {
+            true => tokio::time::sleep(GATHER).await,
+            false => rest(&context, begun, is_quiet).await,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod sockets;
 mod state;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,9 @@ use hostkit_api::installation::{Check, HealthStatus};
 use hostkit_cli::local::UpOptions;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
+use hostkit_core::names::HostName;
+use hostkit_core::traits::FrontDoor;
+use hostkit_host::front_door::HttpVisitor;
 use hostkit_host::processes::ProcessMark;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
@@ -27,6 +31,8 @@ use state::UpState;
 
 /// How long control may take to answer for the first time.
 const START_PATIENCE: Duration = Duration::from_secs(30);
+/// Where the API answers through the front door.
+const API_HOST: &str = "hostkit.localhost";
 /// How long the front door may take to finish requests when everything is stopped.
 const PROXY_STOP: Duration = Duration::from_secs(10);
 /// How long control may take to stop all instances.
@@ -91,7 +97,7 @@ async fn supervise(layout: &Layout, options: &UpOptions, _lock: Flock<std::fs::F
         version: env!("CARGO_PKG_VERSION").into(),
     };
     state.save(layout)?;
-    let ready = until_ready(layout);
+    let ready = until_ready(layout, http);
     tokio::pin!(ready);
     let mut greeted = false;
     let outcome = loop {
@@ -155,10 +161,10 @@ async fn revive(daemon: &mut Daemon, how: &str, was_ready: bool) -> anyhow::Resu
     daemon.start()
 }
 
-/// Waits until the API answers.
-async fn until_ready(layout: &Layout) -> anyhow::Result<()> {
+/// Waits until the API answers, also through the front door.
+async fn until_ready(layout: &Layout, http: SocketAddr) -> anyhow::Result<()> {
     let started = Instant::now();
-    while !is_healthy(layout).await {
+    while !is_up(layout, http).await {
         if started.elapsed() > START_PATIENCE {
             let log = layout.data().join("logs/control.log");
             let failure = Failure::new(Kind::Internal, "cannot start HostKit: its API does not answer")
@@ -171,12 +177,21 @@ async fn until_ready(layout: &Layout) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether control answers and says that all is well. A full disk does not keep HostKit from being up.
-async fn is_healthy(layout: &Layout) -> bool {
+/// Whether control answers and says that all is well, and the front door has a table with the way to it. A full disk
+/// does not keep HostKit from being up.
+async fn is_up(layout: &Layout, http: SocketAddr) -> bool {
     let client = Client::new(Address::Socket(layout.control_socket()), None);
     let answer = tokio::time::timeout(Duration::from_secs(2), client.health()).await;
     let well = |(name, check): (&String, &Check)| name == "disk" || check.status == HealthStatus::Healthy;
-    matches!(answer, Ok(Ok(health)) if health.checks.iter().all(well))
+    if !matches!(answer, Ok(Ok(health)) if health.checks.iter().all(well)) {
+        return false;
+    }
+    let Ok(host) = HostName::parse(API_HOST) else {
+        return false;
+    };
+    let visitor = HttpVisitor::new(http);
+    let visit = tokio::time::timeout(Duration::from_secs(2), visitor.visit(&host, "/")).await;
+    matches!(visit, Ok(Ok(visit)) if visit.status == 200)
 }
 
 /// Says where the installation is that another supervisor keeps up.
@@ -184,12 +199,10 @@ fn greet_again(layout: &Layout, options: &UpOptions) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(until_ready(layout))?;
+    let state = UpState::load(layout).context("cannot read `run/up.json`")?;
+    runtime.block_on(until_ready(layout, state.http))?;
     say("HostKit is up already; nothing was changed");
-    greet(
-        &UpState::load(layout).context("cannot read `run/up.json`")?,
-        options.json,
-    )
+    greet(&state, options.json)
 }
 
 /// Says on standard output where things are.
@@ -295,7 +308,7 @@ fn detach(layout: &Layout, options: &UpOptions) -> anyhow::Result<()> {
         }
         let state = UpState::load(layout).filter(|state| state.supervisor.pid == child.id());
         if let Some(state) = state
-            && runtime.block_on(is_healthy(layout))
+            && runtime.block_on(is_up(layout, state.http))
         {
             return greet(&state, options.json);
         }

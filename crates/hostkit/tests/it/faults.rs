@@ -7,14 +7,6 @@ const STEPS: [&str; 9] = [
     "fetch", "build", "freeze", "prepare", "start", "check", "switch", "retire", "confirm",
 ];
 
-/// Asks control to kill itself when the next deploy comes to a point. Read by debug builds only.
-fn plant(host: &Installation, fault: &str) {
-    let file = host.data().join("fault");
-    std::fs::write(host.data().join("fault.new"), fault).unwrap();
-    std::fs::rename(host.data().join("fault.new"), &file).unwrap();
-    wait_until("the fault was read", || !file.exists());
-}
-
 /// Exactly one instance, of the live release, and that release answers through the front door.
 #[track_caller]
 fn assert_consistent(host: &Installation, project: &str) {
@@ -51,7 +43,7 @@ fn control_killed_at_any_step_leaves_a_consistent_state_and_no_lost_request() {
             let before = host.get("shop", "/").body;
             let text = format!("version {version}");
             let control = host.pid("control");
-            plant(&host, &format!("kill:{moment}:{step}"));
+            host.plant(&format!("kill:{moment}:{step}"));
             host.deploy("shop", &projects::node(&host.sources(), "shop", &text));
             host.wait_for_control();
             assert_ne!(

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod apps;
+mod cancelling;
 mod documents;
 mod faults;
 mod harness;

@@ -140,6 +140,15 @@ impl Installation {
         }
     }
 
+    /// Asks control for a fault when a deployment comes to a point. Read by debug builds only.
+    #[track_caller]
+    pub(crate) fn plant(&self, fault: &str) {
+        let file = self.data().join("fault");
+        std::fs::write(self.data().join("fault.new"), fault).unwrap();
+        std::fs::rename(self.data().join("fault.new"), &file).unwrap();
+        wait_until("the fault was read", || !file.exists());
+    }
+
     /// Waits until control answers again (after it was killed).
     pub(crate) fn wait_for_control(&self) {
         wait_until("control answers", || self.run(&["status", "--json"]).code == 0);

@@ -1,0 +1,120 @@
+//! Completion: the shell asks the binary itself what may come next, so that it knows the projects there are. What the
+//! shell is told once (`hostkit completions SHELL`) only says how to ask.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::time::Duration;
+
+use clap_complete::CompletionCandidate;
+use clap_complete::engine::ArgValueCompleter;
+use clap_complete::env::Shells;
+use hostkit_api::client::{Address, Client};
+use hostkit_api::endpoints::{ListProjects, NoQuery};
+use hostkit_api::target::Installation;
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::layout::Layout;
+use hostkit_core::secret::Secret;
+
+use crate::args;
+use crate::local;
+
+/// The variable by which a shell asks; its value names the shell.
+const VARIABLE: &str = "HOSTKIT_COMPLETE";
+/// Whoever presses a key does not wait any longer.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Answers a shell that asks, and returns the exit code; nothing where none does.
+pub(crate) fn answer(words: &[OsString]) -> Option<u8> {
+    let shell = std::env::var_os(VARIABLE).filter(|shell| !shell.is_empty())?;
+    // The command line stands behind `--`.
+    let at = words.iter().position(|word| word == "--")?;
+    let line = words.get(at + 1..)?.to_vec();
+    let shells = Shells::builtins();
+    let shell = shells.completer(shell.to_str()?)?;
+    let mut command = args::command();
+    command.build();
+    let mut text = Vec::new();
+    let here = std::env::current_dir().ok();
+    let written = shell.write_complete(&mut command, line, here.as_deref(), &mut text);
+    let told = written.and_then(|()| std::io::stdout().write_all(&text));
+    Some(u8::from(told.is_err()))
+}
+
+/// What a shell has to be told.
+pub(crate) fn script(shell: clap_complete::Shell) -> Result<Vec<u8>, Failure> {
+    let shells = Shells::builtins();
+    let name = shell.to_string();
+    let cannot = |why: String| Failure::new(Kind::Internal, format!("cannot write completions: {why}"));
+    let shell = shells
+        .completer(&name)
+        .ok_or_else(|| cannot(format!("there are none for {name}")))?;
+    let mut text = Vec::new();
+    shell
+        .write_registration(VARIABLE, "hostkit", "hostkit", "hostkit", &mut text)
+        .map_err(|error| cannot(error.to_string()))?;
+    Ok(text)
+}
+
+/// Completes the names of projects.
+pub(crate) fn projects() -> ArgValueCompleter {
+    ArgValueCompleter::new(|begun: &OsStr| {
+        let begun = begun.to_string_lossy();
+        let names = names().into_iter().filter(|name| name.starts_with(&*begun));
+        names.map(CompletionCandidate::new).collect()
+    })
+}
+
+/// The projects of the installation the command line is about; none where it does not answer at once. A shell has no
+/// use for a reason.
+fn names() -> Vec<String> {
+    let asked = || -> Option<Vec<String>> {
+        let client = client()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .ok()?;
+        let call = client.call::<ListProjects>(&Installation, &NoQuery {}, &());
+        let projects = runtime.block_on(async { tokio::time::timeout(PATIENCE, call).await });
+        let projects = projects.ok()?.ok()?;
+        Some(
+            projects
+                .into_iter()
+                .map(|project| project.name.to_string())
+                .collect(),
+        )
+    };
+    asked().unwrap_or_default()
+}
+
+fn client() -> Option<Client> {
+    let data = given("--data", "HOSTKIT_DATA").map(Into::into);
+    let data = data.or_else(|| local::default_data(|name| std::env::var_os(name)));
+    let layout = data.map(Layout::new);
+    let token = given("--token", "HOSTKIT_TOKEN").and_then(|token| token.into_string().ok());
+    let token = token.or_else(|| std::fs::read_to_string(layout.as_ref()?.token()).ok());
+    let token = token.map(|token| Secret::new(token.trim()));
+    let address = match given("--url", "HOSTKIT_URL") {
+        Some(url) => Address::parse(url.to_str()?).ok()?,
+        None => Address::Socket(layout?.control_socket()),
+    };
+    Some(Client::new(address, token))
+}
+
+/// A global option as it stands in the line that is being completed, or else in its variable. The line is not finished:
+/// the parser would refuse it.
+fn given(option: &str, variable: &str) -> Option<OsString> {
+    let words: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").collect();
+    let apart = words
+        .windows(2)
+        .find(|pair| pair[0] == option)
+        .map(|pair| pair[1].clone());
+    let joined = || {
+        let prefix = format!("{option}=");
+        let found = words
+            .iter()
+            .filter_map(|word| word.to_str()?.strip_prefix(&prefix));
+        found.last().map(OsString::from)
+    };
+    let set = || std::env::var_os(variable).filter(|value| !value.is_empty());
+    apart.or_else(joined).or_else(set)
+}
