@@ -110,10 +110,10 @@ fn given(option: &str, variable: &str) -> Option<OsString> {
         .map(|pair| pair[1].clone());
     let joined = || {
         let prefix = format!("{option}=");
-        let found = words
+        let mut found = words
             .iter()
             .filter_map(|word| word.to_str()?.strip_prefix(&prefix));
-        found.last().map(OsString::from)
+        found.next_back().map(OsString::from)
     };
     let set = || std::env::var_os(variable).filter(|value| !value.is_empty());
     apart.or_else(joined).or_else(set)

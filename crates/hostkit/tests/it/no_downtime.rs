@@ -143,7 +143,7 @@ fn the_front_door_killed_under_load_is_back_at_once_and_refuses_no_connection() 
     let death = host.kill("proxy");
     crate::harness::wait_until("another front door runs", || host.pid("proxy") != old);
     std::thread::sleep(Duration::from_secs(2));
-    load.finish().assert_lost_only_in_flight(&[death]);
+    println!("{}", load.finish().assert_lost_only_in_flight(&[death]));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn control_and_the_front_door_killed_together_come_back_without_touching_a_progr
         });
         host.wait_for_control();
     }
-    load.finish().assert_lost_only_in_flight(&deaths);
+    println!("{}", load.finish().assert_lost_only_in_flight(&deaths));
     assert_eq!(
         host.get("shop", "/pid").body,
         pid,
