@@ -51,6 +51,31 @@ pub(crate) fn instances(counts: &BTreeMap<WorkloadId, u16>) -> Vec<InstanceId> {
     numbered.collect()
 }
 
+/// The first instance of the main process of what is live: the public one, else the first by name.
+pub(crate) fn main_instance(
+    context: &Context,
+    id: &EnvironmentId,
+    standing: &Standing,
+) -> Result<Option<InstanceId>, Failure> {
+    let Some(live) = standing.live.as_ref().filter(|_| !standing.stopped) else {
+        return Ok(None);
+    };
+    let release = context.release(id, &live.release)?;
+    let running = release
+        .processes
+        .iter()
+        .filter(|(name, process)| count(standing, name, process) > 0);
+    let main = running.min_by_key(|(name, process)| (process.rule.reach != Reach::Public, (*name).clone()));
+    Ok(main.map(|(name, _)| InstanceId {
+        workload: WorkloadId {
+            environment: id.clone(),
+            process: name.clone(),
+            deployment: live.generation,
+        },
+        number: 1,
+    }))
+}
+
 /// The workloads that shall run, ready to be started, also those with a count of 0.
 pub(crate) fn workloads(
     context: &Context,

@@ -44,6 +44,16 @@ pub trait Runtime: Send + Sync {
     /// passes `query.shown` before `query.grep` looks at it.
     async fn logs(&self, environment: &EnvironmentId, query: &LogQuery) -> Result<LogLines, Failure>;
 
+    /// Told after every switch which instance people mean by the name of an environment: the first one of its main
+    /// process. Only names in the system's own tools follow it; nothing that serves depends on it. Idempotent.
+    async fn name_live(
+        &self,
+        _environment: &EnvironmentId,
+        _main: Option<&InstanceId>,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Running of one-off commands, where the runtime can.
     fn exec(&self) -> Option<&dyn Exec> {
         None

@@ -16,6 +16,7 @@ use crate::context::on_disk;
 use crate::probing;
 use crate::routing;
 use crate::run::Run;
+use crate::wanted;
 
 pub(super) struct Switch;
 
@@ -30,7 +31,20 @@ async fn put(run: &Run, standing: &Standing, patience: Duration) -> Result<(), F
     // The files follow also where the front door does not answer: a release that is taken back leaves no link to itself.
     let routed = route(run, patience).await;
     write_files(run, standing)?;
+    name_live(run, standing).await;
     routed
+}
+
+/// The name by which the system's own tools know what is live. It is for people: no switch fails over it.
+async fn name_live(run: &Run, standing: &Standing) {
+    let (context, id) = (&run.context, &run.deployment.environment);
+    let named = match wanted::main_instance(context, id, standing) {
+        Ok(main) => context.parts.runtime.name_live(id, main.as_ref()).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = named {
+        tracing::warn!(%failure, environment = %id, "the name of what is live stays behind");
+    }
 }
 
 /// What people and one-off commands go by on the disk: the link to the live release, its variables.

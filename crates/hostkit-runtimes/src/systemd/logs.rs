@@ -16,6 +16,7 @@ use hostkit_core::workload::InstanceId;
 use hostkit_host::log_file::{Form, StoredLine};
 use nix::unistd::{Group, User};
 
+use super::folder::open_to_all;
 use super::unit;
 use crate::shared::lines::{self, LogFiles};
 
@@ -78,7 +79,7 @@ pub(super) fn ensure_folder(layout: &Layout, id: &EnvironmentId) -> Result<(), F
     let draft = folder.with_extension("new");
     hostkit_host::files::remove_tree(&draft).map_err(cannot)?;
     if let Some(parent) = folder.parent() {
-        hostkit_host::files::create_folder(parent, 0o755).map_err(cannot)?;
+        open_to_all(parent).map_err(cannot)?;
     }
     std::fs::DirBuilder::new()
         .mode(0o700)

@@ -131,6 +131,10 @@ impl Runtime for SystemdRuntime {
         logs::stream(&self.layout, environment, query.clone()).await
     }
 
+    async fn name_live(&self, environment: &EnvironmentId, main: Option<&InstanceId>) -> Result<(), Failure> {
+        self.point_project(environment, main).await
+    }
+
     fn exec(&self) -> Option<&dyn Exec> {
         Some(self)
     }

@@ -27,6 +27,7 @@ impl SystemdRuntime {
     pub(super) async fn stop(&self, id: &InstanceId) -> Result<(), Failure> {
         let name = unit::name_of(id)?;
         self.mark_asked(id).await?;
+        self.unpoint_project(id).await?;
         self.systemd.disable(&name).await?;
         self.systemd.stop(&name).await?;
         self.systemd.reset_failed(&name).await?;
