@@ -88,17 +88,22 @@ fn run_daemon(args: Vec<OsString>, hooks: Hooks) -> u8 {
     let session = Session::new(cli.globals, &printer);
     let result = match cli.command {
         DaemonCommand::Control(args) => commands::daemon::control(&session, &args, &hooks),
-        DaemonCommand::Proxy => commands::daemon::proxy(&session, &hooks),
+        DaemonCommand::Proxy(args) => commands::daemon::proxy(&session, &args, &hooks),
     };
     exit_code(&printer, result)
 }
 
 fn call(session: &Session<'_>, command: Command) -> Result<(), Stop> {
+    waiting_for(commands::run(session, command))
+}
+
+/// Runs what calls the API to its end.
+fn waiting_for<T>(calls: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Stop::internal(format!("cannot start: {error}")))?;
-    let result = runtime.block_on(commands::run(session, command));
+    let result = runtime.block_on(calls);
     // A thread that waits for a key must not hold up the end.
     runtime.shutdown_background();
     result
@@ -115,8 +120,12 @@ fn start(session: &Session<'_>, command: Command, hooks: Hooks) -> Started {
         Command::Up(args) => commands::daemon::up(session, &args, &hooks),
         Command::Down => commands::daemon::down(session, &hooks),
         Command::Init(args) => commands::init::run(session, &args),
-        Command::Server(args) => commands::server::run(session, &args.command, &hooks),
+        Command::Server(args) => match commands::server::on_machine(session, &args.command, &hooks) {
+            Some(result) => result,
+            None => return Started::Calls(Command::Server(args)),
+        },
         Command::Completions(args) => commands::shell::completions(session, &args),
+        Command::ManualPages { folder } => commands::shell::manual_pages(&folder),
         Command::Version => commands::shell::version(session),
         Command::Help(args) => commands::shell::help(session, &args),
         other => return Started::Calls(other),

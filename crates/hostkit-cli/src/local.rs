@@ -46,18 +46,28 @@ pub struct UpOptions {
 
 /// Options of the control daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ControlOptions {
-    /// The data folder, absolute.
-    pub data: PathBuf,
-    /// Where the front door's public listener is.
-    pub http: SocketAddr,
+pub enum ControlOptions {
+    /// Below `hostkit up`.
+    Local {
+        /// The data folder, absolute.
+        data: PathBuf,
+        /// Where the front door's public listener is.
+        http: SocketAddr,
+    },
+    /// Of a server, below systemd: its places are fixed, its settings in a file.
+    Server,
 }
 
 /// Options of the front door.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProxyOptions {
-    /// The data folder, absolute.
-    pub data: PathBuf,
+pub enum ProxyOptions {
+    /// Below `hostkit up`.
+    Local {
+        /// The data folder, absolute.
+        data: PathBuf,
+    },
+    /// Of a server, below systemd.
+    Server,
 }
 
 /// The data folder where none is named: `$XDG_DATA_HOME/hostkit`, else `~/.local/share/hostkit`.

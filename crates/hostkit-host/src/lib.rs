@@ -1,6 +1,7 @@
 //! The only crate that touches the machine: files, processes, running of programs, the two small roles of our own
 //! binary that stand between us and them (`guard` for one command, `shim` for one instance), health checks, time.
 
+mod account_by_number;
 pub mod accounts;
 pub mod acl;
 pub mod beneath;
@@ -8,6 +9,7 @@ pub mod cgroup;
 pub mod change;
 pub mod clock;
 pub mod command;
+pub mod daemon_notice;
 pub mod file_ops;
 pub mod files;
 pub mod firewall;
@@ -32,3 +34,5 @@ pub mod sudoers;
 pub mod system_program;
 pub mod systemd;
 pub mod terminal;
+
+pub use account_by_number::account_by_number;

@@ -14,6 +14,8 @@ use command_fds::{CommandFdExt, FdMapping};
 
 /// The first file descriptor handed over (`sd_listen_fds(3)`).
 pub const FIRST_LISTEN_FD: i32 = 3;
+/// More than the stable ports of all projects.
+const MOST_SOCKETS: i64 = 4096;
 
 /// A role to start.
 #[derive(Debug)]
@@ -41,7 +43,8 @@ impl RoleProcess {
             .stderr(errors)
             .process_group(0)
             .env("LISTEN_FDS", self.sockets.len().to_string())
-            .env_remove("LISTEN_PID");
+            .env_remove("LISTEN_PID")
+            .env_remove("LISTEN_FDNAMES");
         let mappings = self
             .sockets
             .into_iter()
@@ -56,17 +59,31 @@ impl RoleProcess {
     }
 }
 
+/// A socket that a parent handed over.
+#[derive(Debug)]
+pub struct ListenSocket {
+    /// What it is for, where the parent says so (`LISTEN_FDNAMES`).
+    pub name: String,
+    /// The socket.
+    pub socket: OwnedFd,
+}
+
 /// Takes over the sockets that a parent handed to this process. Must be called once, before anything else opens
-/// files: it believes `LISTEN_FDS`.
+/// files: it believes `LISTEN_FDS`, unless `LISTEN_PID` says that it is meant for another process.
 #[allow(unsafe_code)]
-pub fn take_listen_sockets() -> Vec<OwnedFd> {
+pub fn take_listen_sockets() -> Vec<ListenSocket> {
     use std::os::fd::{BorrowedFd, FromRawFd};
-    let count: i32 = std::env::var("LISTEN_FDS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0);
-    (FIRST_LISTEN_FD..FIRST_LISTEN_FD.saturating_add(count.clamp(0, 64)))
-        .filter_map(|fd| {
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<i64>().ok());
+    if number("LISTEN_PID").is_some_and(|pid| pid != i64::from(std::process::id())) {
+        return Vec::new();
+    }
+    let count = number("LISTEN_FDS").unwrap_or(0).clamp(0, MOST_SOCKETS);
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':');
+    (0..i32::try_from(count).unwrap_or(0))
+        .filter_map(|at| {
+            let fd = FIRST_LISTEN_FD + at;
+            let name = names.next().unwrap_or_default().to_owned();
             if nix::fcntl::fcntl(
                 // SAFETY: only asks the kernel whether the number is open; the borrow ends with the call.
                 unsafe { BorrowedFd::borrow_raw(fd) },
@@ -77,7 +94,8 @@ pub fn take_listen_sockets() -> Vec<OwnedFd> {
                 return None;
             }
             // SAFETY: the descriptor is open, was handed over for this purpose and is taken once.
-            Some(unsafe { OwnedFd::from_raw_fd(fd) })
+            let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+            Some(ListenSocket { name, socket })
         })
         .collect()
 }

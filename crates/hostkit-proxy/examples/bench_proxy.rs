@@ -68,6 +68,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if !log {
         config.request_log = None;
     }
-    hostkit_proxy::run(config)?;
+    hostkit_proxy::run(config, |_| {})?;
     Ok(())
 }

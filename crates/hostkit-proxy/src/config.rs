@@ -1,6 +1,8 @@
 //! What the front door is told when it starts. Everything else it learns from the route table.
 
+use std::collections::HashMap;
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +17,10 @@ pub struct ProxyConfig {
     pub listeners: Vec<TcpListener>,
     /// The unix socket tables are handed over by.
     pub admin: PathBuf,
+    /// That socket, where the parent process holds it open; otherwise it is made.
+    pub admin_listener: Option<UnixListener>,
+    /// Stable ports that outlive this process; otherwise each is bound when a table names it.
+    pub kept_ports: KeptPorts,
     /// How many threads forward requests.
     pub threads: usize,
     /// Bounds that keep one client from hurting the others.
@@ -28,6 +34,8 @@ impl ProxyConfig {
     pub fn new(data: Layout, listeners: Vec<TcpListener>) -> Self {
         ProxyConfig {
             admin: data.proxy_socket(),
+            admin_listener: None,
+            kept_ports: KeptPorts::default(),
             data,
             listeners,
             threads: default_threads(),
@@ -35,6 +43,33 @@ impl ProxyConfig {
             request_log: Some(LogLimits::default()),
         }
     }
+}
+
+/// Listeners of stable ports from the process before this one, and who keeps them for the one after it.
+#[derive(Default)]
+pub struct KeptPorts {
+    /// What was kept, by its port.
+    pub listeners: HashMap<u16, TcpListener>,
+    /// Who is told of what to keep. Without one, ports end with the process.
+    pub keeper: Option<Box<dyn PortKeeper>>,
+}
+
+impl std::fmt::Debug for KeptPorts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptPorts")
+            .field("listeners", &self.listeners)
+            .field("keeps", &self.keeper.is_some())
+            .finish()
+    }
+}
+
+/// Keeps listeners open beyond the end of this process, so that connections to them wait for the next one. Whether it
+/// worked makes no difference to this process.
+pub trait PortKeeper: Send + Sync {
+    /// To be kept from now on. Told once for each port.
+    fn keep(&self, port: u16, listener: &TcpListener);
+    /// Not needed any more.
+    fn forget(&self, port: u16);
 }
 
 /// One forwarding thread per processor, at most eight: the work is mostly the kernel's.

@@ -21,6 +21,6 @@ mod table;
 mod worker;
 
 pub use client::ProxyClient;
-pub use config::{Limits, LogLimits, ProxyConfig, default_threads};
+pub use config::{KeptPorts, Limits, LogLimits, PortKeeper, ProxyConfig, default_threads};
 pub use listen::{bind_public, inherited_listeners};
-pub use start::{Proxy, ProxyHandle, run};
+pub use start::{Moment, Proxy, ProxyHandle, run};

@@ -24,6 +24,15 @@ use crate::worker::{self, Mail};
 #[derive(Debug)]
 pub struct Proxy;
 
+/// What [`run`] tells about the front door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// It serves, with the last good table.
+    Serving,
+    /// It was asked to stop and finishes requests.
+    Stopping,
+}
+
 /// A front door that runs. Dropping it stops it at once; [`ProxyHandle::stop`] lets requests finish.
 #[derive(Debug)]
 pub struct ProxyHandle {
@@ -33,8 +42,9 @@ pub struct ProxyHandle {
     control: Option<JoinHandle<()>>,
 }
 
-/// Runs the front door until SIGTERM or SIGINT, then finishes what is in flight.
-pub fn run(config: ProxyConfig) -> Result<(), Failure> {
+/// Runs the front door until SIGTERM or SIGINT, then finishes what is in flight. `tell` hears that it serves, and that
+/// it stops.
+pub fn run(config: ProxyConfig, tell: impl Fn(Moment)) -> Result<(), Failure> {
     let failed = |error: std::io::Error| cannot_start("it cannot listen for signals", &error);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -45,6 +55,7 @@ pub fn run(config: ProxyConfig) -> Result<(), Failure> {
         .block_on(async { Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)) })
         .map_err(failed)?;
     let handle = Proxy::start(config)?;
+    tell(Moment::Serving);
     runtime.block_on(async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -52,6 +63,7 @@ pub fn run(config: ProxyConfig) -> Result<(), Failure> {
         }
     });
     tracing::info!("stopping");
+    tell(Moment::Stopping);
     handle.stop();
     Ok(())
 }
@@ -69,7 +81,8 @@ impl Proxy {
         let threads = config.threads.max(1);
         let folder = config.data.proxy();
         let parent = config.admin.parent().unwrap_or(Path::new("/"));
-        for folder in [&*folder, parent] {
+        let of_admin = config.admin_listener.is_none().then_some(parent);
+        for folder in std::iter::once(&*folder).chain(of_admin) {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
@@ -99,6 +112,7 @@ impl Proxy {
             workers.clone(),
             SavedTable::in_folder(&folder),
             http,
+            config.kept_ports,
         ));
 
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -109,7 +123,10 @@ impl Proxy {
         let admin = runtime
             .block_on(async {
                 control.restore().await;
-                admin::bind(&config.admin)
+                match config.admin_listener {
+                    Some(listener) => admin::take_over(listener),
+                    None => admin::bind(&config.admin),
+                }
             })
             .map_err(|error| cannot_start(&format!("admin socket `{}`", config.admin.display()), &error))?;
         let mut threads = Vec::new();

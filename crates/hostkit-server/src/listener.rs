@@ -28,6 +28,9 @@ const HEAD_IN_NEED: Duration = Duration::from_secs(2);
 /// The most bytes of a request's head that are read; a little more may come with the last piece, and is refused by
 /// the router.
 pub(crate) const MOST_HEAD: usize = 64 << 10;
+/// How long connections go on as if nothing were when the server was stopped: what was sent before the client could
+/// know of it is still answered.
+const LATE: Duration = Duration::from_millis(300);
 /// How long requests in flight may go on after the server was stopped.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The pause after an accept that failed: it fails again at once while file descriptors are short.
@@ -126,10 +129,15 @@ async fn connection(
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(FAREWELL, connection).await {
+            match tokio::time::timeout(LATE, connection.as_mut()).await {
                 Ok(ended) => ended,
-                Err(_) => return,
+                Err(_) => {
+                    connection.as_mut().graceful_shutdown();
+                    match tokio::time::timeout(FAREWELL, connection).await {
+                        Ok(ended) => ended,
+                        Err(_) => return,
+                    }
+                }
             }
         }
     };

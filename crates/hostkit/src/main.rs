@@ -2,8 +2,10 @@
 
 mod control;
 mod daemon_log;
+mod machine_settings;
 mod proxy;
 mod server;
+mod socket_units;
 mod up;
 mod wire;
 
@@ -12,6 +14,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(code) = socket_units::dispatch(&arguments) {
+        return exit_code(code);
+    }
     if let Some(code) = hostkit_host::roles::dispatch(&arguments) {
         return exit_code(code);
     }

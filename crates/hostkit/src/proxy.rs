@@ -1,26 +1,118 @@
 //! The front door's process.
 
-use std::os::fd::OwnedFd;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 
 use anyhow::Context;
 use hostkit_cli::local::ProxyOptions;
 use hostkit_core::layout::Layout;
+use hostkit_host::daemon_notice::DaemonNotice;
+use hostkit_host::role_process::ListenSocket;
+use hostkit_proxy::{KeptPorts, Moment, PortKeeper, ProxyConfig};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+/// What a stable port is kept as by systemd.
+const PORT: &str = "port-";
+
 /// Serves on the sockets it was handed until it is told to stop.
-pub(crate) fn run(options: ProxyOptions, sockets: Vec<OwnedFd>) -> anyhow::Result<()> {
+pub(crate) fn run(options: ProxyOptions, sockets: Vec<ListenSocket>) -> anyhow::Result<()> {
     crate::daemon_log::begin();
     raise_file_limit().context("cannot raise the limit of open files")?;
-    let listeners = hostkit_proxy::inherited_listeners(sockets)?;
-    hostkit_proxy::run(hostkit_proxy::ProxyConfig::new(
-        Layout::new(options.data),
-        listeners,
-    ))?;
+    let notice =
+        Arc::new(DaemonNotice::from_environment().context("cannot reach whoever started the front door")?);
+    let config = match options {
+        ProxyOptions::Local { data } => {
+            let sockets = sockets.into_iter().map(|socket| socket.socket).collect();
+            ProxyConfig::new(Layout::new(data), hostkit_proxy::inherited_listeners(sockets)?)
+        }
+        ProxyOptions::Server => of_server(sockets, &notice)?,
+    };
+    hostkit_proxy::run(config, |moment| {
+        let told = match moment {
+            Moment::Serving => notice.ready(),
+            Moment::Stopping => notice.stopping(),
+        };
+        if let Err(why) = told {
+            tracing::warn!("cannot tell systemd how the front door is: {why}");
+        }
+    })?;
     Ok(())
+}
+
+/// From systemd: the public sockets and the one for tables by the names of their units, and the stable ports that it
+/// kept for us.
+fn of_server(sockets: Vec<ListenSocket>, notice: &Arc<DaemonNotice>) -> anyhow::Result<ProxyConfig> {
+    let (mut public, mut admin, mut ports) = (Vec::new(), None, HashMap::new());
+    for socket in sockets {
+        match socket.name.as_str() {
+            "http" => public.push(socket.socket),
+            "tables" => admin = Some(UnixListener::from(socket.socket)),
+            name => match kept_port(name, TcpListener::from(socket.socket)) {
+                Some((port, listener)) => drop(ports.insert(port, listener)),
+                None => tracing::warn!("systemd handed over a socket called `{name}`, which is of no use"),
+            },
+        }
+    }
+    let admin = admin.filter(|_| !public.is_empty()).context(
+        "cannot start the front door: it needs the sockets of `hostkit-proxy.socket` and \
+         `hostkit-tables.socket`; it is started by `systemctl start hostkit-proxy`",
+    )?;
+    let mut config = ProxyConfig::new(Layout::server(), hostkit_proxy::inherited_listeners(public)?);
+    config.admin_listener = Some(admin);
+    config.kept_ports = KeptPorts {
+        listeners: ports,
+        keeper: Some(Box::new(Systemd(notice.clone()))),
+    };
+    Ok(config)
+}
+
+/// The port a kept socket is for, if it is what its name says.
+fn kept_port(name: &str, listener: TcpListener) -> Option<(u16, TcpListener)> {
+    let port = name.strip_prefix(PORT)?.parse().ok()?;
+    let address = listener.local_addr().ok()?;
+    (address == SocketAddr::from((Ipv4Addr::LOCALHOST, port))).then_some((port, listener))
+}
+
+/// Keeps stable ports open while there is no front door.
+struct Systemd(Arc<DaemonNotice>);
+
+impl PortKeeper for Systemd {
+    fn keep(&self, port: u16, listener: &TcpListener) {
+        if let Err(why) = self.0.keep(&format!("{PORT}{port}"), listener) {
+            tracing::warn!("port {port} will be closed while the front door is restarted: {why}");
+        }
+    }
+
+    fn forget(&self, port: u16) {
+        if let Err(why) = self.0.forget(&format!("{PORT}{port}")) {
+            tracing::warn!("port {port} stays taken until the front door is stopped: {why}");
+        }
+    }
 }
 
 /// Each request in flight needs two descriptors; the usual soft limit of 1024 is for programs that use `select`.
 fn raise_file_limit() -> nix::Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_socket_is_taken_for_the_port_it_is_on() {
+        let listener = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let own = listener();
+        let port = own.local_addr().unwrap().port();
+        assert_eq!(kept_port(&format!("port-{port}"), own).unwrap().0, port);
+        for name in ["port-1", "port-", "port-70000", "port-x", "stored", ""] {
+            assert!(kept_port(name, listener()).is_none(), "{name}");
+        }
+        let everywhere = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = everywhere.local_addr().unwrap().port();
+        assert!(kept_port(&format!("port-{port}"), everywhere).is_none());
+    }
 }

@@ -1,24 +1,34 @@
 //! Puts the parts together: the one place that names concrete ones.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use hostkit_builders::apart::ApartSettings;
 use hostkit_builders::{BuilderSettings, UploadStore};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
+use hostkit_core::server_settings::ServerSettings;
 use hostkit_core::source::SourceLimits;
-use hostkit_core::traits::{Clock, Sources};
+use hostkit_core::traits::{Clock, Premises, Runtime, Sources};
 use hostkit_engine::{Parts, Procfile};
+use hostkit_host::accounts::LinuxAccounts;
 use hostkit_host::clock::SystemClock;
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_host::front_door::HttpVisitor;
+use hostkit_host::premises::LinuxPremises;
 use hostkit_host::probe::HttpProbe;
 use hostkit_host::roles::SelfProgram;
+use hostkit_host::systemd::{Bus, UnitLimits, UnitName};
 use hostkit_proxy::ProxyClient;
 use hostkit_runtimes::process::ProcessRuntime;
+use hostkit_runtimes::systemd::{self, SystemdRuntime};
+use hostkit_server::AccountOf;
 use hostkit_store::Store;
+
+/// The unit control runs in on a server.
+const CONTROL: &str = "hostkit-control.service";
 
 /// What control is made of.
 pub(crate) struct Wired {
@@ -31,41 +41,104 @@ pub(crate) struct Wired {
 pub(crate) fn local(layout: &Layout, http: SocketAddr, api: SocketAddr) -> Result<Wired, Failure> {
     let base_host =
         HostName::parse("localhost").map_err(|why| Failure::new(Kind::Internal, why.to_string()))?;
+    assemble(Mode {
+        layout,
+        base_host,
+        http,
+        api,
+        runtime: Arc::new(ProcessRuntime::new(layout.clone(), SelfProgram::current())),
+        premises: None,
+        apart: None,
+        account: std::env::var("USER").ok(),
+        account_of: None,
+    })
+}
+
+/// A server: the settings of its operator, and callers known by their accounts.
+pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr) -> Result<Wired, Failure> {
+    let control = UnitName::parse(CONTROL).map_err(|why| Failure::new(Kind::Internal, why.to_string()))?;
+    let bus = Arc::new(Bus::system());
+    let runtime = systemd::Settings {
+        caller: Some(control.clone()),
+        ..systemd::Settings::default()
+    };
+    let apart = ApartSettings {
+        units: bus.clone(),
+        accounts: Arc::new(LinuxAccounts),
+        program: runtime.program.clone(),
+        limits: UnitLimits::default(),
+        caller: Some(control),
+    };
+    assemble(Mode {
+        layout,
+        base_host: settings.base_domain.clone(),
+        http: SocketAddr::from((Ipv4Addr::LOCALHOST, settings.http_port)),
+        api,
+        runtime: Arc::new(SystemdRuntime::new(layout.clone(), bus, runtime)),
+        premises: Some(Arc::new(LinuxPremises::of_this_machine()?)),
+        apart: Some(apart),
+        account: None,
+        account_of: Some(hostkit_host::account_by_number),
+    })
+}
+
+/// What the modes differ in.
+struct Mode<'a> {
+    layout: &'a Layout,
+    base_host: HostName,
+    http: SocketAddr,
+    api: SocketAddr,
+    runtime: Arc<dyn Runtime>,
+    premises: Option<Arc<dyn Premises>>,
+    /// How builds run, where it is not as control itself.
+    apart: Option<ApartSettings>,
+    /// The account programs run as, where it is one for all.
+    account: Option<String>,
+    account_of: Option<AccountOf>,
+}
+
+fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
+    let Mode {
+        layout, base_host, ..
+    } = mode;
     let operator = hostkit_builders::operator_environment_from(std::env::vars());
-    let own = SelfProgram::current();
     let clock = Arc::new(SystemClock);
     let sources: Arc<dyn Sources> = Arc::new(UploadStore::new(layout.clone()));
 
     let mut settings = hostkit_engine::Settings::new(base_host.clone());
-    settings.api_address = Some(api);
+    settings.api_address = Some(mode.api);
     settings.system_path = hostkit_builders::search_path(&operator);
-    if let Ok(account) = std::env::var("USER") {
+    if let Some(account) = mode.account {
         settings.account = account;
     }
-    let builders = hostkit_builders::catalogue(BuilderSettings {
-        own: own.clone(),
+    let builders = BuilderSettings {
+        own: SelfProgram::current(),
         operator_environment: operator,
         min_free: settings.min_free,
-    });
+    };
+    let builders = match &mode.apart {
+        Some(apart) => hostkit_builders::apart::catalogue(&builders, apart),
+        None => hostkit_builders::catalogue(builders),
+    };
     let server = hostkit_server::Settings {
         version: settings.version.clone(),
         layout: layout.clone(),
         base_host,
-        front_door: http,
+        front_door: mode.http,
         limits: SourceLimits::default(),
         started_at: clock.now(),
-        account_of: None,
+        account_of: mode.account_of,
     };
     let parts = Parts {
         layout: layout.clone(),
         store: Store::open(layout, clock.clone())?,
-        premises: None,
-        runtime: Arc::new(ProcessRuntime::new(layout.clone(), own)),
+        premises: mode.premises,
+        runtime: mode.runtime,
         builders,
         procfile,
         sources: sources.clone(),
         traffic: Arc::new(ProxyClient::new(layout.proxy_socket())),
-        front_door: Arc::new(HttpVisitor::new(http)),
+        front_door: Arc::new(HttpVisitor::new(mode.http)),
         probe: Arc::new(HttpProbe),
         files: Arc::new(DiskFiles),
         clock,

@@ -27,8 +27,18 @@ pub(crate) struct UpArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ControlArgs {
     /// Where the front door's public listener is
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) http: std::net::SocketAddr,
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "server")]
+    pub(crate) http: Option<std::net::SocketAddr>,
+    /// Be the daemon of a server
+    #[arg(long, conflicts_with = "http")]
+    pub(crate) server: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProxyArgs {
+    /// Be the front door of a server
+    #[arg(long)]
+    pub(crate) server: bool,
 }
 
 #[derive(Debug, Args)]

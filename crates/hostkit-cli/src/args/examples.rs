@@ -72,7 +72,9 @@ examples! {
     SERVER: ("sudo hostkit server setup --plan", "what would be changed, line by line; nothing is done"),
         ("sudo hostkit server setup", "packages, firewall, fail2ban, SSH by keys only, updates, swap, logs, limits"),
         ("sudo hostkit server check", "each item ok, drift or missing, and what mends it; exit code 1 if anything is not ok"),
-        ("sudo hostkit server check --json", "the same for a script");
+        ("sudo hostkit server check --json", "the same for a script"),
+        ("sudo hostkit server token", "the administrator's token, for the API from elsewhere"),
+        ("sudo hostkit server token --new", "another one, where it was lost or seen by others");
         "A setup is safe to run again, also after one that was killed: what is as it should be is left alone. Its exit code is 1 where an item is not as it should be; the others are done all the same.";
     COMPLETIONS: ("hostkit completions bash > ~/.local/share/bash-completion/completions/hostkit", "bash"),
         ("hostkit completions zsh > ~/.zfunc/_hostkit", "zsh, with ~/.zfunc in fpath"),

@@ -17,7 +17,7 @@ use hostkit_core::names::{EnvironmentName, ProjectName};
 
 use crate::completion;
 
-pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, UpArgs};
+pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
 pub(crate) use deploy::{CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs};
 pub(crate) use groups::{GROUPS, command};
 pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs, PsArgs, ReleasesArgs};
@@ -57,7 +57,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// The installation: its data folder [default: ~/.local/share/hostkit]
+    /// The installation: its data folder [default: the server this is, else ~/.local/share/hostkit]
     #[arg(
         long,
         global = true,
@@ -195,6 +195,12 @@ pub(crate) enum Command {
     /// Print the completion script of a shell
     #[command(after_help = examples::COMPLETIONS)]
     Completions(CompletionsArgs),
+    /// Write the manual pages into a folder; for whoever makes a package
+    #[command(hide = true)]
+    ManualPages {
+        /// The folder
+        folder: PathBuf,
+    },
     /// Print the version
     #[command(after_help = examples::VERSION)]
     Version,
@@ -203,7 +209,7 @@ pub(crate) enum Command {
     Help(HelpArgs),
 }
 
-/// The daemons that `hostkit up` starts: the same binary, never typed by people and so no part of the help.
+/// The daemons that `hostkit up` or systemd starts: the same binary, never typed by people and so no part of the help.
 #[derive(Debug, Parser)]
 #[command(name = "hostkit", disable_help_subcommand = true)]
 pub(crate) struct DaemonCli {
@@ -219,7 +225,7 @@ pub(crate) enum DaemonCommand {
     /// The control daemon.
     Control(ControlArgs),
     /// The front door.
-    Proxy,
+    Proxy(ProxyArgs),
 }
 
 /// `hostkit help env set`.

@@ -19,4 +19,10 @@ pub(crate) enum ServerCommand {
     },
     /// Say of each item how it is, and what mends it
     Check,
+    /// Print the administrator's token, this once
+    Token {
+        /// Make another one; the one before is worth nothing from then on
+        #[arg(long)]
+        new: bool,
+    },
 }

@@ -3,7 +3,7 @@
 use hostkit_core::kind::{Failure, Kind};
 use serde_json::json;
 
-use crate::args::{ControlArgs, UpArgs};
+use crate::args::{ControlArgs, ProxyArgs, UpArgs};
 use crate::local::{ControlOptions, Hooks, ProxyOptions, UpOptions};
 use crate::session::Session;
 use crate::stop::Stop;
@@ -42,18 +42,24 @@ pub(crate) fn down(session: &Session<'_>, hooks: &Hooks) -> Result<(), Stop> {
 }
 
 pub(crate) fn control(session: &Session<'_>, args: &ControlArgs, hooks: &Hooks) -> Result<(), Stop> {
-    let options = ControlOptions {
-        data: session.data()?,
-        http: args.http,
+    let options = match args.http {
+        Some(http) if !args.server => ControlOptions::Local {
+            data: session.data()?,
+            http,
+        },
+        _ => ControlOptions::Server,
     };
     (hooks.control)(options).map_err(told)
 }
 
-pub(crate) fn proxy(session: &Session<'_>, hooks: &Hooks) -> Result<(), Stop> {
-    (hooks.proxy)(ProxyOptions {
-        data: session.data()?,
-    })
-    .map_err(told)
+pub(crate) fn proxy(session: &Session<'_>, args: &ProxyArgs, hooks: &Hooks) -> Result<(), Stop> {
+    let options = match args.server {
+        true => ProxyOptions::Server,
+        false => ProxyOptions::Local {
+            data: session.data()?,
+        },
+    };
+    (hooks.proxy)(options).map_err(told)
 }
 
 pub(super) fn refuse_remote(session: &Session<'_>, verb: &str) -> Result<(), Stop> {

@@ -44,12 +44,13 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Env(args) => variable::run(session, args.command).await,
         Command::Run(args) => run::run(session, &args).await,
         Command::Open(args) => open::run(session, &args).await,
+        Command::Server(args) => server::call(session, args.command).await,
         Command::Token(args) => token::run(session, args.command).await,
         Command::Up(_)
         | Command::Down
         | Command::Init(_)
-        | Command::Server(_)
         | Command::Completions(_)
+        | Command::ManualPages { .. }
         | Command::Version
         | Command::Help(_) => Ok(()),
     }

@@ -1,5 +1,8 @@
 //! Commands for the shell: completions, version, help.
 
+use std::path::Path;
+
+use hostkit_core::kind::{Failure, Kind};
 use serde_json::json;
 
 use crate::args::{self, CompletionsArgs, HelpArgs};
@@ -9,6 +12,20 @@ use crate::stop::Stop;
 
 pub(crate) fn completions(session: &Session<'_>, args: &CompletionsArgs) -> Result<(), Stop> {
     session.printer().out(&completion::script(args.shell)?)
+}
+
+/// Pages for people only: what stands in no help has none.
+pub(crate) fn manual_pages(folder: &Path) -> Result<(), Stop> {
+    let command = args::command().disable_help_subcommand(true);
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(command, folder))
+        .map_err(|why| {
+            Failure::new(
+                Kind::Invalid,
+                format!("cannot write manual pages into `{}`: {why}", folder.display()),
+            )
+            .into()
+        })
 }
 
 pub(crate) fn version(session: &Session<'_>) -> Result<(), Stop> {

@@ -72,6 +72,22 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// Where the installation lies that is meant: in the folder that is named, else the server this machine is, else
+    /// the account's own.
+    fn layout(&self) -> Result<Layout, Failure> {
+        let server = Layout::server();
+        let named = self.globals.data.as_ref();
+        match named.is_none_or(|path| path.as_os_str().is_empty()) && server.control_socket().exists() {
+            true => Ok(server),
+            false => Ok(Layout::new(self.data()?)),
+        }
+    }
+
+    /// Whether the installation that is meant is that of a server.
+    pub(crate) fn is_server(&self) -> bool {
+        self.layout().is_ok_and(|layout| layout.is_server())
+    }
+
     /// Where stat caches lie; nowhere if there is no place for them.
     pub(crate) fn cache(&self) -> Option<PathBuf> {
         Some(local::default_cache(|name| std::env::var_os(name))?.join("stat"))
@@ -95,9 +111,11 @@ impl<'a> Session<'a> {
             };
             return Ok(Client::new(Address::parse(url)?, token));
         }
-        let layout = Layout::new(self.data()?);
+        let layout = self.layout()?;
         let token = match given {
             Some(token) => Some(token),
+            // The server asks the kernel who calls.
+            None if layout.is_server() => None,
             None => read_token(&layout)?,
         };
         Ok(Client::new(Address::Socket(layout.control_socket()), token))

@@ -40,6 +40,11 @@ pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
     // Nobody else may connect in the moment between the two calls: the folder is private, too.
     let listener = std::os::unix::net::UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    take_over(listener)
+}
+
+/// Serves on a socket that is open already.
+pub(crate) fn take_over(listener: std::os::unix::net::UnixListener) -> io::Result<UnixListener> {
     listener.set_nonblocking(true)?;
     UnixListener::from_std(listener)
 }

@@ -14,6 +14,7 @@ use hostkit_core::route::{Applied, BackendId, Drained, TrafficStatus};
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::time::Instant;
 
+use crate::config::KeptPorts;
 use crate::shared::Shared;
 use crate::table::backend::{Backend, Backends};
 use crate::table::compile::{RawTable, compile};
@@ -58,8 +59,9 @@ impl Control {
         workers: Workers,
         saved: SavedTable,
         http: Option<SocketAddr>,
+        kept: KeptPorts,
     ) -> Self {
-        let ports = Mutex::new(Ports::new(workers.clone()));
+        let ports = Mutex::new(Ports::new(workers.clone(), kept));
         Control {
             shared,
             workers,

@@ -10,6 +10,7 @@ use hostkit_core::route::PutAside;
 use tokio::sync::oneshot;
 
 use super::Workers;
+use crate::config::KeptPorts;
 use crate::worker::Mail;
 
 /// How long threads may take to close a port.
@@ -18,6 +19,7 @@ const CLOSE_TIME: Duration = Duration::from_secs(1);
 /// The ports that are held, and those that could not be.
 pub(crate) struct Ports {
     workers: Workers,
+    kept: KeptPorts,
     held: Vec<u16>,
     /// The port, its route and what is wrong.
     missing: BTreeMap<u16, (String, String)>,
@@ -25,9 +27,10 @@ pub(crate) struct Ports {
 
 impl Ports {
     /// None yet.
-    pub(super) fn new(workers: Workers) -> Self {
+    pub(super) fn new(workers: Workers, kept: KeptPorts) -> Self {
         Ports {
             workers,
+            kept,
             held: Vec::new(),
             missing: BTreeMap::new(),
         }
@@ -58,6 +61,14 @@ impl Ports {
             tracing::warn!(ports = ?gone, "stable ports take long to close");
         }
         self.held.retain(|port| wanted.contains_key(port));
+        let left: Vec<u16> = self.kept.listeners.keys().copied().collect();
+        let left = left.into_iter().filter(|port| !wanted.contains_key(port));
+        for port in gone.into_iter().chain(left) {
+            self.kept.listeners.remove(&port);
+            if let Some(keeper) = &self.kept.keeper {
+                keeper.forget(port);
+            }
+        }
         self.missing.clear();
         for (port, route) in wanted {
             if !self.held.contains(&port) {
@@ -71,10 +82,11 @@ impl Ports {
     pub(super) fn retry(&mut self) {
         let Ports {
             workers,
+            kept,
             held,
             missing,
         } = self;
-        missing.retain(|port, (route, reason)| match hold(workers, *port) {
+        missing.retain(|port, (route, reason)| match hold(workers, kept, *port) {
             Ok(()) => {
                 held.push(*port);
                 false
@@ -99,13 +111,19 @@ impl Ports {
     }
 }
 
-fn hold(workers: &Workers, port: u16) -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+fn hold(workers: &Workers, kept: &mut KeptPorts, port: u16) -> io::Result<()> {
+    let (listener, is_new) = match kept.listeners.remove(&port) {
+        Some(listener) => (listener, false),
+        None => (TcpListener::bind((Ipv4Addr::LOCALHOST, port))?, true),
+    };
     let copies: Vec<TcpListener> = workers
         .0
         .iter()
         .map(|_| listener.try_clone())
         .collect::<io::Result<_>>()?;
+    if let Some(keeper) = kept.keeper.as_deref().filter(|_| is_new) {
+        keeper.keep(port, &listener);
+    }
     for (worker, copy) in workers.0.iter().zip(copies) {
         drop(worker.send(Mail::Listen(port, copy)));
     }

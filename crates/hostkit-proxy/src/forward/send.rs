@@ -66,6 +66,10 @@ pub(super) async fn attempt(
         let key = backend.key;
         let suits = |request: &Request<_>| !exchange.signed && plain::suits(request, exchange);
         let short = request.as_ref().is_some_and(suits);
+        if exchange.repeated {
+            // Once more means once: not on another connection that may be closed as well.
+            worker.pools.let_go(backend);
+        }
         let connection = match worker.connection(backend, exchange.began, short).await {
             Ok(connection) => connection,
             Err(error) => {

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode, header};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -135,7 +135,16 @@ fn begin(
     let limits = &worker.shared.limits;
     let service = service_fn(move |request: Request<Incoming>| {
         let client = Rc::clone(&client);
-        async move { Ok::<_, Infallible>(forward::serve(client, request).await) }
+        async move {
+            let worker = Rc::clone(&client.worker);
+            let mut answer = forward::serve(client, request).await;
+            if worker.leaving.get() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                answer
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         // Head and body in one `send`; measured to be the cheaper way (PERFORMANCE 3).

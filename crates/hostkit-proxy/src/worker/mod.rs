@@ -26,6 +26,9 @@ use accept::{Door, accept};
 use pool::Pools;
 use pulse::Pulses;
 
+/// How long an idle connection may still send a request when the front door stops.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// What other threads ask of a worker.
 pub(crate) enum Mail {
     /// Serve a stable loopback port.
@@ -49,6 +52,8 @@ pub(crate) struct Worker {
     pub(crate) log: RefCell<LogBuffer>,
     pub(crate) files: RefCell<FileCache>,
     pub(crate) scratch: Scratch,
+    /// It was told to stop: each answer is the last of its connection.
+    pub(crate) leaving: Cell<bool>,
     turn: Cell<usize>,
 }
 
@@ -73,6 +78,7 @@ pub(crate) fn run(number: usize, shared: Arc<Shared>, public: Vec<TcpListener>, 
         log: RefCell::new(log),
         files: RefCell::default(),
         scratch: Scratch::default(),
+        leaving: Cell::new(false),
         turn: Cell::new(number),
     });
     let local = LocalSet::new();
@@ -124,9 +130,17 @@ async fn serve(worker: Rc<Worker>, public: Vec<TcpListener>, mut mailbox: Mailbo
     for task in doors.into_iter().chain(ports.into_values().map(|(_, task)| task)) {
         task.abort();
     }
-    worker.pulses.wind_up(None);
-    let end = tokio::time::Instant::now() + limit;
-    while !worker.is_idle() && tokio::time::Instant::now() < end {
+    // A connection that is closed while a request is under way on it loses that request. So what is idle may send one
+    // more for a moment, and is told with its answer that it was the last; what stays silent is closed then.
+    worker.leaving.set(true);
+    worker.pulses.wind_up_busy();
+    let now = tokio::time::Instant::now;
+    let end = now() + limit;
+    let farewell = now() + limit.min(FAREWELL);
+    while !worker.is_idle() && now() < end {
+        if now() >= farewell {
+            worker.pulses.wind_up(None);
+        }
         tokio::time::sleep(Duration::from_millis(10)).await;
         while let Ok(mail) = mailbox.try_recv() {
             if let Mail::Cut(keys) = mail {

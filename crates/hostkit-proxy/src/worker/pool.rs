@@ -173,6 +173,15 @@ impl Pools {
         }
     }
 
+    /// Closes idle connections to a backend: one of them turned out to be closed from the other side, and so may all
+    /// be that it had when it was started again.
+    pub(crate) fn let_go(&self, backend: &Backend) {
+        if let Some(pool) = self.pools.borrow_mut().get_mut(&backend.key) {
+            pool.idle.clear();
+            pool.plain.clear();
+        }
+    }
+
     /// Closes idle connections to backends that left the table.
     pub(crate) fn prune(&self) {
         self.pools.borrow_mut().retain(|_, pool| {

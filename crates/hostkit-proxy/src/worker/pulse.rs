@@ -246,6 +246,15 @@ impl Pulses {
         }
     }
 
+    /// Lets the connections that are busy end after the request they are on, and no others.
+    pub(crate) fn wind_up_busy(&self) {
+        for pulse in self.all.borrow().iter() {
+            if matches!(pulse.phase.load(Ordering::Relaxed), SERVING | ASKING | LINGERING) {
+                pulse.command(WIND_UP);
+            }
+        }
+    }
+
     /// Ages all connections and ends the ones that are too old for what they do.
     pub(crate) fn sweep(&self) {
         for pulse in self.all.borrow().iter() {

@@ -50,6 +50,42 @@ fn stopping_finishes_what_is_in_flight_and_takes_nothing_new() {
     assert_eq!(failure.kind, Kind::Unavailable);
 }
 
+/// A client cannot know that the connection it sends on is about to be closed.
+#[test]
+fn a_request_that_comes_just_after_the_stop_is_still_answered() {
+    let upstream = Upstream::named("late");
+    let mut door = Door::start();
+    door.apply(vec![to("shop", &[upstream.address])]);
+    let ask = |stream: &mut std::net::TcpStream| {
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: shop.localhost\r\n\r\n")
+            .unwrap();
+        read_answer(stream, false)
+    };
+    let (mut fresh, mut kept) = (door.connect(), door.connect());
+    let before = ask(&mut kept);
+    assert_eq!(
+        (before.text().as_str(), before.header("connection")),
+        ("late", None)
+    );
+    // The busy one keeps the front door from being gone before the others have sent anything.
+    let mut busy = door.connect();
+    busy.write_all(b"GET / HT").unwrap();
+    let handle = door.handle.take().unwrap();
+    let stopping = std::thread::spawn(move || handle.stop());
+    until("nothing is accepted any more", || {
+        std::net::TcpStream::connect(door.address).is_err()
+    });
+    for stream in [&mut fresh, &mut kept] {
+        let answer = ask(stream);
+        assert_eq!(answer.text(), "late");
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
+    }
+    drop(busy);
+    stopping.join().unwrap();
+}
+
 #[test]
 fn a_stop_has_an_end() {
     let upstream = Upstream::start(|_, stream| {

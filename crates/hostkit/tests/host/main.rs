@@ -1,6 +1,7 @@
 //! The product on machines of its own: real systemd, real packages, power cuts. As root, and on a host that can boot
 //! them: `script/test host` sees to both.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod fixture;
+mod package;
 mod setup;

@@ -2,6 +2,7 @@
 
 mod check;
 mod setup;
+mod token;
 
 use hostkit_core::server::SetupWish;
 
@@ -12,16 +13,36 @@ use crate::stop::Stop;
 
 use super::daemon::refuse_remote;
 
-pub(crate) fn run(session: &Session<'_>, command: &ServerCommand, hooks: &Hooks) -> Result<(), Stop> {
-    match command {
+/// What is done on the machine itself; nothing where the command is one that calls the API.
+pub(crate) fn on_machine(
+    session: &Session<'_>,
+    command: &ServerCommand,
+    hooks: &Hooks,
+) -> Option<Result<(), Stop>> {
+    Some(match command {
         ServerCommand::Setup { plan } => {
-            refuse_remote(session, "server setup")?;
-            setup::run(session, wish(*plan), hooks)
+            refuse_remote(session, "server setup").and_then(|()| {
+                setup::run(session, wish(*plan), hooks)?;
+                // A script asks for it by itself: what a setup prints as JSON is one document.
+                match *plan || session.printer().wants_json() || !session.is_server() {
+                    true => Ok(()),
+                    false => crate::waiting_for(token::at_the_end_of_setup(session)).map(drop),
+                }
+            })
         }
         ServerCommand::Check => {
-            refuse_remote(session, "server check")?;
-            check::run(session, wish(false), hooks)
+            refuse_remote(session, "server check").and_then(|()| check::run(session, wish(false), hooks))
         }
+        ServerCommand::Token { .. } => return None,
+    })
+}
+
+/// What calls the API.
+pub(crate) async fn call(session: &Session<'_>, command: ServerCommand) -> Result<(), Stop> {
+    match command {
+        ServerCommand::Token { new: false } => token::first(session).await,
+        ServerCommand::Token { new: true } => token::another(session).await,
+        ServerCommand::Setup { .. } | ServerCommand::Check => Ok(()),
     }
 }
 
