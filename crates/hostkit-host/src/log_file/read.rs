@@ -92,19 +92,25 @@ pub fn read_back(path: &Path, want: &Want) -> io::Result<(Vec<StoredLine>, Curso
 fn read_files(path: &Path, newest: Option<&Place>, want: &Want) -> io::Result<Vec<StoredLine>> {
     let mut lines = Vec::new();
     let mut budget = MOST_BYTES;
+    let mut read: Vec<u64> = Vec::new();
     for age in 0..MOST_FILES {
         let older;
         let place = match (age, newest) {
             (0, Some(place)) => place,
             (0, None) => continue,
+            // Files that are moved at this moment are met twice, or leave a gap.
             _ => match Place::open(&rotated(path, age), Start::End)? {
                 Some(place) => {
                     older = place;
                     &older
                 }
-                None => break,
+                None => continue,
             },
         };
+        if read.contains(&place.inode) {
+            continue;
+        }
+        read.push(place.inode);
         let left = want.last.map(|last| last.saturating_sub(lines.len()));
         let (found, complete) = read_file_back(place, want, left, budget)?;
         lines.splice(0..0, found);
@@ -265,28 +271,31 @@ impl Cursor {
             // Put away: what came before that moment is still in it.
             place.read_on(self.form, &mut line)?;
         }
-        for path in self.newer_files() {
-            if let Some(mut place) = Place::open(&path, Start::Beginning)? {
-                place.read_on(self.form, &mut line)?;
-                self.open = Some(place);
-            }
+        for mut place in self.newer_files()? {
+            place.read_on(self.form, &mut line)?;
+            self.open = Some(place);
         }
         Ok(())
     }
 
     /// The files that follow the open one, oldest first; all of them where none is open or it is gone.
-    fn newer_files(&self) -> Vec<PathBuf> {
-        let mut paths = Vec::new();
+    ///
+    /// Opened at once: a name may be another file's a moment later. Files only ever move to a greater age, and this
+    /// looks at greater and greater ages, so that it misses none while they are moved. It may find nothing at an age
+    /// between two files, or meet one twice: then what was met in between is newer, and the second time counts.
+    fn newer_files(&self) -> io::Result<Vec<Place>> {
+        let mut newer: Vec<Place> = Vec::new();
         for age in 0..MOST_FILES {
-            let path = rotated(&self.path, age);
-            match (inode_of(&path), &self.open) {
-                (Some(inode), Some(place)) if inode == place.inode => break,
-                (Some(_), _) => paths.push(path),
-                (None, _) if age == 0 => {}
-                (None, _) => break,
+            let Some(place) = Place::open(&rotated(&self.path, age), Start::Beginning)? else {
+                continue;
+            };
+            if self.open.as_ref().is_some_and(|open| open.inode == place.inode) {
+                break;
             }
+            newer.retain(|other| other.inode != place.inode);
+            newer.push(place);
         }
-        paths.reverse();
-        paths
+        newer.reverse();
+        Ok(newer)
     }
 }
