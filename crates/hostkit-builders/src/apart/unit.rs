@@ -8,7 +8,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::StopRule;
 use hostkit_core::size::{ByteSize, Span};
 use hostkit_core::traits::BuildJob;
-use hostkit_host::systemd::sandbox::{Access, Bind, ProtectHome, ProtectSystem, Sandbox};
+use hostkit_host::systemd::sandbox::{Access, Bind, Sandbox};
 use hostkit_host::systemd::{Streams, TransientUnit, UnitLimits, UnitName};
 
 use super::ApartSettings;
@@ -65,37 +65,14 @@ pub(super) fn of(
     })
 }
 
-/// A build sees its source, its cache, the system's programs and the network, and writes to the first two alone. Left
-/// standing open as for the project's programs: memory that is written and executed, `/proc` as a whole, netlink.
+/// A build sees its source, its cache, the system's programs and the network, and writes to the first two alone.
 fn sandbox(job: &BuildJob) -> Sandbox {
     let place = job.output.parent().unwrap_or(&job.source).to_owned();
     Sandbox {
-        no_new_privileges: true,
-        no_capabilities: true,
-        protect_system: ProtectSystem::Strict,
-        protect_home: ProtectHome::Empty,
-        private_tmp: true,
-        private_devices: true,
-        private_ipc: true,
-        protect_kernel_tunables: true,
-        protect_kernel_modules: true,
-        protect_kernel_logs: true,
-        protect_control_groups: true,
-        protect_clock: true,
-        protect_hostname: true,
-        hide_processes: true,
-        address_families: vec!["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"],
-        restrict_namespaces: true,
-        restrict_realtime: true,
-        restrict_suid_sgid: true,
-        lock_personality: true,
-        native_system_calls: true,
-        system_calls: vec!["@system-service"],
-        without_system_calls: vec!["@privileged"],
         umask: Some(0o027),
         binds: [place, job.cache.clone()]
             .map(|path| Bind::in_place(path, Access::ReadWrite))
             .into(),
-        ..Sandbox::default()
+        ..Sandbox::for_projects()
     }
 }

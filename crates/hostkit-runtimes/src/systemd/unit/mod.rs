@@ -9,7 +9,7 @@ use hostkit_core::names::EnvironmentName;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::workload::InstanceId;
 use hostkit_host::launch_role::InstanceSpec;
-use hostkit_host::systemd::sandbox::{Access, Bind, ProtectHome, ProtectSystem, Sandbox};
+use hostkit_host::systemd::sandbox::{Access, Bind, Sandbox};
 use hostkit_host::systemd::unit_file::{Section, UnitFile};
 use hostkit_host::systemd::{UnitLimits, UnitName};
 
@@ -122,12 +122,7 @@ pub(super) fn unusable(why: impl std::fmt::Display) -> Failure {
     Failure::new(Kind::Internal, format!("cannot name a unit: {why}"))
 }
 
-/// The walls around every program of a project (`systemd-analyze security` scores them).
-///
-/// Left standing open on purpose: memory that is both written and executed (every just-in-time compiler), `/proc` as a
-/// whole (Node counts processors in `/proc/stat`, and starts no workers where it finds none; processes of others are
-/// hidden), the resource calls (`getrlimit` is one of them), and netlink (`getifaddrs`). `RemoveIPC=` would take shared
-/// memory away from the next generation, which runs beside this one under the same account.
+/// The walls around a project's programs ([`Sandbox::for_projects`]), with the doors to their own places.
 pub(super) fn sandbox(places: &Places) -> Sandbox {
     let is_home = |path: &&PathBuf| path.starts_with("/home") || path.starts_with("/root");
     let inside = |path: &&PathBuf| places.visible.iter().any(|seen| path.starts_with(seen));
@@ -149,28 +144,6 @@ pub(super) fn sandbox(places: &Places) -> Sandbox {
         .collect();
     let bound: Vec<&PathBuf> = elsewhere.collect();
     Sandbox {
-        no_new_privileges: true,
-        no_capabilities: true,
-        protect_system: ProtectSystem::Strict,
-        protect_home: ProtectHome::Empty,
-        private_tmp: true,
-        private_devices: true,
-        private_ipc: true,
-        protect_kernel_tunables: true,
-        protect_kernel_modules: true,
-        protect_kernel_logs: true,
-        protect_control_groups: true,
-        protect_clock: true,
-        protect_hostname: true,
-        hide_processes: true,
-        address_families: vec!["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"],
-        restrict_namespaces: true,
-        restrict_realtime: true,
-        restrict_suid_sgid: true,
-        lock_personality: true,
-        native_system_calls: true,
-        system_calls: vec!["@system-service"],
-        without_system_calls: vec!["@privileged"],
         umask: Some(0o077),
         read_write: places
             .writable
@@ -180,7 +153,7 @@ pub(super) fn sandbox(places: &Places) -> Sandbox {
             .collect(),
         inaccessible: places.hidden.clone(),
         binds,
-        ..Sandbox::default()
+        ..Sandbox::for_projects()
     }
 }
 
