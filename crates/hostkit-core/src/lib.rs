@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod deployment;
+pub mod doctor;
 pub mod event;
 pub mod kind;
 pub mod layout;

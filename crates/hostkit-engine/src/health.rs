@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hostkit_core::doctor::{Finding, Level};
 use hostkit_core::kind::Failure;
 use hostkit_core::size::ByteSize;
 use hostkit_core::workload::{Instance, InstanceState, Scope};
@@ -33,30 +34,6 @@ impl HealthReport {
     pub fn is_healthy(&self) -> bool {
         self.checks.iter().all(|c| c.problem.is_none())
     }
-}
-
-/// Something `hostkit doctor` found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad it is.
-    pub level: Level,
-    /// What was looked at: `front door`, `shop/production web`.
-    pub subject: String,
-    /// What was found.
-    pub message: String,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// As it should be.
-    Fine,
-    /// Worth a look.
-    Warning,
-    /// Something does not work.
-    Problem,
 }
 
 /// What is known of each thing that is checked.

@@ -5,6 +5,7 @@ mod cancel;
 mod context;
 mod deletion;
 mod deploy;
+mod doctor;
 mod events;
 pub mod faults;
 mod feed;
@@ -47,7 +48,8 @@ use context::{Context, locked};
 use lanes::LaneSet;
 
 pub use faults::FaultPlan;
-pub use health::{Finding, HealthCheck, HealthReport, Level};
+pub use health::{HealthCheck, HealthReport};
+pub use hostkit_core::doctor::{Finding, Level};
 pub use one_off::OneOffRequest;
 pub use parts::{Parts, Procfile, ReadProcfile, Settings};
 
@@ -301,5 +303,10 @@ impl Engine {
     /// What is worth a look.
     pub async fn doctor(&self) -> Vec<Finding> {
         health::doctor(&self.context).await
+    }
+
+    /// The production checklist of one environment. Its findings say something of the values of variables.
+    pub async fn doctor_of(&self, environment: &EnvironmentId) -> Result<Vec<Finding>, Failure> {
+        doctor::environment(&self.context, environment).await
     }
 }

@@ -111,6 +111,7 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::UploadArchive => bytes(shared, source::archive),
         Name::ListEnvironments => json(shared, environment::list),
         Name::GetEnvironment => json(shared, environment::get),
+        Name::GetEnvironmentDoctor => json(shared, environment::doctor),
         Name::CreateDeployment => json(shared, deployment::create),
         Name::ListDeployments => json(shared, deployment::list),
         Name::GetDeployment => json(shared, deployment::get),

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use hostkit_api::installation::{Finding, Outcome};
 use hostkit_api::project::{Environment, EnvironmentState, Project};
 use hostkit_api::release::{Process, Release};
 use hostkit_core::kind::Failure;
 use hostkit_core::names::HostName;
 use hostkit_core::release::Release as Frozen;
+use hostkit_engine::Level;
 
 use crate::shared::Shared;
 
@@ -78,5 +80,18 @@ pub(crate) fn release(frozen: Frozen, live: bool) -> Release {
         builder: frozen.artifact.builder,
         assumed: frozen.artifact.assumed,
         bytes: frozen.bytes,
+    }
+}
+
+pub(crate) fn finding(finding: hostkit_engine::Finding) -> Finding {
+    Finding {
+        check: finding.subject,
+        outcome: match finding.level {
+            Level::Fine => Outcome::Fine,
+            Level::Warning => Outcome::Warning,
+            Level::Problem => Outcome::Problem,
+        },
+        message: finding.message,
+        hint: finding.hint,
     }
 }

@@ -145,6 +145,12 @@ endpoints! {
     GetEnvironment: GET "/api/projects/{project}/environments/{environment}", may ReadProject, on EnvironmentId,
         query NoQuery, takes Nothing, gives Json<Environment>;
 
+    /// Goes through the production checklist of an environment.
+    /// Its findings say of secrets whether they are good, and so more than who may not read them should know.
+    GetEnvironmentDoctor: GET "/api/projects/{project}/environments/{environment}/doctor", may ManageSecrets,
+        on EnvironmentId,
+        query NoQuery, takes Nothing, gives Json<Vec<Finding>>;
+
     /// Asks for a deployment: deploy, apply, rollback, restart, scale, stop or start.
     /// The answer comes at once; follow the deployment's log to see it through.
     CreateDeployment: POST "/api/projects/{project}/environments/{environment}/deployments", may DeployProject,

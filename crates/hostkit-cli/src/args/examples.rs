@@ -25,7 +25,9 @@ examples! {
     DOWN: ("hostkit down", "stop everything in order; nothing is lost, `hostkit up` brings it back");
     STATUS: ("hostkit status", "where the API, the front door and the data are"),
         ("hostkit status --json", "the same for a script");
-    DOCTOR: ("hostkit doctor", "check the installation; exit code 1 if something is wrong");
+    DOCTOR: ("hostkit doctor", "check the installation; exit code 1 if something is wrong"),
+        ("hostkit doctor shop", "the production checklist of a project"),
+        ("hostkit doctor shop --env staging --json", "of another environment, for a script");
     INIT: ("hostkit init", "write a hostkit.toml with comments; everything in it is optional"),
         ("hostkit init shop --name shop", "for another folder, under another name");
     PROJECT: ("hostkit project create shop", "create a project"),

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod deploy;
+mod doctor;
 mod examples;
 mod groups;
 mod look;
@@ -19,6 +20,7 @@ use crate::completion;
 
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
 pub(crate) use deploy::{CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs};
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use groups::{GROUPS, command};
 pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs, PsArgs, ReleasesArgs};
 pub(crate) use manage::{ProjectArgs, ProjectCommand, TokenArgs, TokenCommand};
@@ -132,9 +134,9 @@ pub(crate) enum Command {
     /// Show where this installation is and how it is
     #[command(after_help = examples::STATUS)]
     Status,
-    /// Check the installation and say what to mend
+    /// Check the installation, or whether a project is fit for production
     #[command(after_help = examples::DOCTOR)]
-    Doctor,
+    Doctor(DoctorArgs),
     /// Write a hostkit.toml for the folder you are in
     #[command(after_help = examples::INIT)]
     Init(InitArgs),

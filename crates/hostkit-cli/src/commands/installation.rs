@@ -1,11 +1,11 @@
-//! `status` and `doctor`.
+//! `status`.
 
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use hostkit_api::client::Client;
-use hostkit_api::endpoints::{GetDoctor, GetStatus, ListInstances, ListProjects, NoQuery};
-use hostkit_api::installation::{Health, HealthStatus, Outcome, Status};
+use hostkit_api::endpoints::{GetStatus, ListInstances, ListProjects, NoQuery};
+use hostkit_api::installation::{Health, HealthStatus, Status};
 use hostkit_api::project::{Environment, EnvironmentState};
 use hostkit_api::target::Installation;
 use hostkit_core::kind::{Failure, Kind};
@@ -14,7 +14,7 @@ use hostkit_core::workload::{Instance, InstanceState};
 use serde::Serialize;
 
 use super::project::{id, shown, state};
-use crate::output::{Style, Table, plural, span};
+use crate::output::{Style, Table, span};
 use crate::session::Session;
 use crate::stop::Stop;
 
@@ -178,37 +178,4 @@ fn table(environments: &[Running]) -> Table {
         ]);
     }
     table
-}
-
-pub(crate) async fn doctor(session: &Session<'_>) -> Result<(), Stop> {
-    let findings = session
-        .client()?
-        .call::<GetDoctor>(&Installation, &NoQuery {}, &())
-        .await?;
-    let printer = session.printer();
-    let problems = findings.iter().filter(|f| f.outcome == Outcome::Problem).count() as u64;
-    if printer.wants_json() {
-        printer.json(&findings)?;
-    } else {
-        for finding in &findings {
-            let word = match finding.outcome {
-                Outcome::Fine => printer.on_out("fine   ", Style::Good),
-                Outcome::Warning => printer.on_out("warning", Style::Warning),
-                Outcome::Problem => printer.on_out("problem", Style::Bad),
-            };
-            printer.line(&format!("{word}  {}: {}", finding.check, finding.message))?;
-            if let Some(hint) = &finding.hint {
-                printer.line(&format!(
-                    "         {} {hint}",
-                    printer.on_out("hint:", Style::Name)
-                ))?;
-            }
-        }
-        if problems == 0 {
-            printer.say("No problem found.");
-        } else {
-            printer.say(&format!("{} found.", plural(problems, "problem")));
-        }
-    }
-    if problems == 0 { Ok(()) } else { Err(Stop::Code(1)) }
 }

@@ -5,6 +5,7 @@ mod change;
 pub(crate) mod daemon;
 mod deploy;
 mod deployment;
+mod doctor;
 mod event;
 pub(crate) mod init;
 mod installation;
@@ -27,7 +28,7 @@ use crate::stop::Stop;
 pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), Stop> {
     match command {
         Command::Status => installation::status(session).await,
-        Command::Doctor => installation::doctor(session).await,
+        Command::Doctor(args) => doctor::run(session, args).await,
         Command::Project(args) => project::run(session, args.command).await,
         Command::Deploy(args) => deploy::run(session, &args).await,
         Command::Rollback(args) => change::rollback(session, &args).await,

@@ -353,3 +353,26 @@ fn doctor_ends_with_its_outcome() {
         said.out
     );
 }
+
+#[test]
+fn doctor_of_a_project_says_what_is_found_without_control_characters() {
+    let api = Api::start();
+    let path = "projects/shop/environments/staging/doctor";
+    let findings = json!([
+        { "check": "NODE_ENV", "outcome": "warning", "message": "it is not\u{1b}[2J so", "hint": "do\u{7} this" },
+        { "check": "disk", "outcome": "fine", "message": "has room" },
+    ]);
+    api.on("GET", path, Reply::json(findings.clone()))
+        .on("GET", path, Reply::json(findings.clone()));
+    let said = api.run(&["doctor", "shop", "-e", "staging"]).ok();
+    assert!(said.err.contains("No problem found, 1 warning."), "{}", said.err);
+    assert!(said.out.contains("warning  NODE_ENV: it is not"), "{}", said.out);
+    assert!(!said.out.contains(['\u{1b}', '\u{7}']), "{:?}", said.out);
+    let said = api.run(&["doctor", "shop", "-e", "staging", "--json"]).ok();
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&said.out).unwrap(),
+        findings
+    );
+    assert_eq!(api.run(&["doctor", "-e", "staging"]).code, 64);
+    assert_eq!(api.run(&["doctor", "Not A Name"]).code, 64);
+}

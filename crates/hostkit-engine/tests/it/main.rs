@@ -7,6 +7,7 @@ mod acts;
 mod bench;
 mod caches;
 mod cancelling;
+mod doctor;
 mod failures;
 mod hosts;
 mod interruptions;

@@ -1,6 +1,7 @@
 //! Environments and what runs in them.
 
-use hostkit_api::endpoints::{GetEnvironment, ListEnvironments, ListInstances};
+use hostkit_api::endpoints::{GetEnvironment, GetEnvironmentDoctor, ListEnvironments, ListInstances};
+use hostkit_api::installation::Finding;
 use hostkit_api::project::Environment;
 use hostkit_core::kind::Failure;
 use hostkit_core::workload::{Instance, Scope};
@@ -26,4 +27,9 @@ pub(crate) async fn instances(call: Admitted<ListInstances>, (): ()) -> Result<V
     let mut instances = shared.engine.instances(&Scope::of(call.target())).await?;
     instances.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(instances)
+}
+
+pub(crate) async fn doctor(call: Admitted<GetEnvironmentDoctor>, (): ()) -> Result<Vec<Finding>, Failure> {
+    let findings = call.shared().engine.doctor_of(call.target()).await?;
+    Ok(findings.into_iter().map(view::finding).collect())
 }

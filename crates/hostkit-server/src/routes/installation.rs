@@ -4,13 +4,12 @@ use axum::body::Body;
 use axum::response::Response;
 use hostkit_api::endpoint::Form;
 use hostkit_api::endpoints::{GetDoctor, GetHealth, GetOpenApi, GetStatus};
-use hostkit_api::installation::{Check, Finding, Health, HealthStatus, Outcome, Status};
+use hostkit_api::installation::{Check, Finding, Health, HealthStatus, Status};
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_engine::Level;
 use jiff::Timestamp;
 
 use crate::auth::Admitted;
-use crate::reply;
+use crate::{reply, view};
 
 /// Says what is well and what is not, never why: that may name folders, and anybody may ask.
 pub(crate) async fn health(call: Admitted<GetHealth>) -> Response {
@@ -65,17 +64,5 @@ pub(crate) async fn status(call: Admitted<GetStatus>, (): ()) -> Result<Status, 
 
 pub(crate) async fn doctor(call: Admitted<GetDoctor>, (): ()) -> Result<Vec<Finding>, Failure> {
     let findings = call.shared().engine.doctor().await;
-    Ok(findings
-        .into_iter()
-        .map(|finding| Finding {
-            check: finding.subject,
-            outcome: match finding.level {
-                Level::Fine => Outcome::Fine,
-                Level::Warning => Outcome::Warning,
-                Level::Problem => Outcome::Problem,
-            },
-            message: finding.message,
-            hint: finding.hint,
-        })
-        .collect())
+    Ok(findings.into_iter().map(view::finding).collect())
 }

@@ -1,0 +1,26 @@
+//! Arguments of `doctor`.
+
+use clap::{Args, Subcommand};
+use hostkit_core::names::{EnvironmentName, ProjectName};
+
+use crate::completion;
+
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    subcommand_negates_reqs = true
+)]
+pub(crate) struct DoctorArgs {
+    /// The project to go through the production checklist of [default: the installation itself is checked]
+    #[arg(value_name = "PROJECT", add = completion::projects())]
+    pub(crate) project: Option<ProjectName>,
+    /// Which environment of the project [default: production]
+    #[arg(long = "env", short = 'e', value_name = "ENV", requires = "project")]
+    pub(crate) environment: Option<EnvironmentName>,
+    #[command(subcommand)]
+    pub(crate) command: Option<DoctorCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DoctorCommand {}
