@@ -12,7 +12,7 @@ use crate::deployment::DeploymentId;
 use crate::manifest::{Command, StopRule};
 use crate::names::{ProcessName, ReleaseName, VariableName};
 use crate::project::EnvironmentId;
-use crate::size::{ByteSize, Span};
+use crate::size::{ByteSize, Processors, Span};
 use crate::variables::Variables;
 
 /// Names a workload: the same after a restart of anything, so that whoever looks finds it again.
@@ -104,6 +104,8 @@ pub struct Workload {
     pub stop: StopRule,
     /// The most memory one instance may use.
     pub memory: Option<ByteSize>,
+    /// The most processor time one instance may use.
+    pub cpus: Option<Processors>,
 }
 
 /// One running copy, as it was found.
@@ -152,8 +154,12 @@ pub struct Exit {
     pub code: Option<i32>,
     /// The signal that ended it, if one did.
     pub signal: Option<i32>,
-    /// Whether it was killed for using more memory than it may.
+    /// Whether the kernel killed it, or one of its children, for memory.
     pub out_of_memory: bool,
+    /// Its memory limit, where it was killed for using more than that. A program can be killed below its limit as well:
+    /// when all projects together, or the whole machine, have no memory left.
+    #[serde(default)]
+    pub memory_limit: Option<ByteSize>,
     /// When.
     pub at: Timestamp,
 }
@@ -161,7 +167,10 @@ pub struct Exit {
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.out_of_memory, self.code, self.signal) {
-            (true, _, _) => f.write_str("killed for using more memory than allowed"),
+            (true, _, _) => match self.memory_limit {
+                Some(limit) => write!(f, "killed: used more than its memory limit of {limit}"),
+                None => f.write_str("killed: there was no memory left for it"),
+            },
             (_, Some(code), _) => write!(f, "exit status {code}"),
             (_, _, Some(signal)) => write!(f, "killed by signal {signal}"),
             _ => f.write_str("ended in an unknown way"),

@@ -106,6 +106,7 @@ pub(crate) fn workloads(
             port_variable: has_port.then(|| process.rule.port_variable.clone()),
             stop: process.rule.stop.clone(),
             memory: process.rule.memory,
+            cpus: process.rule.cpus,
         }
     });
     Ok(made.collect())

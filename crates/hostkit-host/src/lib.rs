@@ -21,6 +21,7 @@ pub mod launch;
 pub mod launch_role;
 pub mod lines;
 pub mod log_file;
+mod machine_memory;
 pub mod premises;
 pub mod probe;
 pub mod processes;
@@ -36,3 +37,4 @@ pub mod systemd;
 pub mod terminal;
 
 pub use account_by_number::account_by_number;
+pub use machine_memory::machine_memory;

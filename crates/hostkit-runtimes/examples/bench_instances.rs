@@ -56,6 +56,7 @@ fn workload(count: u16) -> Result<Workload, NameError> {
         port_variable: Some(VariableName::parse("PORT")?),
         stop: StopRule::default(),
         memory: None,
+        cpus: None,
     })
 }
 

@@ -112,6 +112,7 @@ fn sleeper(process: &str) -> Workload {
         port_variable: VariableName::parse("PORT").ok(),
         stop: StopRule::default(),
         memory: None,
+        cpus: None,
     }
 }
 

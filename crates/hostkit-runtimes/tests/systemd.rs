@@ -10,9 +10,10 @@ use hostkit_core::manifest::{Command, StopRule};
 use hostkit_core::names::{EnvironmentName, ProcessName, ProjectName, ReleaseName, VariableName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
+use hostkit_core::size::{ByteSize, Processors};
 use hostkit_core::traits::Runtime;
 use hostkit_core::workload::{Instance, InstanceState, Scope, Workload, WorkloadId};
-use hostkit_host::systemd::{Ending, UnitFiles, UnitName, Units};
+use hostkit_host::systemd::{Ending, UnitFiles, UnitLimits, UnitName, Units};
 use hostkit_runtimes::systemd::{Settings, SystemdRuntime};
 use hostkit_testkit::conformance::runtime::RuntimeFixture;
 use hostkit_testkit::fakes::{FakeSystemd, Faults};
@@ -82,6 +83,7 @@ fn sleeper() -> Workload {
         port_variable: VariableName::parse("PORT").ok(),
         stop: StopRule::default(),
         memory: None,
+        cpus: None,
     }
 }
 
@@ -91,6 +93,47 @@ fn unit_of(instance: &Instance) -> UnitName {
 
 async fn all(fixture: &Fixture) -> Vec<Instance> {
     fixture.runtime().observe(&Scope::default()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_workloads_own_limits_go_before_those_of_the_machine() {
+    let fixture = Fixture::new();
+    let settings = Settings {
+        limits: UnitLimits {
+            memory: Some(ByteSize::mib(512)),
+            cpu_percent: Some(200),
+            tasks: Some(300),
+            ..UnitLimits::default()
+        },
+        ..Settings::default()
+    };
+    let runtime = SystemdRuntime::new(fixture.layout(), Arc::new(fixture.systemd.clone()), settings);
+    let mut wanted = sleeper();
+    for (memory, cpus, lines) in [
+        (
+            None,
+            None,
+            ["MemoryMax=536870912", "CPUQuota=200%", "TasksMax=300"],
+        ),
+        (
+            Some(ByteSize::mib(64)),
+            Some(Processors(50)),
+            ["MemoryMax=67108864", "CPUQuota=50%", "TasksMax=300"],
+        ),
+    ] {
+        (wanted.memory, wanted.cpus) = (memory, cpus);
+        let instance = runtime.ensure(&wanted).await.unwrap().remove(0);
+        let text = fixture
+            .systemd
+            .file(&unit_of(&instance))
+            .unwrap()
+            .render()
+            .unwrap();
+        for line in lines {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        runtime.remove(&wanted.id).await.unwrap();
+    }
 }
 
 #[tokio::test]

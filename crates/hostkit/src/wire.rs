@@ -58,7 +58,14 @@ pub(crate) fn local(layout: &Layout, http: SocketAddr, api: SocketAddr) -> Resul
 pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr) -> Result<Wired, Failure> {
     let control = UnitName::parse(CONTROL).map_err(|why| Failure::new(Kind::Internal, why.to_string()))?;
     let bus = Arc::new(Bus::system());
+    let memory = hostkit_host::machine_memory()?;
     let runtime = systemd::Settings {
+        limits: UnitLimits {
+            memory: Some(settings.instance_memory_on(memory)),
+            cpu_percent: settings.instance_cpus.map(|cpus| cpus.0),
+            tasks: Some(u64::from(settings.instance_tasks)),
+            ..UnitLimits::default()
+        },
         caller: Some(control.clone()),
         ..systemd::Settings::default()
     };

@@ -10,10 +10,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::MOST_ENTRIES;
 use super::problems::Collector;
-use super::raw::join;
+use super::raw::{join, number_written};
 use super::{BuildRule, Command, CronRule, HealthRule, Manifest, ProcessRule, Reach, StopRule, StopSignal};
 use crate::names::{HostName, ProcessName, RelativePath, VariableName};
-use crate::size::{ByteSize, Span};
+use crate::size::{ByteSize, Processors, Span};
 
 type Entry<'a> = (&'a Spanned<std::borrow::Cow<'a, str>>, &'a Spanned<DeValue<'a>>);
 
@@ -81,8 +81,12 @@ impl<'a> View<'a> {
         text.and_then(|text| Span::parse(text).ok()).unwrap_or(default)
     }
 
-    fn size(self, key: &str) -> Option<ByteSize> {
+    pub(crate) fn size(self, key: &str) -> Option<ByteSize> {
         ByteSize::parse(self.text(key)?).ok()
+    }
+
+    pub(crate) fn processors(self, key: &str) -> Option<Processors> {
+        Processors::parse(&number_written(self.value(key)?.get_ref())?).ok()
     }
 
     fn command(self, key: &str) -> Option<Command> {
@@ -262,6 +266,7 @@ fn process_rule(name: &ProcessName, view: View<'_>, problems: &mut Collector<'_>
         drain: view.span("drain", default.drain),
         stop: stop_rule(view.table("stop")),
         memory: view.size("memory"),
+        cpus: view.processors("cpus"),
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) enum Shape {
     Duration(u64, u64),
     /// A size of at least so many bytes.
     Size(u64),
+    /// A number of processors, also a part of one.
+    Processors,
     /// A line for a shell, or a list of arguments.
     Command,
     /// Several of one shape.
@@ -159,7 +161,8 @@ const PROCESS_KEYS: &[Key] = keys! {
     "internal" Shape::Switch, = "false", "Whether the project's other programs reach it, by `NAME_URL`, `NAME_HOST` and `NAME_PORT`.";
     "port_variable" Shape::Text(&PORT_VARIABLE), = "\"PORT\"", "The variable that tells the program which port to listen on.";
     "drain" Shape::Duration(0, 5 * MINUTE), = "\"30s\"", "How long requests in flight may go on after traffic moved to a newer release.";
-    "memory" Shape::Size(4 * MIB), , "The most memory one instance may use. Without it there is no limit.";
+    "memory" Shape::Size(4 * MIB), , "The most memory one instance may use, with its children. Where it is missing the server's own limit holds, and none in local mode.";
+    "cpus" Shape::Processors, , "The most processor time one instance may use, as a number of processors: `0.5`, `2`. Where it is missing the server's own limit holds. Local mode has none.";
     "health" Shape::Table(HEALTH), , "How it is found out whether an instance is ready and alive.";
     "stop" Shape::Table(STOP), , "How an instance is stopped.";
     "build" Shape::Table(BUILD), , "How `root` is built, with the keys of `[build]`. Needs a `root` of its own.";

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{HostName, ProcessName, ProjectName, RelativePath, VariableName};
-use crate::size::{ByteSize, Span};
+use crate::size::{ByteSize, Processors, Span};
 
 pub(crate) mod check;
 pub(crate) mod keys;
@@ -131,8 +131,11 @@ pub struct ProcessRule {
     pub drain: Span,
     /// How it is stopped.
     pub stop: StopRule,
-    /// The most memory one instance may use; none by default.
+    /// The most memory one instance may use; where none is named, what the machine allows.
     pub memory: Option<ByteSize>,
+    /// The most processor time one instance may use; where none is named, what the machine allows.
+    #[serde(default)]
+    pub cpus: Option<Processors>,
 }
 
 impl ProcessRule {
@@ -155,6 +158,7 @@ impl ProcessRule {
             drain: Span::secs(30),
             stop: StopRule::default(),
             memory: None,
+            cpus: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::keys::{Key, MOST_ENTRIES, ROOT, Shape, Text};
 use super::problems::{Collector, ManifestProblems, mended, nearest};
 use super::rules::shown;
 use super::{Manifest, check};
-use crate::size::{ByteSize, Span};
+use crate::size::{ByteSize, Processors, Span};
 
 /// The largest file taken.
 const MAX_BYTES: usize = 1 << 20;
@@ -125,6 +125,13 @@ impl Reader<'_, '_> {
                 self.duration(path, at, text, *least, *most)
             }
             (Shape::Size(least), DeValue::String(text)) => self.size(path, at, text, *least),
+            (Shape::Processors, DeValue::Integer(_) | DeValue::Float(_)) => {
+                let written = number_written(value.get_ref()).unwrap_or_default();
+                if let Err(error) = Processors::parse(&written) {
+                    let message = format!("`{path}`: {}", shown(&error.to_string()));
+                    self.problems.add(at, path, message, None);
+                }
+            }
             (Shape::Command, DeValue::String(text)) => {
                 if text.trim().is_empty() || text.contains('\0') {
                     self.problems.add(
@@ -274,6 +281,9 @@ impl Reader<'_, '_> {
             (Shape::Whole(..), DeValue::String(_), Some(text)) => {
                 text.trim().parse::<i64>().ok().map(|n| n.to_string())
             }
+            (Shape::Processors, DeValue::String(_), Some(text)) => {
+                Processors::parse(&text).ok().map(|number| number.to_string())
+            }
             (Shape::List(Shape::Text(_)), DeValue::String(_), Some(text)) => {
                 Some(format!("[\"{}\"]", shown(&text)))
             }
@@ -292,6 +302,7 @@ fn kind_wanted(shape: &Shape) -> &'static str {
         Shape::Whole(..) => "a whole number",
         Shape::Duration(..) => "a duration in quotes such as `\"30s\"`",
         Shape::Size(_) => "a size in quotes such as `\"512MB\"`",
+        Shape::Processors => "a number of processors such as `0.5` or `2`",
         Shape::Command => "a command: a text in quotes, or a list of them",
         Shape::List(Shape::Table(_)) => "a list of tables, written with double brackets",
         Shape::List(_) => "a list such as `[\"a\", \"b\"]`",
@@ -308,6 +319,18 @@ fn kind_found(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
+    }
+}
+
+/// A number as text; a whole one without its base.
+pub(super) fn number_written(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::Integer(number) => {
+            let number = i64::from_str_radix(number.as_str(), number.radix()).ok()?;
+            Some(number.to_string())
+        }
+        DeValue::Float(number) => Some(number.as_str().to_owned()),
+        _ => None,
     }
 }
 

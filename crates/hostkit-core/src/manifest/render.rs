@@ -5,7 +5,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
 use super::{BuildRule, Command, HealthRule, Manifest, ProcessRule, Reach, StopRule};
 use crate::names::ProcessName;
-use crate::size::ByteSize;
+use crate::size::{ByteSize, Processors};
 
 /// Writes a manifest. `notes` go on top as comments: what was detected, one sentence each.
 pub fn render(manifest: &Manifest, notes: &[String]) -> String {
@@ -108,6 +108,14 @@ fn exact(size: &ByteSize) -> Value {
     }
 }
 
+/// Whole processors as a whole number, parts of them as people write them.
+fn number(cpus: Processors) -> Item {
+    match cpus.0 {
+        hundredths if hundredths.is_multiple_of(100) => value(i64::from(hundredths / 100)),
+        hundredths => value(f64::from(hundredths) / 100.0),
+    }
+}
+
 fn build(rule: &BuildRule) -> Table {
     let default = BuildRule::default();
     let mut table = Table::new();
@@ -174,6 +182,9 @@ fn process(name: &ProcessName, rule: &ProcessRule) -> Table {
     });
     if let Some(memory) = &rule.memory {
         table["memory"] = value(exact(memory));
+    }
+    if let Some(cpus) = &rule.cpus {
+        table["cpus"] = number(*cpus);
     }
     insert(&mut table, "health", health(&rule.health));
     insert(&mut table, "stop", stop(&rule.stop));

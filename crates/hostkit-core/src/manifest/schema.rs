@@ -55,6 +55,7 @@ fn shape(shape: &Shape) -> Value {
         Shape::Size(_) => {
             json!({ "type": "string", "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*([kKmMgGtT]?[iI]?[bB]?)$" })
         }
+        Shape::Processors => json!({ "type": "number", "minimum": 0.01 }),
         Shape::Command => json!({
             "anyOf": [
                 { "type": "string", "minLength": 1 },

@@ -26,6 +26,7 @@ count = 3
 port_variable = "SERVER_PORT"
 drain = "1m"
 memory = "512MB"
+cpus = 1.5
 health = { path = "/healthz?deep=1", interval = "10s", timeout = "500ms", failures = 5, start_period = "2m" }
 stop = { signal = "SIGINT", grace = "20s" }
 
@@ -162,6 +163,13 @@ const REFUSED: &[(&str, &str)] = &[
     ("[build]\nnode = \"lts/iron\"", "is not a version"),
     ("[build]\ntimeout = \"0s\"", "from 1s to 24h"),
     ("[build]\ntimeout = \"5 hours\"", "duration such as"),
+    (
+        "[process.web]\ncpus = 0",
+        "`process.web.cpus`: `0` is not a number of processors such as `0.5` or `2`",
+    ),
+    ("[process.web]\ncpus = nan", "is not a number of processors"),
+    ("[process.web]\ncpus = -1.5", "is not a number of processors"),
+    ("[process.web]\ncpus = \"2\"", "did you mean `2`?"),
     (
         "[build]\nmemory = \"512\"",
         "at least 16MB (did you mean `512MB`?)",

@@ -14,6 +14,7 @@ use crate::manifest::raw;
 use crate::manifest::rules::shown;
 use crate::names::HostName;
 use crate::project::{INSTANCE_PORTS, STABLE_PORTS};
+use crate::size::{ByteSize, Processors};
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,12 @@ pub const FILE: &str = "/etc/hostkit/server.toml";
 pub const HTTP_PORT: u16 = 80;
 /// The API's port on loopback where the file names none: below those of projects.
 pub const API_PORT: u16 = 7700;
+
+/// The most memory an instance may use by itself where the file says nothing: enough for a usual web application.
+const INSTANCE_MEMORY: ByteSize = ByteSize::mib(1024);
+/// How many processes and threads an instance may have where the file says nothing: enough for a server with a pool of
+/// threads, not for a fork bomb.
+const INSTANCE_TASKS: u32 = 512;
 
 /// What is said about a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +45,21 @@ pub struct ServerSettings {
     pub admin_mail: Option<MailAddress>,
     /// Ports of other programs that the firewall lets in, next to SSH and the front door.
     pub open_ports: Vec<OpenPort>,
+    /// The most memory one instance may use where its project does not say; see [`Self::instance_memory_on`].
+    pub instance_memory: Option<ByteSize>,
+    /// The most processor time one instance may use where its project does not say; none where nothing is said here.
+    pub instance_cpus: Option<Processors>,
+    /// The most processes and threads one instance may have.
+    pub instance_tasks: u32,
+}
+
+impl ServerSettings {
+    /// The most memory one instance may use where its project does not say, on a machine with so much. Half of it at
+    /// the most, so that one program alone never takes the others with it.
+    pub fn instance_memory_on(&self, machine: ByteSize) -> ByteSize {
+        let usual = || INSTANCE_MEMORY.min(ByteSize(machine.0 / 2));
+        self.instance_memory.unwrap_or_else(usual)
+    }
 }
 
 impl Default for ServerSettings {
@@ -49,6 +71,9 @@ impl Default for ServerSettings {
             api_port: API_PORT,
             admin_mail: None,
             open_ports: Vec::new(),
+            instance_memory: None,
+            instance_cpus: None,
+            instance_tasks: INSTANCE_TASKS,
         }
     }
 }
@@ -79,6 +104,9 @@ const KEYS: &[Key] = keys! {
     "api_port" Shape::Whole(1, 65535), = "7700", "The API's port on loopback.";
     "admin_mail" Shape::Text(&MAIL), , "Who is written to about this machine.";
     "open_ports" Shape::List(&Shape::Text(&OPEN_PORT)), , "Ports of other programs that the firewall lets in, next to SSH and the front door.";
+    "instance_memory" Shape::Size(16 << 20), , "The most memory one instance may use where its hostkit.toml does not say: 1 GB, and no more than half of what the machine has.";
+    "instance_cpus" Shape::Processors, , "The most processor time one instance may use where its hostkit.toml does not say, as a number of processors: no limit.";
+    "instance_tasks" Shape::Whole(16, 65536), = "512", "The most processes and threads one instance may have.";
 };
 
 fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
@@ -90,6 +118,9 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
         api_port: root.whole("api_port").unwrap_or(defaults.api_port),
         admin_mail: root.parsed("admin_mail"),
         open_ports: Vec::new(),
+        instance_memory: root.size("instance_memory"),
+        instance_cpus: root.processors("instance_cpus"),
+        instance_tasks: root.whole("instance_tasks").unwrap_or(defaults.instance_tasks),
     };
     for (key, port) in [("http_port", settings.http_port), ("api_port", settings.api_port)] {
         let range = [STABLE_PORTS, INSTANCE_PORTS]

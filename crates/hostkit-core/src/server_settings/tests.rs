@@ -30,7 +30,8 @@ fn nothing_said_is_the_default() {
 fn everything_can_be_said() {
     let settings = parse(
         "base_domain = \"apps.example.com\"\nhttp_port = 9080\napi_port = 7_701\n\
-         admin_mail = \"Ops+hk@Example.com\"\nopen_ports = [\"8443\", \"8443/udp\", \"51820/udp\"]\n",
+         admin_mail = \"Ops+hk@Example.com\"\nopen_ports = [\"8443\", \"8443/udp\", \"51820/udp\"]\n\
+         instance_memory = \"768MB\"\ninstance_cpus = 1.5\ninstance_tasks = 300\n",
     )
     .unwrap();
     assert_eq!(settings.base_domain.as_str(), "apps.example.com");
@@ -38,6 +39,11 @@ fn everything_can_be_said() {
     assert_eq!(settings.admin_mail.unwrap().as_str(), "Ops+hk@Example.com");
     let ports: Vec<String> = settings.open_ports.iter().map(ToString::to_string).collect();
     assert_eq!(ports, ["8443/tcp", "8443/udp", "51820/udp"]);
+    assert_eq!(settings.instance_memory, Some(ByteSize::mib(768)));
+    assert_eq!(
+        (settings.instance_cpus, settings.instance_tasks),
+        (Some(Processors(150)), 300)
+    );
 }
 
 #[test]
@@ -57,6 +63,31 @@ fn all_problems_are_said_at_once_with_their_places() {
             "6:26: `open_ports`: `0` is not a port such as `8443`, `8443/tcp` or `51820/udp`",
             "6:31: `open_ports`: `+5` is not a port such as `8443`, `8443/tcp` or `51820/udp`",
             "6:37: `open_ports` is a text in quotes, not a whole number (did you mean `\"80\"`?)",
+        ]
+    );
+}
+
+#[test]
+fn an_instance_takes_half_of_a_small_machine_at_the_most() {
+    let on = |text: &str, machine| {
+        parse(text)
+            .unwrap()
+            .instance_memory_on(ByteSize::mib(machine))
+            .to_string()
+    };
+    assert_eq!(on("", 1024), "512MB");
+    assert_eq!(on("", 16384), "1GB");
+    assert_eq!(on("instance_memory = \"3GB\"", 1024), "3GB");
+}
+
+#[test]
+fn limits_nothing_could_run_with_are_refused() {
+    assert_eq!(
+        problems("instance_memory = \"1KB\"\ninstance_cpus = 0\ninstance_tasks = 1\n"),
+        [
+            "1:19: `instance_memory` cannot be `1KB`: it is at least 16MB",
+            "2:17: `instance_cpus`: `0` is not a number of processors such as `0.5` or `2`",
+            "3:18: `instance_tasks` cannot be 1: it is a whole number from 16 to 65536",
         ]
     );
 }

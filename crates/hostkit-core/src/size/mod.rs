@@ -1,4 +1,4 @@
-//! Sizes and durations as people write them: `512MB`, `1.5GB`, `30s`, `15m`.
+//! Sizes, durations and shares of processors as people write them: `512MB`, `1.5GB`, `30s`, `15m`, `0.5`.
 
 use std::time::Duration;
 
@@ -14,6 +14,11 @@ pub struct ByteSize(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 #[schemars(with = "String")]
 pub struct Span(pub Duration);
+
+/// Processor time in hundredths of one processor. Written as a number of processors: `0.5`, `2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(with = "String")]
+pub struct Processors(pub u32);
 
 /// Why a size or a span was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +100,37 @@ impl Span {
     }
 }
 
+impl Processors {
+    /// Reads `2` or `0.5`: more than nothing, to the hundredth.
+    pub fn parse(text: &str) -> Result<Self, QuantityError> {
+        let refused = || QuantityError {
+            value: text.chars().take(40).collect(),
+            what: "number of processors such as `0.5` or `2`",
+        };
+        let hundredths = match split_unit(text) {
+            Some((number, "")) => (number * 100.0).round(),
+            _ => return Err(refused()),
+        };
+        // Larger than any machine, and exact far beyond it.
+        if (1.0..1e9).contains(&hundredths) {
+            Ok(Processors(hundredths as u32))
+        } else {
+            Err(refused())
+        }
+    }
+}
+
+impl std::fmt::Display for Processors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (whole, rest) = (self.0 / 100, self.0 % 100);
+        match (rest, rest % 10) {
+            (0, _) => write!(f, "{whole}"),
+            (_, 0) => write!(f, "{whole}.{}", rest / 10),
+            _ => write!(f, "{whole}.{rest:02}"),
+        }
+    }
+}
+
 impl std::fmt::Display for ByteSize {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (unit, shift) = match self.0 {
@@ -142,6 +178,7 @@ macro_rules! as_text {
 }
 as_text!(ByteSize, |b| b.0.to_string());
 as_text!(Span, |s| s.to_string());
+as_text!(Processors, |p| p.to_string());
 
 #[cfg(test)]
 mod tests;

@@ -35,3 +35,31 @@ fn spans_are_read_and_shown() {
         assert!(Span::parse(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn processors_are_read_and_shown() {
+    for (text, shown) in [
+        ("2", "2"),
+        ("0.5", "0.5"),
+        ("1.25", "1.25"),
+        ("0.05", "0.05"),
+        ("2.0", "2"),
+    ] {
+        let found = Processors::parse(text).unwrap();
+        assert_eq!(found.to_string(), shown);
+        assert_eq!(Processors::parse(&found.to_string()), Ok(found));
+    }
+    for bad in [
+        "",
+        "0",
+        "0.001",
+        "-1",
+        "2 processors",
+        "1e3",
+        "nan",
+        "inf",
+        "99999999999",
+    ] {
+        assert!(Processors::parse(bad).is_err(), "{bad}");
+    }
+}

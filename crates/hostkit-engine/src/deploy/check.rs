@@ -215,7 +215,6 @@ pub(super) async fn explained(run: &Run, not_ready: NotReady) -> Failure {
             port: instance.address.map(|a| a.port()),
             port_variable: &rule.port_variable,
             variables: &variables,
-            memory: rule.memory,
         });
         failure.hint = causes.first().map(|cause| cause.hint.clone());
         failure

@@ -76,6 +76,5 @@ async fn find(run: &Run, instance: &Instance, process: &FrozenProcess, reason: &
         port: instance.address.map(|address| address.port()),
         port_variable: &process.rule.port_variable,
         variables: &[],
-        memory: process.rule.memory,
     })
 }

@@ -42,20 +42,45 @@ pub(super) fn own_processes() -> Vec<u32> {
         .unwrap_or_default()
 }
 
-/// The control group this process is in, by its number in the file system, and how many processes were killed there
-/// because its memory was used up.
-pub(super) fn own_memory_kills() -> Option<(u64, u64)> {
+/// What the kernel counted in one control group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MemoryKills {
+    /// The group, by its number in the file system.
+    pub(super) group: u64,
+    /// How many of its processes were killed for memory, whosever memory it was that was used up.
+    pub(super) count: u64,
+    /// Whether its own limit was ever reached. Where it was not, all groups above it or the machine had no memory left.
+    pub(super) reached_limit: bool,
+}
+
+/// The kernel's count for the control group this process is in.
+pub(super) fn own_memory_kills() -> Option<MemoryKills> {
     own_groups().into_iter().find_map(|(name, path)| {
         let inside = path.strip_prefix("/").ok()?;
-        let places = match name.as_str() {
-            "" => vec![(Path::new(ROOT).join(inside), "memory.events")],
-            "memory" => vec![(Path::new(ROOT).join("memory").join(inside), "memory.oom_control")],
-            _ => Vec::new(),
-        };
-        places.into_iter().find_map(|(folder, file)| {
-            let text = fs::read_to_string(folder.join(file)).ok()?;
-            Some((fs::metadata(&folder).ok()?.ino(), kills_in(&text)?))
-        })
+        match name.as_str() {
+            "" => kills_of(&Path::new(ROOT).join(inside)),
+            "memory" => kills_of_version_1(&Path::new(ROOT).join("memory").join(inside)),
+            _ => None,
+        }
+    })
+}
+
+fn kills_of(folder: &Path) -> Option<MemoryKills> {
+    let text = fs::read_to_string(folder.join("memory.events")).ok()?;
+    Some(MemoryKills {
+        group: fs::metadata(folder).ok()?.ino(),
+        count: count_of("oom_kill", &text)?,
+        reached_limit: count_of("oom", &text).is_some_and(|times| times > 0),
+    })
+}
+
+fn kills_of_version_1(folder: &Path) -> Option<MemoryKills> {
+    let text = fs::read_to_string(folder.join("memory.oom_control")).ok()?;
+    let denied = fs::read_to_string(folder.join("memory.failcnt")).unwrap_or_default();
+    Some(MemoryKills {
+        group: fs::metadata(folder).ok()?.ino(),
+        count: count_of("oom_kill", &text)?,
+        reached_limit: denied.trim().parse::<u64>().is_ok_and(|times| times > 0),
     })
 }
 
@@ -65,10 +90,12 @@ pub(super) fn is_blind() -> bool {
     own_groups().iter().any(|(name, _)| name == "memory")
 }
 
-fn kills_in(text: &str) -> Option<u64> {
+/// Lines `NAME COUNT`.
+fn count_of(name: &str, text: &str) -> Option<u64> {
     text.lines()
-        .find_map(|line| line.strip_prefix("oom_kill "))
-        .and_then(|count| count.trim().parse().ok())
+        .filter_map(|line| line.split_once(' '))
+        .find(|(found, _)| *found == name)
+        .and_then(|(_, count)| count.trim().parse().ok())
 }
 
 /// Lines `NUMBER:NAME[,NAME]:PATH`; version 2 has no name.
@@ -95,9 +122,33 @@ mod tests {
         assert_eq!(found[0], ("memory".into(), "/a.slice/b.service".into()));
         assert_eq!(found[1], ("name=systemd".into(), "/a:b".into()));
         assert_eq!(found[2], (String::new(), "/c".into()));
-        assert_eq!(kills_in("low 0\noom 3\noom_kill 2\noom_group_kill 0\n"), Some(2));
-        assert_eq!(kills_in("oom_kill_disable 0\nunder_oom 0\noom_kill 7\n"), Some(7));
-        assert_eq!(kills_in("oom_kill_disable 0\nunder_oom 0\n"), None);
+    }
+
+    #[test]
+    fn a_kill_at_the_own_limit_is_told_from_one_that_others_brought_about() {
+        let group = tempfile::tempdir().unwrap();
+        let kills = |events: &str| {
+            fs::write(group.path().join("memory.events"), events).unwrap();
+            kills_of(group.path()).map(|kills| (kills.count, kills.reached_limit))
+        };
+        assert_eq!(
+            kills("low 0\noom 3\noom_kill 2\noom_group_kill 0\n"),
+            Some((2, true))
+        );
+        assert_eq!(kills("low 0\noom 0\noom_kill 2\n"), Some((2, false)));
+        assert_eq!(kills("low 0\n"), None);
+        let kills = |control: &str, denied: &str| {
+            fs::write(group.path().join("memory.oom_control"), control).unwrap();
+            fs::write(group.path().join("memory.failcnt"), denied).unwrap();
+            kills_of_version_1(group.path()).map(|kills| (kills.count, kills.reached_limit))
+        };
+        assert_eq!(
+            kills("oom_kill_disable 0\nunder_oom 0\noom_kill 7\n", "12\n"),
+            Some((7, true))
+        );
+        assert_eq!(kills("under_oom 0\noom_kill 7\n", "0\n"), Some((7, false)));
+        assert_eq!(kills("oom_kill_disable 0\nunder_oom 0\n", "0\n"), None);
+        assert_eq!(kills_of(Path::new("/no/such/group")), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use hostkit_core::workload::Exit;
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
 
+use super::control_group::MemoryKills;
 use super::{InstanceSpec, KEEPER_NAME, RunRecord, control_group};
 use crate::processes;
 
@@ -97,23 +98,25 @@ fn note(
     spec: &InstanceSpec,
     word: &Word,
     asked: bool,
-    kills: Option<(u64, u64)>,
+    kills: Option<MemoryKills>,
     now: Timestamp,
 ) -> String {
     let started = record.pause_ends(&spec.restart);
     let never_ran = started.is_some_and(|at| now < at);
     // The count goes on as long as the group is the same one, and begins at nothing in another.
-    let killed = |(group, count): (u64, u64)| match record.memory_kills {
-        Some((same, before)) if same == group => count > before,
-        _ => count > 0,
+    let killed = |kills: MemoryKills| match record.memory_kills {
+        Some((same, before)) if same == kills.group => kills.count > before,
+        _ => kills.count > 0,
     };
     let out_of_memory = word.result == "oom-kill" || kills.is_some_and(killed);
-    record.memory_kills = kills;
+    let is_over_limit = out_of_memory && kills.is_some_and(|kills| kills.reached_limit);
+    record.memory_kills = kills.map(|kills| (kills.group, kills.count));
     if !never_ran {
         record.last_exit = Some(Exit {
             code: word.code,
             signal: word.signal,
             out_of_memory,
+            memory_limit: spec.memory.filter(|_| is_over_limit),
             at: now,
         });
     }
@@ -260,18 +263,29 @@ mod tests {
     #[test]
     fn a_kill_for_memory_is_proved_by_the_kernels_count() {
         let folder = tempfile::tempdir().unwrap();
-        let spec = spec(folder.path());
+        let mut spec = spec(folder.path());
+        spec.memory = Some(hostkit_core::size::ByteSize::mib(64));
         let word = word_of(Some("killed"), Some("KILL"), Some("signal"));
         let mut record = RunRecord::default();
-        let mut is_memory = |kills| {
+        let mut how = |kills: Option<(u64, u64, bool)>| {
+            let kills = kills.map(|(group, count, reached_limit)| MemoryKills {
+                group,
+                count,
+                reached_limit,
+            });
             note(&mut record, &spec, &word, true, kills, at("2026-01-01T00:00:00Z"));
-            record.last_exit.as_ref().unwrap().out_of_memory
+            record.last_exit.as_ref().unwrap().to_string()
         };
-        assert!(!is_memory(Some((5, 0))));
-        assert!(is_memory(Some((5, 1))));
-        assert!(!is_memory(Some((5, 1))));
-        assert!(is_memory(Some((6, 1))));
-        assert!(!is_memory(None));
+        let (limit, none_left) = (
+            "killed: used more than its memory limit of 64MB",
+            "killed: there was no memory left for it",
+        );
+        assert_eq!(how(Some((5, 0, true))), "killed by signal 9");
+        assert_eq!(how(Some((5, 1, true))), limit);
+        assert_eq!(how(Some((5, 1, true))), "killed by signal 9");
+        assert_eq!(how(Some((6, 1, true))), limit);
+        assert_eq!(how(Some((6, 2, false))), none_left);
+        assert_eq!(how(None), "killed by signal 9");
         let said = word_of(Some("killed"), Some("KILL"), Some("oom-kill"));
         note(&mut record, &spec, &said, true, None, at("2026-01-01T00:00:00Z"));
         assert!(record.last_exit.unwrap().out_of_memory);

@@ -123,7 +123,7 @@ impl MemoryWatch {
         Some(MemoryWatch {
             program,
             limit,
-            before: control_group::own_memory_kills()?.1,
+            before: control_group::own_memory_kills()?.count,
             next: Instant::now() + LOOK,
         })
     }
@@ -133,17 +133,20 @@ impl MemoryWatch {
             return;
         }
         self.next = Instant::now() + LOOK;
-        let Some((_, now)) = control_group::own_memory_kills() else {
+        let Some(now) = control_group::own_memory_kills() else {
             return;
         };
-        if now <= self.before {
+        if now.count <= self.before {
             return;
         }
-        self.before = now;
-        let text = format!(
-            "program used more memory than the {} it may; it is killed",
-            self.limit
-        );
+        self.before = now.count;
+        let text = match now.reached_limit {
+            true => format!(
+                "program used more than its memory limit of {}; it is killed",
+                self.limit
+            ),
+            false => "there was no memory left for the program; it is killed".to_owned(),
+        };
         log.line(Timestamp::now(), LogStream::Hostkit, &text);
         if self.program.is_alive() {
             processes::signal(self.program.pid, Signal::SIGKILL);

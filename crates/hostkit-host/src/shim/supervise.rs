@@ -221,6 +221,7 @@ impl Supervisor {
             code,
             signal,
             out_of_memory: program.out_of_memory,
+            memory_limit: self.spec.memory.filter(|_| program.out_of_memory),
             at: Timestamp::now(),
         };
         self.state.program = None;
@@ -349,7 +350,7 @@ impl Supervisor {
         }
         let limit = self.spec.memory.map_or_else(String::new, |m| m.to_string());
         self.say(&format!(
-            "program used more memory than the {limit} it may; it is killed"
+            "program used more than its memory limit of {limit}; it is killed"
         ));
         let mut ended = Vec::new();
         processes::kill_descendants(|status| ended.push(status));

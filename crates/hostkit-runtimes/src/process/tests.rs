@@ -26,6 +26,7 @@ pub(crate) fn workload(project: &str, process: &str, deployment: u64) -> Workloa
         port_variable: VariableName::parse("PORT").ok(),
         stop: StopRule::default(),
         memory: None,
+        cpus: None,
     }
 }
 

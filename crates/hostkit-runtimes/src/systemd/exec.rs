@@ -12,7 +12,7 @@ use hostkit_core::size::Span;
 use hostkit_core::traits::runtime::{ExecOutput, ExecWrite};
 use hostkit_core::traits::{Exec, ExecStreams, OneOff};
 use hostkit_host::launch::find_program;
-use hostkit_host::systemd::{Streams, TransientRun, TransientUnit, UnitLimits, UnitName};
+use hostkit_host::systemd::{Streams, TransientRun, TransientUnit, UnitName};
 use hostkit_host::terminal::Terminal;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
@@ -63,10 +63,7 @@ impl SystemdRuntime {
             arguments: arguments.to_vec(),
             account: Some(id.project.to_string()),
             slice: Some(unit::slice_of(id)?),
-            limits: UnitLimits {
-                tasks: self.settings.limits.tasks.or(Some(unit::TASKS)),
-                ..self.settings.limits.clone()
-            },
+            limits: self.settings.limits.clone(),
             directory: command.directory.clone(),
             variables: command.variables.clone(),
             sandbox: unit::sandbox(&places),

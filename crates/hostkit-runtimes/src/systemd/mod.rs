@@ -22,6 +22,7 @@ use hostkit_core::kind::Failure;
 use hostkit_core::layout::Layout;
 use hostkit_core::log::LogQuery;
 use hostkit_core::project::{EnvironmentId, INSTANCE_PORTS};
+use hostkit_core::server_settings::ServerSettings;
 use hostkit_core::traits::{Changes, Exec, LogLines, Runtime};
 use hostkit_core::workload::{Diagnosis, Instance, InstanceId, Scope, Workload, WorkloadId};
 use hostkit_host::shim::RestartRule;
@@ -55,11 +56,25 @@ pub struct Settings {
     pub caller: Option<UnitName>,
 }
 
+impl Settings {
+    /// What an instance of a workload may use.
+    fn limits_of(&self, workload: &Workload) -> UnitLimits {
+        UnitLimits {
+            memory: workload.memory.or(self.limits.memory),
+            cpu_percent: workload.cpus.map(|cpus| cpus.0).or(self.limits.cpu_percent),
+            ..self.limits.clone()
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
             program: PathBuf::from("/usr/bin/hostkit"),
-            limits: UnitLimits::default(),
+            limits: UnitLimits {
+                tasks: Some(u64::from(ServerSettings::default().instance_tasks)),
+                ..UnitLimits::default()
+            },
             restart: RestartRule::default(),
             caller: None,
         }

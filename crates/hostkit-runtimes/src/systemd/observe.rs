@@ -140,6 +140,8 @@ fn of_systemd(status: &UnitStatus) -> Option<hostkit_core::workload::Exit> {
         code,
         signal,
         out_of_memory: status.is_out_of_memory(),
+        // Who did not look at the kernel's counts does not know which limit it was.
+        memory_limit: None,
         at: exit.at,
     })
 }

@@ -1,6 +1,7 @@
 //! Starting of instances: a folder, a port, files for systemd, a unit.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,8 +14,8 @@ use hostkit_core::workload::{InstanceId, Workload};
 use hostkit_host::files;
 use hostkit_host::launch_role::{InstanceSpec, writer_of};
 use hostkit_host::log_file::{Form, Want, read_back};
-use hostkit_host::systemd::environment_file;
 use hostkit_host::systemd::unit_file::UnitFile;
+use hostkit_host::systemd::{UnitLimits, environment_file};
 use jiff::Timestamp;
 
 use super::folder::{InstanceFolder, open_to_all};
@@ -98,6 +99,7 @@ impl SystemdRuntime {
                 None => None,
             };
             let launch = program::launch(&workload, address);
+            let limits = settings.limits_of(&workload);
             let environment = &folder.id.workload.environment;
             let spec = InstanceSpec {
                 id: folder.id.clone(),
@@ -108,7 +110,7 @@ impl SystemdRuntime {
                 directory: launch.directory,
                 address,
                 stop: workload.stop.clone(),
-                memory: workload.memory.or(settings.limits.memory),
+                memory: limits.memory,
                 restart: settings.restart,
                 output_log: logs::path(&layout, environment, logs::Log::Output),
                 error_log: logs::path(&layout, environment, logs::Log::Errors),
@@ -123,7 +125,8 @@ impl SystemdRuntime {
                 &folder,
                 &spec,
                 &Places::of(&layout, environment, &spec.directory),
-                &settings,
+                &settings.program,
+                &limits,
             )
         })
         .await?;
@@ -194,15 +197,16 @@ fn unit_of(
     folder: &InstanceFolder,
     spec: &InstanceSpec,
     places: &Places,
-    settings: &super::Settings,
+    program: &Path,
+    limits: &UnitLimits,
 ) -> Result<UnitFile, Failure> {
     unit::file(&UnitPlan {
         spec,
-        program: &settings.program,
+        program,
         spec_file: &folder.spec_file(),
         variable_files: &[folder.variables_file(), folder.address_file()],
         places,
-        limits: &settings.limits,
+        limits,
     })
 }
 

@@ -188,6 +188,7 @@ pub(crate) fn shell(line: &str) -> Workload {
         port_variable: VariableName::parse("PORT").ok(),
         stop: StopRule::default(),
         memory: None,
+        cpus: None,
     }
 }
 

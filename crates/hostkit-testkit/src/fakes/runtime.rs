@@ -148,6 +148,7 @@ impl Entry {
             code,
             signal: None,
             out_of_memory: false,
+            memory_limit: None,
             at: Timestamp::now(),
         });
     }

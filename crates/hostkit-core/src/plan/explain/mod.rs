@@ -11,7 +11,6 @@ pub use elsewhere::{Elsewhere, elsewhere};
 
 use crate::manifest::HealthRule;
 use crate::names::{ProcessName, VariableName};
-use crate::size::ByteSize;
 use crate::workload::Diagnosis;
 
 /// What was observed of an instance that does not get ready.
@@ -31,8 +30,6 @@ pub struct Evidence<'a> {
     pub port_variable: &'a VariableName,
     /// The names of the variables it found.
     pub variables: &'a [VariableName],
-    /// The most memory it may use.
-    pub memory: Option<ByteSize>,
 }
 
 /// One thing that explains a failure.
@@ -133,20 +130,25 @@ pub fn explain(evidence: &Evidence<'_>) -> Vec<Explanation> {
 }
 
 fn memory(evidence: &Evidence<'_>) -> Option<Explanation> {
-    let killed = evidence
-        .diagnosis
-        .last_exit
-        .as_ref()
-        .is_some_and(|exit| exit.out_of_memory);
+    let exit = evidence.diagnosis.last_exit.as_ref()?;
+    if !exit.out_of_memory {
+        return None;
+    }
     let process = evidence.process;
-    let allowed = match evidence.memory {
-        Some(memory) => format!("more than the {memory} it may use"),
-        None => "more than the machine has".to_owned(),
+    let (why, hint) = match exit.memory_limit {
+        Some(limit) => (
+            format!("it used more than its memory limit of {limit}"),
+            format!("raise `memory` below `[process.{process}]`, or let the program use less"),
+        ),
+        None => (
+            "there was no memory left for it on this machine".to_owned(),
+            "run fewer programs on this machine, let them use less, or give it more memory".to_owned(),
+        ),
     };
-    killed.then(|| Explanation {
+    Some(Explanation {
         cause: Cause::OutOfMemory,
-        sentence: format!("`{process}` was killed because it used {allowed}"),
-        hint: format!("raise `memory` below `[process.{process}]`, or let the program use less"),
+        sentence: format!("`{process}` was killed because {why}"),
+        hint,
     })
 }
 
@@ -173,6 +175,11 @@ fn ended(evidence: &Evidence<'_>) -> Option<Explanation> {
     Some(Explanation {
         cause: Cause::Ended,
         sentence: format!("`{process}` {how} before it was ready{times}"),
-        hint: format!("see what it printed: `hostkit logs --process {process}`"),
+        hint: match exit.signal {
+            Some(9) => format!(
+                "nobody noted who killed it; where it uses much memory it may have been the kernel (`journalctl -k` says). What it printed: `hostkit logs --process {process}`"
+            ),
+            _ => format!("see what it printed: `hostkit logs --process {process}`"),
+        },
     })
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::*;
+use crate::size::ByteSize;
 use crate::workload::Exit;
 
 struct Case {
@@ -199,7 +200,6 @@ struct Observed {
     port: Option<u16>,
     port_variable: VariableName,
     variables: Vec<VariableName>,
-    memory: Option<ByteSize>,
 }
 
 impl Observed {
@@ -215,7 +215,6 @@ impl Observed {
             port: Some(20123),
             port_variable: VariableName::parse("PORT").unwrap(),
             variables: Vec::new(),
-            memory: None,
         }
     }
 
@@ -225,6 +224,7 @@ impl Observed {
             code,
             signal,
             out_of_memory: false,
+            memory_limit: None,
             at: jiff::Timestamp::UNIX_EPOCH,
         });
         self
@@ -252,7 +252,6 @@ impl Observed {
             port: self.port,
             port_variable: &self.port_variable,
             variables: &self.variables,
-            memory: self.memory,
         }
     }
 
@@ -296,16 +295,26 @@ fn a_program_that_only_ends_is_explained_by_how_it_ended() {
 #[test]
 fn a_kill_for_memory_is_told_before_anything_else() {
     let mut observed = Observed::new().ended(None, Some(9), "KeyError: 'DATABASE_URL'");
-    observed.memory = Some(ByteSize::mib(256));
-    if let Some(exit) = &mut observed.diagnosis.last_exit {
-        exit.out_of_memory = true;
+    for (memory_limit, sentence) in [
+        (
+            Some(ByteSize::mib(256)),
+            "`web` was killed because it used more than its memory limit of 256MB",
+        ),
+        (
+            None,
+            "`web` was killed because there was no memory left for it on this machine",
+        ),
+    ] {
+        if let Some(exit) = &mut observed.diagnosis.last_exit {
+            exit.out_of_memory = true;
+            exit.memory_limit = memory_limit;
+        }
+        let found = observed.first();
+        assert_eq!(
+            (found.cause, found.sentence.as_str()),
+            (Cause::OutOfMemory, sentence)
+        );
     }
-    let found = observed.first();
-    assert_eq!(found.cause, Cause::OutOfMemory);
-    assert_eq!(
-        found.sentence,
-        "`web` was killed because it used more than the 256MB it may use"
-    );
 }
 
 #[test]

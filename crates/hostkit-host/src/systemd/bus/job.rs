@@ -173,7 +173,7 @@ pub(super) fn why_it_failed(status: &UnitStatus) -> String {
         (UnitResult::Signal | UnitResult::CoreDump, Some(Ending::Signalled(signal))) => {
             format!("it was ended by signal {signal}")
         }
-        (UnitResult::OomKill, _) => "it was killed for using more memory than allowed".to_owned(),
+        (UnitResult::OomKill, _) => "the kernel killed it for memory".to_owned(),
         (UnitResult::Timeout, _) => "it took longer than it may".to_owned(),
         (UnitResult::StartLimitHit, _) => "it was started too often in a short time".to_owned(),
         (UnitResult::Resources, _) => {

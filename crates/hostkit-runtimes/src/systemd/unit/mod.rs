@@ -13,8 +13,6 @@ use hostkit_host::systemd::sandbox::{Access, Bind, Sandbox};
 use hostkit_host::systemd::unit_file::{Section, UnitFile};
 use hostkit_host::systemd::{UnitLimits, UnitName};
 
-/// How many processes and threads an instance may have: enough for a server with threads, not for a fork bomb.
-pub(super) const TASKS: u64 = 2048;
 /// How long systemd waits before it starts `launch` again, which waits out the real pause. Not at once: should our own
 /// program be missing for a moment, as while it is upgraded, systemd would turn in circles.
 const AGAIN: &str = "200ms";
@@ -196,11 +194,7 @@ pub(super) fn file(plan: &UnitPlan<'_>) -> Result<UnitFile, Failure> {
         .word("RuntimeDirectoryMode", "0700")
         .word("RuntimeDirectoryPreserve", "yes")
         .word("SystemCallErrorNumber", "EPERM")
-        .limits(&UnitLimits {
-            memory: spec.memory.or(plan.limits.memory),
-            tasks: plan.limits.tasks.or(Some(TASKS)),
-            ..plan.limits.clone()
-        })
+        .limits(plan.limits)
         .sandbox(&sandbox(plan.places))?
         .section(Section::Install)
         .word("WantedBy", "multi-user.target");

@@ -50,7 +50,12 @@ fn text(spec: &InstanceSpec, places: &Places) -> String {
         spec_file: &folder.join("spec.json"),
         variable_files: &[folder.join("variables.env"), folder.join("address.env")],
         places,
-        limits: &UnitLimits::default(),
+        limits: &UnitLimits {
+            memory: spec.memory,
+            cpu_percent: Some(150),
+            tasks: Some(512),
+            ..UnitLimits::default()
+        },
     };
     file(&plan).unwrap().render().unwrap()
 }

@@ -80,7 +80,7 @@ pub async fn too_much_memory_is_recorded_as_such(fixture: &dyn RuntimeFixture) {
     .await;
     assert_eq!(
         ended.last_exit.map(|e| e.to_string()),
-        Some("killed for using more memory than allowed".into())
+        Some("killed: used more than its memory limit of 64MB".into())
     );
 }
 

@@ -146,6 +146,7 @@ pub(crate) fn workload(project: &str, process: &str, deployment: u64, command: C
         port_variable: VariableName::parse("PORT").ok(),
         stop: StopRule::default(),
         memory: None,
+        cpus: None,
     }
 }
 
