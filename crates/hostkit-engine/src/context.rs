@@ -133,6 +133,17 @@ impl Context {
             .map_err(io::Error::other)?
     }
 
+    /// Works with no more rights than a project has, where its programs may write to what is worked on.
+    pub(crate) async fn aside_as<T: Send + 'static>(
+        &self,
+        project: &ProjectName,
+        work: impl FnOnce(&dyn Files) -> io::Result<T> + Send + 'static,
+    ) -> Result<io::Result<T>, Failure> {
+        let files = self.parts.premises.files(project).await?;
+        let done = tokio::task::spawn_blocking(move || work(files.as_ref())).await;
+        Ok(done.unwrap_or_else(|panic| Err(io::Error::other(panic))))
+    }
+
     /// Removes a file or tree, aside. Idempotent.
     pub(crate) async fn remove(&self, path: PathBuf) -> Result<(), Failure> {
         let shown = path.clone();

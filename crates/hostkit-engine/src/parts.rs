@@ -39,8 +39,8 @@ pub struct Parts {
     pub layout: Layout,
     /// The state.
     pub store: Store,
-    /// What projects need on the machine; `None` where they need nothing.
-    pub premises: Option<Arc<dyn Premises>>,
+    /// What projects need on the machine.
+    pub premises: Arc<dyn Premises>,
     /// Where instances run.
     pub runtime: Arc<dyn Runtime>,
     /// Ways to build, in the order they are asked.

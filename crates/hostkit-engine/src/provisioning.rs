@@ -7,7 +7,6 @@ use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{EnvironmentName, ProjectName};
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::traits::Premises;
 use hostkit_store::Project;
 
 use crate::context::Context;
@@ -23,36 +22,29 @@ pub(crate) async fn create(context: &Arc<Context>, name: &ProjectName) -> Result
 async fn make(context: &Context, name: &ProjectName) -> Result<Project, Failure> {
     let store = &context.parts.store;
     let project = store.create_project(name)?;
-    if let Some(premises) = &context.parts.premises {
-        let _held = context.premises.lock().await;
-        if let Err(failure) = premises.ensure(name).await {
-            return Err(take_back(context, premises.as_ref(), name, failure).await);
-        }
-        // Deleted by somebody else in the meantime: then that is what it is, an answer with a project would be a lie.
-        if store.project(name)?.deleting {
-            return Err(Failure::new(
-                Kind::Conflict,
-                format!("cannot create project `{name}`: it was deleted meanwhile"),
-            ));
-        }
+    let _held = context.premises.lock().await;
+    if let Err(failure) = context.parts.premises.ensure(name).await {
+        return Err(take_back(context, name, failure).await);
+    }
+    // Deleted by somebody else in the meantime: then that is what it is, an answer with a project would be a lie.
+    if store.project(name)?.deleting {
+        return Err(Failure::new(
+            Kind::Conflict,
+            format!("cannot create project `{name}`: it was deleted meanwhile"),
+        ));
     }
     context.wake.notify_one();
     Ok(project)
 }
 
 /// Undoes a creation that failed. What cannot be undone now stays marked, and is removed at the next start.
-async fn take_back(
-    context: &Context,
-    premises: &dyn Premises,
-    name: &ProjectName,
-    failure: Failure,
-) -> Failure {
+async fn take_back(context: &Context, name: &ProjectName, failure: Failure) -> Failure {
     let store = &context.parts.store;
     let undone = async {
         store.begin_delete(name)?;
         // A name that means something else on the machine was not touched, and must not be now.
         if failure.kind != Kind::Conflict {
-            premises.remove(name).await?;
+            context.parts.premises.remove(name).await?;
         }
         store.finish_delete(name)
     };
@@ -68,18 +60,12 @@ async fn take_back(
 
 /// Takes away what a project that is being deleted has on the machine.
 pub(crate) async fn remove(context: &Context, name: &ProjectName) -> Result<(), Failure> {
-    let Some(premises) = &context.parts.premises else {
-        return Ok(());
-    };
     let _held = context.premises.lock().await;
-    premises.remove(name).await
+    context.parts.premises.remove(name).await
 }
 
 /// Finishes what was interrupted and mends what drifted while nobody looked.
 pub(crate) async fn take_up(context: Arc<Context>) {
-    let Some(premises) = &context.parts.premises else {
-        return;
-    };
     for project in context.parts.store.projects().unwrap_or_default() {
         let _held = context.premises.lock().await;
         // Read again under the lock: it may be gone, or on its way.
@@ -87,7 +73,7 @@ pub(crate) async fn take_up(context: Arc<Context>) {
         if !still.is_ok_and(|project| !project.deleting) {
             continue;
         }
-        match premises.ensure(&project.name).await {
+        match context.parts.premises.ensure(&project.name).await {
             Ok(changes) if changes.is_empty() => {}
             Ok(changes) => {
                 let production = EnvironmentId::new(project.name.clone(), EnvironmentName::production());

@@ -10,8 +10,28 @@ use hostkit_core::traits::Files;
 use crate::files::{self, CloneMode};
 
 /// The real disk.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct DiskFiles;
+#[derive(Debug, Clone, Copy)]
+pub struct DiskFiles {
+    clones: CloneMode,
+}
+
+impl Default for DiskFiles {
+    /// Clones share their files, which nobody changes in place.
+    fn default() -> Self {
+        DiskFiles {
+            clones: CloneMode::HardLink,
+        }
+    }
+}
+
+impl DiskFiles {
+    /// Clones have files of their own: where they are given to somebody else than what they were made from.
+    pub fn with_copies() -> Self {
+        DiskFiles {
+            clones: CloneMode::Copy,
+        }
+    }
+}
 
 /// What `default` is where nothing is there.
 fn unless_gone<T>(result: io::Result<T>, default: T) -> io::Result<T> {
@@ -100,7 +120,7 @@ impl Files for DiskFiles {
     }
 
     fn clone_tree(&self, from: &Path, to: &Path) -> io::Result<()> {
-        files::clone_tree(from, to, CloneMode::HardLink).map(drop)
+        files::clone_tree(from, to, self.clones).map(drop)
     }
 
     fn size(&self, path: &Path) -> io::Result<u64> {

@@ -22,6 +22,7 @@ pub mod launch_role;
 pub mod lines;
 pub mod log_file;
 mod machine_memory;
+mod own_files;
 pub mod premises;
 pub mod probe;
 pub mod processes;

@@ -17,7 +17,7 @@ use hostkit_host::accounts::LinuxAccounts;
 use hostkit_host::clock::SystemClock;
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_host::front_door::HttpVisitor;
-use hostkit_host::premises::LinuxPremises;
+use hostkit_host::premises::{LinuxPremises, LocalPremises};
 use hostkit_host::probe::HttpProbe;
 use hostkit_host::roles::SelfProgram;
 use hostkit_host::systemd::{Bus, UnitLimits, UnitName};
@@ -47,7 +47,8 @@ pub(crate) fn local(layout: &Layout, http: SocketAddr, api: SocketAddr) -> Resul
         http,
         api,
         runtime: Arc::new(ProcessRuntime::new(layout.clone(), SelfProgram::current())),
-        premises: None,
+        premises: Arc::new(LocalPremises::new(layout.clone())),
+        files: DiskFiles::default(),
         apart: None,
         account: std::env::var("USER").ok(),
         account_of: None,
@@ -82,7 +83,8 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
         http: SocketAddr::from((Ipv4Addr::LOCALHOST, settings.http_port)),
         api,
         runtime: Arc::new(SystemdRuntime::new(layout.clone(), bus, runtime)),
-        premises: Some(Arc::new(LinuxPremises::of_this_machine()?)),
+        premises: Arc::new(LinuxPremises::of_this_machine()?),
+        files: DiskFiles::with_copies(),
         apart: Some(apart),
         account: None,
         account_of: Some(hostkit_host::account_by_number),
@@ -96,7 +98,9 @@ struct Mode<'a> {
     http: SocketAddr,
     api: SocketAddr,
     runtime: Arc<dyn Runtime>,
-    premises: Option<Arc<dyn Premises>>,
+    premises: Arc<dyn Premises>,
+    /// The disk, as HostKit itself acts on it.
+    files: DiskFiles,
     /// How builds run, where it is not as control itself.
     apart: Option<ApartSettings>,
     /// The account programs run as, where it is one for all.
@@ -147,7 +151,7 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         traffic: Arc::new(ProxyClient::new(layout.proxy_socket())),
         front_door: Arc::new(HttpVisitor::new(mode.http)),
         probe: Arc::new(HttpProbe),
-        files: Arc::new(DiskFiles),
+        files: Arc::new(mode.files),
         clock,
         port_is_free: hostkit_host::stable_ports::choose,
         settings,

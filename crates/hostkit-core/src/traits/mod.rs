@@ -14,7 +14,7 @@ pub use builder::{BuildJob, BuildLog, Builder, Detected};
 pub use clock::Clock;
 pub use files::Files;
 pub use front_door::{FrontDoor, Visit};
-pub use premises::Premises;
+pub use premises::{Audience, Premises};
 pub use probe::{Health, HealthProbe};
 pub use runtime::{Changes, Exec, ExecOutput, ExecStreams, ExecWrite, LogLines, OneOff, Runtime};
 pub use sources::Sources;

@@ -93,10 +93,11 @@ async fn build_one(
     // What is kept stays where it is until the build is over.
     let _held = run.context.cache_of(project).read_owned().await;
     let cache = parts.layout.cache(project);
-    parts
-        .files
-        .create_folder(&cache)
-        .map_err(|e| on_disk("create", &cache, &e))?;
+    let made = run.context.aside_as(project, {
+        let cache = cache.clone();
+        move |files| files.create_folder(&cache)
+    });
+    made.await?.map_err(|e| on_disk("create", &cache, &e))?;
     let mut variables = parts.store.variables(&run.deployment.environment)?;
     if let Some(manifest) = &run.saved.manifest {
         for (name, value) in &manifest.defaults {
@@ -186,10 +187,18 @@ async fn build_all(run: &Run, manifest: &Manifest) -> Result<Artifact, Failure> 
             assumed: Vec::new(),
         },
     };
+    let project = &run.deployment.environment.project;
+    let mut given: Vec<PathBuf> = parts
+        .iter()
+        .filter_map(|(_, made, _)| made.parent().map(Path::to_owned))
+        .collect();
+    given.extend([parts_folder(run), scratch(run)]);
+    given.retain(|folder| context.parts.files.exists(folder));
+    context.parts.premises.give(project, given).await?;
     // The deepest were built first and are put into place last, so that none hides another.
     for (root, made, part) in parts.into_iter().rev() {
         let place = root.under(&output);
-        let moved = context.aside({
+        let moved = context.aside_as(project, {
             let (place, output, root) = (place.clone(), output.clone(), root.clone());
             move |files| {
                 // What is removed must be ours: the build of the whole may have left a link on the way.
@@ -198,7 +207,7 @@ async fn build_all(run: &Run, manifest: &Manifest) -> Result<Artifact, Failure> 
                 files.rename(&made, &place)
             }
         });
-        moved.await.map_err(|e| on_disk("put into place", &place, &e))?;
+        moved.await?.map_err(|e| on_disk("put into place", &place, &e))?;
         processes::merge(&mut artifact, manifest, &root, part);
     }
     Ok(artifact)
@@ -253,9 +262,6 @@ impl Step for Build {
     async fn undo(&self, run: &mut Run) -> Result<(), Failure> {
         run.saved.artifact = None;
         // The builder may have used the source up or changed it; it is written afresh when it is needed again.
-        for path in [source_folder(run), output_folder(run), parts_folder(run)] {
-            run.context.remove(path).await?;
-        }
-        Ok(())
+        run.context.remove(scratch(run)).await
     }
 }

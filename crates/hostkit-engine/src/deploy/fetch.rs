@@ -64,7 +64,8 @@ pub(super) fn check_space(run: &Run, needed: u64, what: &str) -> Result<(), Fail
         .hint("free some space (see `hostkit doctor`), then deploy again"))
 }
 
-/// Writes the source; also called by the build, which may use it up, when it has to begin again.
+/// Writes the source; also called by the build, which may use it up, when it has to begin again. It begins with a new
+/// folder: the one before may be the project's own by now, and nothing is written where somebody else may put links.
 pub(super) async fn write_source(run: &Run) -> Result<(), Failure> {
     let parts = &run.context.parts;
     let (project, source) = (&run.deployment.environment.project, source(run)?);
@@ -74,7 +75,12 @@ pub(super) async fn write_source(run: &Run) -> Result<(), Failure> {
         SourceContent::Link { .. } => 0,
     });
     check_space(run, bytes.sum(), "write the source")?;
+    parts
+        .premises
+        .ensure_environment(&run.deployment.environment)
+        .await?;
     let folder = scratch(run);
+    run.context.remove(folder.clone()).await?;
     parts
         .files
         .create_folder(&folder)

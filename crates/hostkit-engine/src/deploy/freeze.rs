@@ -7,6 +7,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::ReleaseName;
 use hostkit_core::release::Release;
 use hostkit_core::source::SourceId;
+use hostkit_core::traits::Audience;
 
 use super::build::output_folder;
 use super::fetch::{check_fits, scratch};
@@ -60,15 +61,21 @@ async fn clone_live(run: &Run) -> Result<Release, Failure> {
     };
     let from = run.context.parts.layout.release(id, &live.release);
     let (folder, to) = (scratch(run), output_folder(run));
-    let cloned = run.context.aside({
+    let parts = &run.context.parts;
+    parts.premises.ensure_environment(id).await?;
+    parts
+        .files
+        .create_folder(&folder)
+        .map_err(|e| on_disk("create", &folder, &e))?;
+    parts.premises.give(&id.project, vec![folder]).await?;
+    let cloned = run.context.aside_as(&id.project, {
         let (from, to) = (from.clone(), to);
         move |files| {
-            files.create_folder(&folder)?;
             files.remove(&to)?;
             files.clone_tree(&from, &to)
         }
     });
-    cloned.await.map_err(|e| on_disk("copy", &from, &e))?;
+    cloned.await?.map_err(|e| on_disk("copy", &from, &e))?;
     Ok(run.context.release(id, &live.release)?.as_ref().clone())
 }
 
@@ -131,17 +138,31 @@ impl Step for Freeze {
         let id = run.deployment.environment.clone();
         let (output, place) = (output_folder(run), place(run, &name));
         let shared = run.context.parts.layout.shared(&id);
-        let (keep, target) = (release.manifest.keep.clone(), place.clone());
+        let keep = release.manifest.keep.clone();
+        let linked = run.context.aside_as(&id.project, {
+            let output = output.clone();
+            move |files| {
+                keep::link(files, &output, &shared, &keep)?;
+                files.size(&output)
+            }
+        });
+        release.bytes = linked
+            .await?
+            .map_err(|e| on_disk("link what is kept in", &output, &e))?;
+        let target = place.clone();
         let moved = run.context.aside(move |files| {
-            keep::link(files, &output, &shared, &keep)?;
             if let Some(parent) = target.parent() {
                 files.create_folder(parent)?;
             }
-            let bytes = files.size(&output)?;
-            files.rename(&output, &target)?;
-            Ok(bytes)
+            files.rename(&output, &target)
         });
-        release.bytes = moved.await.map_err(|e| on_disk("put into place", &place, &e))?;
+        moved.await.map_err(|e| on_disk("put into place", &place, &e))?;
+        let audience = match release.artifact.files {
+            Some(_) => Audience::FrontDoor,
+            None => Audience::Project,
+        };
+        let premises = &run.context.parts.premises;
+        premises.settle_release(&id, &name, audience).await?;
         release.source = source;
         let variables = run.context.parts.store.variables(&id)?;
         run.context.forget_release(&id, &name);

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use hostkit_core::deployment::StepName;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::VariableName;
+use hostkit_core::names::{ProcessName, VariableName};
+use hostkit_core::secret::Secret;
 use hostkit_core::variables::dotenv;
 use hostkit_store::{Live, Standing};
 use tokio::time::Instant;
 
 use super::check::{ended, explained, fallen, observe};
 use super::{Step, hosts};
-use crate::context::on_disk;
 use crate::probing;
 use crate::routing;
 use crate::run::Run;
@@ -30,7 +30,7 @@ async fn put(run: &Run, standing: &Standing, patience: Duration) -> Result<(), F
     hosts::switch(run, standing)?;
     // The files follow also where the front door does not answer: a release that is taken back leaves no link to itself.
     let routed = route(run, patience).await;
-    write_files(run, standing)?;
+    show_live(run, standing).await?;
     name_live(run, standing).await;
     routed
 }
@@ -47,32 +47,28 @@ async fn name_live(run: &Run, standing: &Standing) {
     }
 }
 
-/// What people and one-off commands go by on the disk: the link to the live release, its variables.
-fn write_files(run: &Run, standing: &Standing) -> Result<(), Failure> {
-    let (context, id) = (&run.context, &run.deployment.environment);
-    let (files, layout) = (&context.parts.files, &context.parts.layout);
-    let (link, dotenv) = (layout.current(id), layout.dotenv(id));
-    match &standing.live {
-        Some(live) => {
-            let target = layout.release(id, &live.release);
-            files
-                .point_link(&link, &target)
-                .map_err(|e| on_disk("link", &link, &e))?;
-            let variables = context.parts.store.release_variables(id, &live.release)?;
-            let pairs: Vec<(VariableName, String)> = variables
-                .into_iter()
-                .map(|(name, value)| (name, value.reveal().to_owned()))
-                .collect();
-            let text = dotenv::write(&pairs);
-            files
-                .write_private(&dotenv, text.as_bytes())
-                .map_err(|e| on_disk("write", &dotenv, &e))
-        }
-        None => {
-            files.remove(&link).map_err(|e| on_disk("remove", &link, &e))?;
-            files.remove(&dotenv).map_err(|e| on_disk("remove", &dotenv, &e))
-        }
-    }
+/// What people go by on the disk: the link to the live release, and its variables with the address it is reached at.
+async fn show_live(run: &Run, standing: &Standing) -> Result<(), Failure> {
+    let (parts, id) = (&run.context.parts, &run.deployment.environment);
+    let Some(live) = &standing.live else {
+        return parts.premises.show_live(id, None).await;
+    };
+    let main = wanted::main_instance(&run.context, id, standing)?;
+    let main = main.map_or(ProcessName::web(), |instance| instance.workload.process);
+    let ports = parts.store.environment(id)?.ports;
+    let own = [
+        ("PROJECT_NAME", Some(id.project.to_string())),
+        ("HOST", Some("127.0.0.1".to_owned())),
+        ("PORT", ports.get(&main).map(u16::to_string)),
+    ];
+    let own = own
+        .into_iter()
+        .filter_map(|(name, value)| Some((VariableName::parse(name).ok()?, value?)));
+    let theirs = parts.store.release_variables(id, &live.release)?.into_iter();
+    let theirs = theirs.map(|(name, value)| (name, value.reveal().to_owned()));
+    let pairs: Vec<(VariableName, String)> = own.chain(theirs).collect();
+    let text = Secret::new(dotenv::write(&pairs));
+    parts.premises.show_live(id, Some((&live.release, &text))).await
 }
 
 /// Hands the table over. A front door that is just being started again is waited for.

@@ -77,6 +77,8 @@ async fn a_rollback_brings_files_and_variables_back_without_a_build() {
     assert_eq!(world.journal.count("build"), 2);
     let dotenv = std::fs::read_to_string(world.layout().dotenv(&shop())).unwrap();
     assert!(dotenv.contains("red") && !dotenv.contains("blue"), "{dotenv}");
+    let own = "PROJECT_NAME=shop\nHOST=127.0.0.1\nPORT=8001\n";
+    assert!(dotenv.starts_with(own), "{dotenv}");
     // And forth again: the release before is the one rolled back from.
     let to = engine.previous_release(&shop()).unwrap();
     succeeds(&engine, Act::Rollback { to }).await;

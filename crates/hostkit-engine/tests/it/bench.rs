@@ -88,10 +88,11 @@ impl World {
         settings.worker_settle = Duration::from_millis(20);
         settings.reconcile_every = Duration::from_millis(50);
         let runtime = FakeRuntime::new(&journal);
+        let premises = FakePremises::new(Layout::new(folder.path()));
         World {
             folder,
             probe: FakeProbe::of(&runtime),
-            premises: FakePremises::default(),
+            premises,
             runtime,
             traffic: FakeTraffic::new(&journal),
             sources: FakeSources::new(&journal),
@@ -112,7 +113,7 @@ impl World {
         let parts = Parts {
             layout: self.layout(),
             store: self.store.clone(),
-            premises: Some(Arc::new(self.premises.clone())),
+            premises: Arc::new(self.premises.clone()),
             runtime: Arc::new(self.runtime.clone()),
             builders: vec![Arc::new(self.builder.clone())],
             procfile: |folder| {
@@ -129,7 +130,7 @@ impl World {
             traffic: Arc::new(self.traffic.clone()),
             front_door: Arc::new(FakeFrontDoor(self.traffic.clone())),
             probe: Arc::new(self.probe.clone()),
-            files: Arc::new(DiskFiles),
+            files: Arc::new(DiskFiles::default()),
             clock: Arc::new(self.clock.clone()),
             port_is_free: |_| true,
             settings: self.settings.clone(),

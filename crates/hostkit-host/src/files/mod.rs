@@ -4,9 +4,9 @@
 mod lock;
 mod tree;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,6 +37,8 @@ fn write_then_rename(path: &Path, content: &[u8], mode: u32, durable: bool) -> i
             .create_new(true)
             .mode(mode)
             .open(&temporary)?;
+        // Whatever mask this process has.
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)?;
         if durable {
             file.sync_all()?;
@@ -90,7 +92,8 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
         Ok(_) => {}
     }
     match fs::remove_dir_all(path) {
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+        // Root needs no right of its own, and must not change modes where somebody else may put links.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied && !nix::unistd::geteuid().is_root() => {
             tree::make_folders_writable(path)?;
             fs::remove_dir_all(path)
         }

@@ -269,6 +269,15 @@ impl Homes for DiskHomes {
         .await
     }
 
+    async fn hide_live(&self, id: &EnvironmentId) -> Result<Change, Failure> {
+        let id = id.clone();
+        self.apart(move |own| {
+            let folder = own.environment(&id)?;
+            Ok(folder.remove_tree(LIVE)? | folder.remove_tree(VARIABLES)?)
+        })
+        .await
+    }
+
     async fn remove_environment(&self, id: &EnvironmentId) -> Result<Change, Failure> {
         let id = id.clone();
         self.apart(move |own| {

@@ -16,6 +16,7 @@ use crate::accounts::Account;
 use crate::change::Change;
 
 pub use disk::DiskHomes;
+pub use hostkit_core::traits::Audience;
 
 /// To whom the places of a project belong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,15 +27,6 @@ pub struct Owners {
     pub front_door: u32,
     /// The gid of those who may read logs (`adm`).
     pub log_readers: u32,
-}
-
-/// Who reads the files of a release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// The project's own programs.
-    Project,
-    /// The front door, too: a static site.
-    FrontDoor,
 }
 
 /// A place that is not what it should be.
@@ -81,6 +73,9 @@ pub trait Homes: Send + Sync {
         text: &Secret,
         owners: &Owners,
     ) -> Result<Change, Failure>;
+
+    /// Takes away the link and the variables of what was live.
+    async fn hide_live(&self, id: &EnvironmentId) -> Result<Change, Failure>;
 
     /// Removes an environment. Of production only what is in it goes: its folder is the home.
     async fn remove_environment(&self, id: &EnvironmentId) -> Result<Change, Failure>;

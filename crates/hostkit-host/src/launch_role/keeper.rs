@@ -72,6 +72,8 @@ fn keep(
     let limits = LogLimits::default();
     let mut out_log = LogWriter::shared(spec.output_log.clone(), limits, &spec.writer());
     let mut err_log = spec.log_about_it();
+    out_log.begin();
+    err_log.begin();
     let mut output = Output::new(LogStream::Out, Some(std::fs::File::from(output)));
     let mut errors = Output::new(LogStream::Err, Some(std::fs::File::from(errors)));
     let mut watch = program.and_then(|program| MemoryWatch::new(spec, program));

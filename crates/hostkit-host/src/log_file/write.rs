@@ -114,6 +114,13 @@ impl LogWriter {
         }
     }
 
+    /// Makes the file now: who waits for its first line finds it.
+    pub fn begin(&mut self) {
+        if self.open.is_none() {
+            self.open = open_log(&self.path, Timestamp::now(), self.form()).ok();
+        }
+    }
+
     /// Brings all lines to the file, or loses them.
     pub fn flush(&mut self) {
         if self.buffer.is_empty() {

@@ -20,7 +20,9 @@ use hostkit_core::traits::{Clock, Files, FrontDoor};
 use hostkit_engine::{Engine, Parts};
 use hostkit_server::{AccountOf, Settings};
 use hostkit_store::Store;
-use hostkit_testkit::fakes::{FakeBuilder, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Faults};
+use hostkit_testkit::fakes::{
+    FakeBuilder, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Faults,
+};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
@@ -112,7 +114,7 @@ impl House {
         let parts = Parts {
             layout: layout.clone(),
             store: store.clone(),
-            premises: None,
+            premises: Arc::new(FakePremises::new(layout.clone())),
             runtime: Arc::new(runtime.clone()),
             builders: vec![Arc::new(builder.clone())],
             procfile: |_| Ok(Default::default()),

@@ -140,6 +140,10 @@ pub async fn releases_are_made_published_and_pointed_at(fixture: &dyn HomesFixtu
             }
             assert_eq!(fixture.live(id).await, Some(format!("releases/{text}")));
         }
+        for expected in [Change::Made, Change::Unneeded] {
+            assert_eq!(homes.hide_live(id).await.expect(WORKS), expected);
+            assert_eq!(fixture.live(id).await, None);
+        }
     }
 }
 

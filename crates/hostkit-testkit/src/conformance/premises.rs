@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hostkit_core::kind::Kind;
-use hostkit_core::names::ProjectName;
-use hostkit_core::traits::Premises;
+use hostkit_core::names::{EnvironmentName, ProjectName, ReleaseName};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::secret::Secret;
+use hostkit_core::traits::{Audience, Premises};
 
 /// What tests of premises bring. At first nothing of ours is there; its drop leaves nothing.
 #[async_trait]
@@ -29,7 +31,7 @@ macro_rules! premises_tests {
     ($attribute:tt, $fixture:expr) => {
         $crate::suite_tests!($attribute, $fixture, premises:
             ensuring_again_changes_nothing, what_was_taken_away_is_put_back, removal_leaves_nothing_and_others_alone,
-            a_name_that_is_taken_is_left_alone);
+            a_name_that_is_taken_is_left_alone, what_a_release_needs_can_be_asked_for_again);
     };
 }
 
@@ -127,4 +129,33 @@ pub async fn a_name_that_is_taken_is_left_alone(fixture: &dyn PremisesFixture) {
     let taken = fixture.taken().await;
     let refused = fixture.premises().ensure(&taken).await;
     assert_eq!(refused.expect_err("it is taken").kind, Kind::Conflict);
+}
+
+/// Environments, releases and what is live: each act may be repeated, and removal takes all of it.
+pub async fn what_a_release_needs_can_be_asked_for_again(fixture: &dyn PremisesFixture) {
+    const WORKS: &str = "nothing in its way";
+    let (premises, shop) = (fixture.premises(), project("suite-shop"));
+    let release = ReleaseName::parse("20250215-120000").expect("a name");
+    premises.ensure(&shop).await.expect(WORKS);
+    for environment in ["production", "staging"] {
+        let environment = EnvironmentName::parse(environment).expect("a name");
+        let id = EnvironmentId::new(shop.clone(), environment);
+        for audience in [Audience::Project, Audience::FrontDoor, Audience::FrontDoor] {
+            premises.ensure_environment(&id).await.expect(WORKS);
+            premises
+                .settle_release(&id, &release, audience)
+                .await
+                .expect(WORKS);
+        }
+        for text in ["A=1\n", "A=2\n", "A=2\n"] {
+            let variables = Secret::new(text);
+            let live = Some((&release, &variables));
+            premises.show_live(&id, live).await.expect(WORKS);
+        }
+        for _ in 0..2 {
+            premises.show_live(&id, None).await.expect(WORKS);
+        }
+    }
+    premises.remove(&shop).await.expect(WORKS);
+    assert!(!fixture.is_there(&shop).await);
 }

@@ -166,6 +166,15 @@ impl Homes for FakeHomes {
         Ok(self.note(before.as_ref() != Some(text), || format!("write variables {id}")))
     }
 
+    async fn hide_live(&self, id: &EnvironmentId) -> Result<Change, Failure> {
+        self.faults.pass("hide_live").await?;
+        let was_there = self.in_environment(id, |environment| {
+            let (live, variables) = (environment.live.take(), environment.variables.take());
+            live.is_some() || variables.is_some()
+        })?;
+        Ok(self.note(was_there, || format!("hide live {id}")))
+    }
+
     async fn remove_environment(&self, id: &EnvironmentId) -> Result<Change, Failure> {
         self.faults.pass("remove_environment").await?;
         let mut homes = locked(&self.homes);

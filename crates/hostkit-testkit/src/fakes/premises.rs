@@ -1,11 +1,16 @@
-//! Premises in memory.
+//! Premises in memory; what is made of them on the disk is made as in local mode.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::ProjectName;
-use hostkit_core::traits::Premises;
+use hostkit_core::layout::Layout;
+use hostkit_core::names::{ProjectName, ReleaseName};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::secret::Secret;
+use hostkit_core::traits::{Audience, Files, Premises};
+use hostkit_host::premises::LocalPremises;
 
 use super::faults::locked;
 use super::{Faults, Journal};
@@ -21,16 +26,27 @@ struct Machine {
 
 /// A machine on which projects have three parts. A fault of `"ensure"` strikes after the first of them was made, one
 /// of `"remove"` after the last of them went. Clones share one machine.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct FakePremises {
+    disk: LocalPremises,
     machine: Arc<Mutex<Machine>>,
     /// What was asked: `ensure shop`.
     pub journal: Journal,
-    /// Faults of `"ensure"` and `"remove"`.
+    /// Faults of every method, by its name.
     pub faults: Faults,
 }
 
 impl FakePremises {
+    /// Those of an installation with this layout.
+    pub fn new(layout: Layout) -> Self {
+        FakePremises {
+            disk: LocalPremises::new(layout),
+            machine: Arc::default(),
+            journal: Journal::default(),
+            faults: Faults::default(),
+        }
+    }
+
     /// An account of this name that is not HostKit's.
     pub fn stranger(&self, name: &str) {
         locked(&self.machine).strangers.insert(name.to_owned());
@@ -87,5 +103,40 @@ impl Premises for FakePremises {
         }
         locked(&self.machine).made.remove(project);
         Ok(())
+    }
+
+    async fn ensure_environment(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        self.faults.pass("ensure_environment").await?;
+        self.disk.ensure_environment(id).await
+    }
+
+    async fn files(&self, project: &ProjectName) -> Result<Arc<dyn Files>, Failure> {
+        self.faults.pass("files").await?;
+        self.disk.files(project).await
+    }
+
+    async fn give(&self, project: &ProjectName, folders: Vec<PathBuf>) -> Result<(), Failure> {
+        self.faults.pass("give").await?;
+        self.disk.give(project, folders).await
+    }
+
+    async fn settle_release(
+        &self,
+        id: &EnvironmentId,
+        release: &ReleaseName,
+        audience: Audience,
+    ) -> Result<(), Failure> {
+        self.journal.note(format!("settle {release} for {audience:?}"));
+        self.faults.pass("settle_release").await?;
+        self.disk.settle_release(id, release, audience).await
+    }
+
+    async fn show_live(
+        &self,
+        id: &EnvironmentId,
+        live: Option<(&ReleaseName, &Secret)>,
+    ) -> Result<(), Failure> {
+        self.faults.pass("show_live").await?;
+        self.disk.show_live(id, live).await
     }
 }

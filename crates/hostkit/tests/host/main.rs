@@ -2,6 +2,8 @@
 //! them: `script/test host` sees to both.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod deploy;
 mod fixture;
+mod installed;
 mod package;
 mod setup;

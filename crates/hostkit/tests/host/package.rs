@@ -1,108 +1,24 @@
 //! The package on a bare machine: installed, restarted and upgraded under load, removed, purged.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use hostkit_core::names::HostName;
 use hostkit_core::route::{HoldRule, Route, RouteTable, Target};
 use hostkit_testkit::http::{self, Place};
-use hostkit_testkit::load::{Load, Report};
-use hostkit_testkit::machine::{Flavour, Machine, World, wait_until};
+use hostkit_testkit::load::Load;
+use hostkit_testkit::machine::{Flavour, World, wait_until};
 
-/// Apt may have much to unpack on a busy host.
-const APT: Duration = Duration::from_secs(600);
-/// The API as the front door serves it, and a path of it that anybody may ask.
-const API: &str = "hostkit.apps.example.com";
-const OPEN: &str = "/api/openapi.json";
+use crate::installed::{
+    API, APT, OPEN, all_answered, apt, health, install, package, property, said, server, until_healthy,
+};
+
 const SITE: &str = "shop.apps.example.com";
-
-/// Makes a package of the binary under test.
-fn package(folder: &Path, version: &str) -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../script/package");
-    let output = Command::new(script)
-        .args(["--quick", "--binary", env!("CARGO_BIN_EXE_hostkit")])
-        .args(["--version", version, "--into"])
-        .arg(folder)
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
-}
-
-fn apt(machine: &Machine, arguments: &[&str]) -> String {
-    let mut line = vec!["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes"];
-    line.extend(arguments);
-    machine.exec_within(APT, &line).ok().all()
-}
-
-/// Installs a package with everything it depends on.
-fn install(machine: &Machine, package: &Path) -> String {
-    let to = format!("/root/{}", package.file_name().unwrap().to_str().unwrap());
-    machine.put(package, &to, 0o644);
-    apt(machine, &["install", &to])
-}
-
-/// A bare machine with HostKit and its settings, and the folder its package lies in.
-fn server(world: &World) -> (Machine, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let machine = Machine::boot(world, Flavour::Bare);
-    machine.exec(&["apt-get", "update"]).ok();
-    apt(&machine, &["install", "curl"]);
-    install(&machine, &package(folder.path(), "0.1.0"));
-    let settings = "base_domain = \"apps.example.com\"\n";
-    machine.write(settings, "/etc/hostkit/server.toml", 0o644);
-    machine.exec(&["systemctl", "restart", "hostkit-control"]).ok();
-    until_healthy(&machine);
-    (machine, folder)
-}
-
-fn said(machine: &Machine, arguments: &[&str]) -> String {
-    machine.exec(arguments).ok().out.trim().to_owned()
-}
-
-fn property(machine: &Machine, unit: &str, name: &str) -> String {
-    said(machine, &["systemctl", "show", "--value", "-p", name, unit])
-}
-
-/// What health says, from the socket.
-fn health(machine: &Machine) -> serde_json::Value {
-    machine
-        .exec(&[
-            "curl",
-            "--silent",
-            "--unix-socket",
-            "/run/hostkit/control.sock",
-            "http://control/api/health",
-        ])
-        .json()
-}
-
-fn until_healthy(machine: &Machine) {
-    wait_until("all is healthy", || {
-        let status = machine.exec(&["hostkit", "status"]);
-        status.code == 0 && http::get(Place::on(machine, 80), API, OPEN).status == 200
-    });
-}
-
-#[track_caller]
-fn all_answered(what: &str, report: &Report, least: u64) {
-    eprintln!(
-        "{what}: {} requests, {} failed, slowest {:?}",
-        report.requests,
-        report.failures.len(),
-        report.slowest
-    );
-    assert!(report.requests >= least, "{what}: {report:?}");
-    assert!(report.failures.is_empty(), "{what}: {report:?}");
-}
 
 #[test]
 #[ignore = "lane host: boots a machine"]
 fn a_server_is_one_package() {
     let world = World::new();
-    let (mut machine, _folder) = server(&world);
+    let (mut machine, _folder) = server(&world, Flavour::Bare);
     assert_eq!(machine.exec(&["hostkit", "version"]).ok().out, "hostkit 0.1.0\n");
     assert_eq!(health(&machine)["status"], "healthy");
     machine.exec(&["hostkit", "status"]).ok();
@@ -163,7 +79,7 @@ fn a_server_is_one_package() {
 #[ignore = "lane host: boots a machine"]
 fn the_kernel_says_who_calls_and_the_token_is_shown_once() {
     let world = World::new();
-    let (machine, _folder) = server(&world);
+    let (machine, _folder) = server(&world, Flavour::Bare);
     let token = said(&machine, &["hostkit", "server", "token"]);
     assert!(token.starts_with("hk_") && token.len() > 40, "{token}");
     let again = machine.exec(&["hostkit", "server", "token"]).failed();
@@ -231,7 +147,7 @@ fn the_kernel_says_who_calls_and_the_token_is_shown_once() {
 #[ignore = "lane host: boots a machine"]
 fn nobody_is_refused_while_daemons_are_restarted_and_upgraded() {
     let world = World::new();
-    let (machine, folder) = server(&world);
+    let (machine, folder) = server(&world, Flavour::Bare);
     let next = package(folder.path(), "0.2.0");
     machine.put(&next, "/root/next.deb", 0o644);
     let load = || Load::start(Place::on(&machine, 80), API, OPEN, 200);
@@ -270,7 +186,7 @@ fn nobody_is_refused_while_daemons_are_restarted_and_upgraded() {
 #[ignore = "lane host: boots a machine"]
 fn the_front_door_needs_no_control_and_keeps_stable_ports_while_it_is_restarted() {
     let world = World::new();
-    let (machine, _folder) = server(&world);
+    let (machine, _folder) = server(&world, Flavour::Bare);
     let control = [
         "hostkit-control.socket",
         "hostkit-api.socket",
@@ -353,7 +269,7 @@ fn the_front_door_needs_no_control_and_keeps_stable_ports_while_it_is_restarted(
 #[ignore = "lane host: boots a machine"]
 fn ports_and_mistakes_of_the_settings() {
     let world = World::new();
-    let (machine, _folder) = server(&world);
+    let (machine, _folder) = server(&world, Flavour::Bare);
     let text = "base_domain = \"apps.example.com\"\nhttp_port = 9080\napi_port = 7701\n";
     machine.write(text, "/etc/hostkit/server.toml", 0o644);
     machine.exec(&["systemctl", "daemon-reload"]).ok();
@@ -407,7 +323,7 @@ fn ports_and_mistakes_of_the_settings() {
 #[ignore = "lane host: boots a machine"]
 fn removal_keeps_everything_and_a_purge_removes_data_only_when_told() {
     let world = World::new();
-    let (machine, folder) = server(&world);
+    let (machine, folder) = server(&world, Flavour::Bare);
     let deb = package(folder.path(), "0.1.0");
     machine.exec(&["hostkit", "project", "create", "shop"]).ok();
     let is_there = |path: &str| machine.exec(&["test", "-e", path]).code == 0;

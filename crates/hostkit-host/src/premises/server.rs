@@ -1,18 +1,22 @@
 //! What a project needs on a server, put together: an account, a home with its places, a rule for `sudo`. The account
 //! comes first and goes last: its comment is the mark by which everything else is known to be HostKit's.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::{EnvironmentName, ProjectName};
+use hostkit_core::names::{EnvironmentName, ProjectName, ReleaseName};
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::traits::Premises;
+use hostkit_core::secret::Secret;
+use hostkit_core::traits::{Audience, Files, Premises};
 use nix::unistd::Group;
 
 use crate::accounts::{Account, Accounts, LinuxAccounts, check_name};
+use crate::beneath::Folder;
 use crate::change::Change;
 use crate::homes::{DiskHomes, Homes, Owners};
+use crate::own_files::OwnFiles;
 use crate::sudoers::{Sudoers, SudoersFolder};
 
 /// The group whose members read the machine's logs.
@@ -74,6 +78,21 @@ impl LinuxPremises {
         };
         Ok((owners, change))
     }
+
+    async fn account(&self, project: &ProjectName) -> Result<Account, Failure> {
+        self.accounts.observe(project).await?.ok_or_else(|| {
+            Failure::new(
+                Kind::Unavailable,
+                format!("cannot work for project `{project}`: it has no account on this machine"),
+            )
+            .hint("restart control, which makes what projects need: `systemctl restart hostkit-control`")
+        })
+    }
+
+    async fn owners_of(&self, project: &ProjectName) -> Result<Owners, Failure> {
+        let account = self.account(project).await?;
+        Ok(self.owners(account).await?.0)
+    }
 }
 
 #[async_trait]
@@ -121,6 +140,58 @@ impl Premises for LinuxPremises {
         let _ = self.sudoers.remove(project).await?;
         let _ = self.homes.remove(project).await?;
         let _ = self.accounts.remove(project).await?;
+        Ok(())
+    }
+
+    async fn ensure_environment(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        let owners = self.owners_of(&id.project).await?;
+        let _ = self.homes.ensure_environment(id, &owners).await?;
+        Ok(())
+    }
+
+    async fn files(&self, project: &ProjectName) -> Result<Arc<dyn Files>, Failure> {
+        Ok(Arc::new(OwnFiles::of(self.account(project).await?)))
+    }
+
+    async fn give(&self, project: &ProjectName, folders: Vec<PathBuf>) -> Result<(), Failure> {
+        let account = self.account(project).await?;
+        let given = tokio::task::spawn_blocking(move || {
+            for folder in folders {
+                let (Some(around), Some(name)) = (folder.parent(), folder.file_name()) else {
+                    continue;
+                };
+                Folder::open(around)?.give_alone(&name.to_string_lossy(), account)?;
+            }
+            Ok(())
+        });
+        given
+            .await
+            .map_err(|e| Failure::new(Kind::Internal, format!("cannot give folders away: {e}")))?
+    }
+
+    async fn settle_release(
+        &self,
+        id: &EnvironmentId,
+        release: &ReleaseName,
+        audience: Audience,
+    ) -> Result<(), Failure> {
+        let owners = self.owners_of(&id.project).await?;
+        let _ = self.homes.ensure_release(id, release, audience, &owners).await?;
+        Ok(())
+    }
+
+    async fn show_live(
+        &self,
+        id: &EnvironmentId,
+        live: Option<(&ReleaseName, &Secret)>,
+    ) -> Result<(), Failure> {
+        let Some((release, variables)) = live else {
+            let _ = self.homes.hide_live(id).await?;
+            return Ok(());
+        };
+        let owners = self.owners_of(&id.project).await?;
+        let _ = self.homes.point_release(id, release).await?;
+        let _ = self.homes.write_variables(id, variables, &owners).await?;
         Ok(())
     }
 }
