@@ -14,7 +14,7 @@ die() {
 }
 
 # setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `host` (boot machines of their own),
-# `bench` (what it is compared with)
+# `vm` (boot virtual machines), `bench` (what it is compared with)
 setup() {
     local missing=() what
     for what in "$@"; do
@@ -36,8 +36,18 @@ setup() {
             have dpkg-scanpackages || missing+=(dpkg-dev)
             have ip || missing+=(iproute2)
             have nsenter || missing+=(util-linux)
+            have pgrep || missing+=(procps)
             have ssh || missing+=(openssh-client)
             have npm || missing+=(nodejs npm)
+            ;;
+        vm)
+            have qemu-system-x86_64 || missing+=(qemu-system-x86 "qemu-utils=$(of_this_debian qemu-system-x86)")
+            have qemu-img || missing+=(qemu-utils)
+            have mkfs.ext4 || missing+=(e2fsprogs)
+            have mmdebstrap || missing+=(mmdebstrap)
+            have ip || missing+=(iproute2)
+            have setpriv || missing+=(util-linux)
+            have ssh || missing+=(openssh-client)
             ;;
         bench)
             have wrk || missing+=(wrk)
@@ -58,6 +68,10 @@ setup() {
 # Debian puts daemons into sbin, which is not on everybody's path.
 have() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 
+# The version of a package that apt would install. A machine may have one half of a pair from elsewhere, newer, and apt
+# then refuses the other half: named with its version, both come from the same place.
+of_this_debian() { LC_ALL=C apt-cache policy "$1" | sed -n 's/^ *Candidate: //p'; }
+
 install_packages() {
     [ $# -gt 0 ] || return 0
     have apt-get || die "cannot install $*: this machine has no apt-get" "install them by hand, then run this again"
@@ -68,7 +82,8 @@ install_packages() {
     fi
     say "installing $*"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        --allow-downgrades "$@" >&2
 }
 
 # The sample apps need Node.js 20. Debian 12 has 18, whose npm fetches a newer one into the cache folder.

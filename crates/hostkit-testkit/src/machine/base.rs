@@ -1,4 +1,4 @@
-//! What machines are booted from: built once by `script/machine-base`, found or built here.
+//! What machines are booted from: built once by `script/machine-base` and `script/machine-vm`, found or built here.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ pub enum Flavour {
     Ready,
 }
 
-/// The built folder.
+/// What containers are booted from.
 #[derive(Debug)]
 pub(super) struct Base {
     folder: PathBuf,
@@ -25,14 +25,16 @@ impl Base {
     pub(super) fn find() -> &'static Base {
         static BASE: OnceLock<Base> = OnceLock::new();
         BASE.get_or_init(|| {
-            require();
-            let folder = std::env::var_os("HOSTKIT_TEST_BASE").map_or_else(build, PathBuf::from);
-            assert!(
-                folder.join("bare").is_dir(),
-                "cannot boot a machine: there is none in `{}`\nhint: script/machine-base",
-                folder.display()
-            );
-            Base { folder }
+            require(&[
+                ("systemd-nspawn", "systemd-container"),
+                ("ip", "iproute2"),
+                ("nsenter", "util-linux"),
+                ("setpriv", "util-linux"),
+                ("unshare", "util-linux"),
+            ]);
+            Base {
+                folder: found("HOSTKIT_TEST_BASE", "machine-base", "bare"),
+            }
         })
     }
 
@@ -64,22 +66,56 @@ impl Base {
     }
 }
 
-/// Programs of the host, and the package each is in.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("systemd-nspawn", "systemd-container"),
-    ("ip", "iproute2"),
-    ("nsenter", "util-linux"),
-    ("setpriv", "util-linux"),
-    ("unshare", "util-linux"),
-];
+/// What virtual machines are booted from.
+#[derive(Debug)]
+pub(super) struct VirtualBase {
+    folder: PathBuf,
+}
 
-fn require() {
+impl VirtualBase {
+    /// The one of this repository. It is built now if it is not there.
+    pub(super) fn find() -> &'static VirtualBase {
+        static BASE: OnceLock<VirtualBase> = OnceLock::new();
+        BASE.get_or_init(|| {
+            require(&[
+                ("qemu-system-x86_64", "qemu-system-x86"),
+                ("qemu-img", "qemu-utils"),
+                ("ssh", "openssh-client"),
+            ]);
+            VirtualBase {
+                folder: found("HOSTKIT_TEST_VM", "machine-vm", "disk.img"),
+            }
+        })
+    }
+
+    /// The disk that every machine's own one is above of.
+    pub(super) fn disk(&self) -> PathBuf {
+        self.folder.join("disk.img")
+    }
+
+    pub(super) fn kernel(&self) -> PathBuf {
+        self.folder.join("vmlinuz")
+    }
+
+    /// What the kernel finds its disk with.
+    pub(super) fn first_files(&self) -> PathBuf {
+        self.folder.join("initrd")
+    }
+
+    /// As [`Base::key`].
+    pub(super) fn key(&self) -> PathBuf {
+        self.folder.join("key")
+    }
+}
+
+/// Fails the test unless it is root's and the host has some programs, each named with the package it is in.
+fn require(programs: &[(&str, &str)]) {
     assert!(
         nix::unistd::geteuid().is_root(),
         "cannot boot a machine: this needs root\nhint: run as root: script/test host"
     );
     let path = std::env::var("PATH").unwrap_or_default();
-    for (program, package) in PROGRAMS {
+    for (program, package) in programs {
         let found = path
             .split(':')
             .chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin"])
@@ -91,15 +127,28 @@ fn require() {
     }
 }
 
-fn build() -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../script/machine-base");
+/// The folder that a variable names, or that a script builds, with this in it.
+fn found(variable: &str, script: &str, holds: &str) -> PathBuf {
+    let folder = std::env::var_os(variable).map_or_else(|| build(script), PathBuf::from);
+    assert!(
+        folder.join(holds).exists(),
+        "cannot boot a machine: there is none in `{}`\nhint: script/{script}",
+        folder.display()
+    );
+    folder
+}
+
+fn build(script: &str) -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../script")
+        .join(script);
     let output = Command::new(&script)
         .stderr(Stdio::inherit())
         .output()
         .unwrap_or_else(|error| panic!("cannot start `{}`: {error}", script.display()));
     assert!(
         output.status.success(),
-        "cannot build the base of machines: `{}` failed",
+        "cannot build what machines are booted from: `{}` failed",
         script.display()
     );
     PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())

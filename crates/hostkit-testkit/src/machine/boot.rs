@@ -1,16 +1,19 @@
-//! A machine: its disk, its place in a world, and whether it is on.
+//! A machine: its place in a world, and whether it is on.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Once};
+use std::time::{Duration, Instant};
 
 use super::base::{Base, Flavour};
-use super::cgroups::Cgroups;
+use super::container::Container;
 use super::folder::Folder;
+use super::hardware::Hardware;
 use super::limits;
 use super::network::Network;
-use super::power::{Power, Start};
+use super::virtual_machine::{Memory, VirtualMachine};
 use super::world::{HERE, World};
 
 /// A folder of the host that a machine sees, and cannot write to.
@@ -22,147 +25,161 @@ pub struct Shown {
     pub at: String,
 }
 
+/// Where a machine is: in its world, and on the host.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// The last byte of its address, less one.
+    pub(super) number: u8,
+    /// Everything of it has this in its name on the host.
+    pub(super) name: String,
+    /// What it keeps on the host.
+    pub(super) folder: PathBuf,
+    /// The network of its world.
+    pub(super) network: Network,
+}
+
+impl Place {
+    fn new(world: &World) -> Self {
+        let number = world.next_machine();
+        assert!(number < 250, "a world has room for 249 machines");
+        let folder = world.folder().path().join(format!("m{number}"));
+        fs::create_dir_all(&folder).expect("a machine's folder can be made");
+        Place {
+            number,
+            name: format!("{}-m{number}", world.folder().name()),
+            folder,
+            network: world.network().clone(),
+        }
+    }
+
+    pub(super) fn hostname(&self) -> String {
+        format!("m{}", self.number)
+    }
+
+    pub(super) fn address(&self) -> Ipv4Addr {
+        let [a, b, c, d] = HERE.octets();
+        Ipv4Addr::new(a, b, c, d + self.number)
+    }
+
+    fn console(&self) -> PathBuf {
+        self.folder.join("console.log")
+    }
+
+    /// What is said to it is added: for standard output and standard error.
+    pub(super) fn open_console(&self) -> (File, File) {
+        let console = File::options().create(true).append(true).open(self.console());
+        let console = console.expect("a console can be opened");
+        let errors = console.try_clone().expect("a file can be opened twice");
+        (console, errors)
+    }
+}
+
 /// A machine with systemd as its first process. Dropping it removes everything of it.
 #[derive(Debug)]
 pub struct Machine {
     // In the order in which they are dropped: first the power, at last the folder.
-    power: Option<Power>,
-    cgroups: Cgroups,
-    number: u8,
-    disk: PathBuf,
-    name: String,
-    layers: String,
-    shown: Vec<Shown>,
-    network: Network,
+    hardware: Box<dyn Hardware>,
+    is_on: bool,
+    place: Place,
+    key: PathBuf,
     folder: Arc<Folder>,
 }
 
 impl Machine {
-    /// A new machine in a world, switched on and done with booting.
+    /// A new machine in a world, switched on and done with booting: a container of this host.
     #[track_caller]
     pub fn boot(world: &World, flavour: Flavour) -> Self {
         Self::boot_with(world, flavour, &[])
     }
 
-    /// A new machine that sees some folders of the host.
+    /// A new container that sees some folders of the host.
     #[track_caller]
     pub fn boot_with(world: &World, flavour: Flavour, shown: &[Shown]) -> Self {
+        static CHECKED: Once = Once::new();
         let base = Base::find();
-        let number = world.next_machine();
-        assert!(number < 250, "a world has room for 249 machines");
-        let folder = world.folder().clone();
-        let disk = folder.path().join(format!("m{number}"));
-        let name = format!("{}-m{number}", folder.name());
         let mut shown = shown.to_vec();
         shown.push(Shown {
             from: base.packages(),
             at: "/srv/packages".into(),
         });
-        let mut machine = Machine {
-            power: None,
-            cgroups: Cgroups::make(&name),
-            number,
-            layers: base.layers(flavour),
-            shown,
-            network: world.network().clone(),
-            folder,
-            name,
-            disk,
-        };
-        machine.prepare();
-        machine.power_on();
-        static CHECKED: Once = Once::new();
+        let place = Place::new(world);
+        let container = Container::new(place.clone(), base.layers(flavour), &shown);
+        let machine = Self::with(world, place, Box::new(container));
         CHECKED.call_once(|| limits::check(&machine));
         machine
     }
 
-    /// What is different from machine to machine is written before the first boot.
-    fn prepare(&self) {
-        for folder in ["upper/etc", "work", "root"] {
-            fs::create_dir_all(self.disk.join(folder)).expect("a machine's folders can be made");
-        }
-        let hostname = self.hostname();
-        let hosts =
-            format!("127.0.0.1 localhost\n127.0.1.1 {hostname}\n::1 localhost ip6-localhost ip6-loopback\n");
-        let etc = self.disk.join("upper/etc");
-        fs::write(etc.join("hostname"), format!("{hostname}\n")).expect("a machine's name can be written");
-        fs::write(etc.join("hosts"), hosts).expect("a machine's hosts can be written");
-        fs::write(self.disk.join("network"), "").expect("an empty file can be made");
-        let init = self.disk.join("init");
-        fs::write(&init, include_str!("init.sh")).expect("a machine's first program can be written");
-        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(&init, executable).expect("a machine's first program can be made executable");
+    /// A new virtual machine with the packages of a server ([`Flavour::Ready`]): its own kernel, version 2 of cgroups, and a
+    /// disk that forgets at a power cut what was not synced. It takes many times as long as a container for everything.
+    #[track_caller]
+    pub fn boot_virtual(world: &World, memory: Memory) -> Self {
+        static CHECKED: Once = Once::new();
+        let place = Place::new(world);
+        let virtual_machine = VirtualMachine::new(place.clone(), memory);
+        let machine = Self::with(world, place, Box::new(virtual_machine));
+        CHECKED.call_once(|| limits::check(&machine));
+        machine
+    }
+
+    #[track_caller]
+    fn with(world: &World, place: Place, hardware: Box<dyn Hardware>) -> Self {
+        let mut machine = Machine {
+            hardware,
+            is_on: false,
+            place,
+            key: Base::find().key(),
+            folder: world.folder().clone(),
+        };
+        machine.power_on();
+        machine
     }
 
     /// `m1` for the first one in its world.
     pub fn hostname(&self) -> String {
-        format!("m{}", self.number)
+        self.place.hostname()
     }
 
     /// Its address in its world.
     pub fn address(&self) -> IpAddr {
-        let [a, b, c, d] = HERE.octets();
-        Ipv4Addr::new(a, b, c, d + self.number).into()
+        self.place.address().into()
     }
 
     /// Its address of version 6 in its world.
     pub fn address6(&self) -> IpAddr {
-        Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, u16::from(self.number) + 1).into()
+        Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, u16::from(self.place.number) + 1).into()
     }
 
     /// The private key that its root accepts over SSH.
     pub fn operator_key(&self) -> PathBuf {
-        Base::find().key()
+        self.key.clone()
     }
 
     /// Every TCP port that takes a connection from outside.
     pub fn open_ports(&self) -> Vec<u16> {
-        self.network.run(|| super::scan::open_ports(self.address()))
+        self.network().run(|| super::scan::open_ports(self.address()))
     }
 
     /// The network of its world, outside of the machine.
     pub fn network(&self) -> &Network {
-        &self.network
+        &self.place.network
     }
 
     /// Switches it on, and waits until it has booted. Its disk is as it was.
     #[track_caller]
     pub fn power_on(&mut self) {
-        assert!(self.power.is_none(), "`{}` is on already", self.name);
-        let [upper, work, root] = ["upper", "work", "root"].map(|folder| self.disk.join(folder));
-        let mut binds = vec![Shown {
-            from: self.disk.join("init"),
-            at: "/run/hostkit-test/init".into(),
-        }];
-        binds.extend(self.shown.iter().cloned());
-        let power = Power::on(Start {
-            name: &self.name,
-            hostname: &self.hostname(),
-            address: self.number,
-            world: &self.network,
-            overlay: format!(
-                "lowerdir={},upperdir={},workdir={}",
-                self.layers,
-                upper.display(),
-                work.display()
-            ),
-            root: &root,
-            network: &self.disk.join("network"),
-            cgroups: self.cgroups.folders(),
-            shown: &binds,
-            console: &self.console(),
-        });
-        self.power = Some(power);
+        assert!(!self.is_on, "`{}` is on already", self.place.name);
+        self.hardware.switch_on();
+        self.is_on = true;
         self.wait_until_booted();
     }
 
-    /// Every process dies at once. What a program wrote is there after `power_on`, synced or not: the host's memory has it.
+    /// Every process dies at once. Of what a program wrote and did not sync, a container has everything after `power_on`,
+    /// because the host's memory has it, and a virtual machine nothing that its kernel had not got round to writing.
     #[track_caller]
     pub fn power_cut(&mut self) {
-        let power = self.power.take();
-        power
-            .unwrap_or_else(|| panic!("`{}` is off already", self.name))
-            .cut();
+        assert!(self.is_on, "`{}` is off already", self.place.name);
+        self.hardware.cut();
+        self.is_on = false;
     }
 
     /// `systemctl poweroff`.
@@ -182,46 +199,48 @@ impl Machine {
     fn end_with(&mut self, verb: &str) {
         // The machine may be gone before `systemctl` can say so.
         self.exec(&["systemctl", verb]);
-        let power = self.power.take();
-        power
-            .unwrap_or_else(|| panic!("`{}` is off already", self.name))
-            .wait(&self.console());
+        let started = Instant::now();
+        while !self.hardware.has_ended() {
+            assert!(
+                started.elapsed() < self.hardware.patience(),
+                "the machine did not go down; its console said:\n{}",
+                last_lines(&self.console(), 40)
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.power_cut();
     }
 
     #[track_caller]
     fn wait_until_booted(&mut self) {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         loop {
-            let power = self.power.as_mut().expect("it was switched on");
-            if power.leader().is_some() {
+            if self.hardware.is_up() {
                 let state = self.exec(&["systemctl", "is-system-running", "--wait"]).out;
                 if ["running", "degraded"].contains(&state.trim()) {
                     return;
                 }
             }
-            let ended = self.power.as_mut().is_some_and(Power::has_ended);
             assert!(
-                !ended && started.elapsed() < super::PATIENCE,
+                !self.hardware.has_ended() && started.elapsed() < self.hardware.patience(),
                 "`{}` did not boot; its console said:\n{}",
-                self.name,
+                self.place.name,
                 last_lines(&self.console(), 40)
             );
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 
     /// What it says on its console, as a file of the host.
     pub fn console(&self) -> PathBuf {
-        self.disk.join("console.log")
+        self.place.console()
     }
 
-    /// Its process 1, as the host numbers it.
+    /// A program on it, which is on.
     #[track_caller]
-    pub(super) fn leader(&self) -> i32 {
-        let power = self.power.as_ref();
-        power
-            .and_then(Power::leader)
-            .unwrap_or_else(|| panic!("`{}` is off", self.name))
+    pub(super) fn start(&self, arguments: &[&str]) -> Command {
+        assert!(self.is_on, "`{}` is off", self.place.name);
+        self.hardware.command(arguments)
     }
 
     /// The name of its world, for looking at what it leaves.

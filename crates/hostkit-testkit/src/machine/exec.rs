@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use super::boot::Machine;
@@ -60,27 +60,11 @@ impl Output {
 }
 
 impl Machine {
-    /// A command that will be run on this machine by root, not started yet. Its environment is a fresh one. The caller sees
-    /// to its end; with the machine it ends in any case.
+    /// A command that will be run on this machine by root, not started yet. Its environment is a fresh one; what the caller
+    /// adds to it reaches a container alone. The caller sees to its end; with the machine it ends in any case.
     #[track_caller]
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("nsenter");
-        command
-            .arg("--target")
-            .arg(self.leader().to_string())
-            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"])
-            .args(["--root", "--wd", "--"])
-            .args(arguments)
-            .env_clear()
-            .env(
-                "PATH",
-                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            )
-            .env("HOME", "/root")
-            .env("LANG", "C.UTF-8")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null());
-        command
+        self.start(arguments)
     }
 
     /// Runs a program to its end, three minutes at most.
@@ -95,7 +79,7 @@ impl Machine {
         Output::from(
             self.limited(limit, arguments)
                 .output()
-                .expect("`nsenter` can be started"),
+                .expect("a program can be started"),
         )
     }
 
@@ -103,7 +87,7 @@ impl Machine {
     #[track_caller]
     pub fn exec_with_input(&self, input: File, arguments: &[&str]) -> Output {
         let mut command = self.limited(LIMIT, arguments);
-        Output::from(command.stdin(input).output().expect("`nsenter` can be started"))
+        Output::from(command.stdin(input).output().expect("a program can be started"))
     }
 
     /// Copies a file of the host. Folders above `to` are made.
@@ -112,8 +96,10 @@ impl Machine {
         let input =
             File::open(file).unwrap_or_else(|error| panic!("cannot open `{}`: {error}", file.display()));
         let mode = format!("{mode:o}");
-        // Through the machine's own programs: a link in its file system then leads to where it leads there.
-        self.exec_with_input(input, &["install", "-D", "-m", &mode, "/dev/stdin", to])
+        // Through the machine's own programs: a link in its file system then leads to where it leads there. `install` opens
+        // what it reads by name, which a pipe has and a connection does not.
+        let install = "cat | install -D -m \"$0\" /dev/stdin \"$1\"";
+        self.exec_with_input(input, &["sh", "-c", install, &mode, to])
             .ok();
     }
 

@@ -4,13 +4,16 @@
 mod base;
 mod boot;
 mod cgroups;
+mod container;
 mod exec;
 mod folder;
+mod hardware;
+mod held;
 mod limits;
 mod network;
-mod power;
 mod scan;
 mod traces;
+mod virtual_machine;
 mod world;
 
 pub use base::Flavour;
@@ -18,6 +21,7 @@ pub use boot::{Machine, Shown};
 pub use exec::Output;
 pub use network::Network;
 pub use traces::traces;
+pub use virtual_machine::Memory;
 pub use world::{HERE, World};
 
 use std::time::{Duration, Instant};

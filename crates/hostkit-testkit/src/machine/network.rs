@@ -4,7 +4,7 @@ use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use nix::sched::CloneFlags;
@@ -64,5 +64,14 @@ impl Network {
             "`ip {arguments}` failed: {}",
             String::from_utf8_lossy(&output.stderr)
         );
+    }
+
+    /// Removes a card of this network, if it is there.
+    pub(super) fn unplug(&self, card: &str) {
+        self.run(|| {
+            let mut unplug = Command::new("ip");
+            unplug.args(["link", "delete", card]).stderr(Stdio::null());
+            unplug.status().ok();
+        });
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::base::Base;
 use super::cgroups;
-use super::power::is_running;
+use super::container::is_running;
 
 /// Everything on the host that belongs to the world of this name: processes, mounts, cgroups, folders.
 pub fn traces(name: &str) -> Vec<String> {

@@ -7,3 +7,4 @@ mod fixture;
 mod installed;
 mod package;
 mod setup;
+mod vm;
