@@ -77,11 +77,10 @@ impl Accounts for LinuxAccounts {
         // From here on neither ssh nor cron begins anything as this account. Its mark stays until the end, so that a
         // removal that was cut off is found and goes on.
         run(&USERMOD, &["--expiredate", "1", "--", &name], "remove", project).await?;
-        tokio::task::spawn_blocking(move || {
+        let cleared: Result<(), Failure> = tokio::task::spawn_blocking(move || {
             let _ = leftovers::remove_linger(&name)?;
             ending::end_processes(uid, gid)?;
-            let _ = leftovers::remove(uid)?;
-            Ok(Change::Made)
+            leftovers::remove(uid).map(drop)
         })
         .await
         .map_err(|e| {
@@ -89,7 +88,10 @@ impl Accounts for LinuxAccounts {
                 Kind::Internal,
                 format!("cannot remove the account `{project}`: {e}"),
             )
-        })?
+        })?;
+        cleared?;
+        let _ = leftovers::remove_ipc(uid).await?;
+        Ok(Change::Made)
     }
 
     async fn remove(&self, project: &ProjectName) -> Result<Change, Failure> {

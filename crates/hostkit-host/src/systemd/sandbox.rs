@@ -187,6 +187,9 @@ pub(super) enum Wall {
     Filter(&'static str, Only, Vec<&'static str>),
     /// `UMask=0077`.
     Umask(u32),
+    /// `SystemCallErrorNumber=EPERM`: a call that is taken away fails like one without a right. Else it would kill the
+    /// program, also one that only tries what works elsewhere.
+    Refused,
     /// Checked paths, each with its prefix (`-`: passed over where it does not exist).
     Paths(&'static str, Vec<String>),
     /// Checked paths: from, to.
@@ -262,6 +265,8 @@ impl Sandbox {
                 walls.push(Wall::Filter(key, only, words.clone()));
             }
         }
+        let has_filter = !self.system_calls.is_empty() || !self.without_system_calls.is_empty();
+        walls.extend(has_filter.then_some(Wall::Refused));
         walls.extend(self.umask.map(Wall::Umask));
         self.path_walls(&mut walls)?;
         Ok(walls)

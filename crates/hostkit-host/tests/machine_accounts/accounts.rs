@@ -181,7 +181,12 @@ async fn programs_that_start_others_without_end_are_ended() {
 async fn what_lies_in_places_for_everybody_goes_and_what_is_others_stays() {
     let _fixture = Fixture;
     let Account { uid, .. } = account().await;
-    for folder in ["/var/mail", "/var/spool/cron/crontabs", "/var/lib/systemd/linger"] {
+    for folder in [
+        "/var/mail",
+        "/var/spool/cron/crontabs",
+        "/var/spool/cron/atspool",
+        "/var/lib/systemd/linger",
+    ] {
         fs::create_dir_all(folder).unwrap();
     }
     fs::create_dir_all("/tmp/of-shop/inner").unwrap();
@@ -189,6 +194,8 @@ async fn what_lies_in_places_for_everybody_goes_and_what_is_others_stays() {
     let its = [
         "/var/mail/shop",
         "/var/spool/cron/crontabs/shop",
+        "/var/spool/cron/atspool/a00001",
+        "/run/lock/file-of-shop",
         "/tmp/file-of-shop",
         "/var/tmp/file-of-shop",
         "/dev/shm/file-of-shop",
@@ -205,6 +212,17 @@ async fn what_lies_in_places_for_everybody_goes_and_what_is_others_stays() {
     }
     chown("/tmp/of-shop", Some(uid), None).unwrap();
     fs::write("/var/lib/systemd/linger/shop", "").unwrap();
+    let queues = || fs::read_to_string("/proc/sysvipc/msg").unwrap().lines().count() - 1;
+    let before = queues();
+    for account in ["shop", "root"] {
+        let made = Command::new("runuser")
+            .args(["-u", account, "--", "ipcmk", "--queue", "--shmem", "4096"])
+            .args(["--semaphore", "1"])
+            .status()
+            .unwrap();
+        assert!(made.success());
+    }
+    assert_eq!(queues(), before + 2);
     let _ = LinuxAccounts.remove(&shop()).await.unwrap();
     for path in its
         .iter()
@@ -213,6 +231,15 @@ async fn what_lies_in_places_for_everybody_goes_and_what_is_others_stays() {
         assert!(fs::symlink_metadata(path).is_err(), "{path} is still there");
     }
     assert!(Path::new("/etc/passwd").exists());
+    assert_eq!(queues(), before + 1, "only what root made is still there");
+    for list in ["shm", "msg", "sem"] {
+        let text = fs::read_to_string(format!("/proc/sysvipc/{list}")).unwrap();
+        assert!(
+            !text.split_whitespace().any(|field| field == uid.to_string()),
+            "{text}"
+        );
+    }
+    assert!(Command::new("ipcrm").arg("--all").status().unwrap().success());
     for path in others {
         assert!(Path::new(path).exists(), "{path} is gone");
         fs::remove_file(path).unwrap();

@@ -22,11 +22,16 @@ pub(crate) fn on_machine(
     Some(match command {
         ServerCommand::Setup { plan } => {
             refuse_remote(session, "server setup").and_then(|()| {
-                setup::run(session, wish(*plan), hooks)?;
+                let ended = setup::run(session, wish(*plan), hooks);
+                // One item that could not be done stands in nobody's way: the token is shown all the same.
+                let is_over = matches!(ended, Ok(()) | Err(Stop::Code(_)));
                 // A script asks for it by itself: what a setup prints as JSON is one document.
-                match *plan || session.printer().wants_json() || !session.is_server() {
-                    true => Ok(()),
-                    false => crate::waiting_for(token::at_the_end_of_setup(session)).map(drop),
+                let is_wanted = is_over && !plan && !session.printer().wants_json() && session.is_server();
+                if is_wanted {
+                    let shown = crate::waiting_for(token::at_the_end_of_setup(session));
+                    ended.and(shown.map(drop))
+                } else {
+                    ended
                 }
             })
         }

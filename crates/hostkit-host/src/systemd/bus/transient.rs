@@ -190,6 +190,7 @@ fn of_wall(wall: Wall) -> (&'static str, Variant<'static>) {
         Wall::NoNamespaces => ("RestrictNamespaces", Variant::new(0_u64)),
         Wall::NativeCalls => ("SystemCallArchitectures", Variant::new(vec!["native".to_owned()])),
         Wall::Filter(key, only, words) => (key, Variant::new((only == Only::These, texts(words)))),
+        Wall::Refused => ("SystemCallErrorNumber", Variant::new(nix::libc::EPERM)),
         Wall::Umask(mask) => ("UMask", Variant::new(mask)),
         Wall::Paths(key, paths) => (key, Variant::new(paths)),
         Wall::Binds(key, pairs) => {

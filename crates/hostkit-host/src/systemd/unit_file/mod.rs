@@ -157,6 +157,7 @@ impl UnitFile {
                 Wall::NativeCalls => self.word("SystemCallArchitectures", "native"),
                 Wall::Filter(key, Only::These, words) => self.word(key, words.join(" ")),
                 Wall::Filter(key, Only::Others, words) => self.word(key, format!("~{}", words.join(" "))),
+                Wall::Refused => self.word("SystemCallErrorNumber", "EPERM"),
                 Wall::Umask(mask) => self.word("UMask", format!("{mask:04o}")),
                 Wall::Paths(key, paths) => self.words(key, paths),
                 Wall::Binds(key, pairs) => {

@@ -338,6 +338,7 @@ SystemCallArchitectures=native
 RestrictAddressFamilies=AF_INET AF_UNIX
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
 UMask=0077
 ReadWritePaths=/home/shop/shared
 InaccessiblePaths=-/var/lib/hostkit

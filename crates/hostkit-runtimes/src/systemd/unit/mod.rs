@@ -193,7 +193,6 @@ pub(super) fn file(plan: &UnitPlan<'_>) -> Result<UnitFile, Failure> {
         .text("RuntimeDirectory", state_folder(&spec.id))
         .word("RuntimeDirectoryMode", "0700")
         .word("RuntimeDirectoryPreserve", "yes")
-        .word("SystemCallErrorNumber", "EPERM")
         .limits(plan.limits)
         .sandbox(&sandbox(plan.places))?
         .section(Section::Install)

@@ -148,6 +148,16 @@ pub async fn walls_are_the_same_from_a_file_and_without_one(fixture: &dyn System
     assert!(inside("/usr/share") > 0);
 }
 
+/// It does not kill: a program may try, and do without.
+pub async fn a_call_that_is_taken_away_fails(fixture: &dyn SystemdFixture) {
+    let (systemd, name) = (fixture.systemd(), service_name(fixture, "build"));
+    let mut unit = transient(&name, "/usr/sbin/chroot", &["/", "true"]);
+    unit.sandbox = every_wall(fixture);
+    let mut run = ok(systemd.start_transient(unit).await);
+    let end = ok(soon("it ends", run.wait()).await);
+    assert_eq!(end.ending, Ending::Exited(125));
+}
+
 /// No warning either: an unknown or misread setting would be one.
 pub async fn files_pass_systemd_s_own_check(fixture: &dyn SystemdFixture) {
     let (systemd, name) = (fixture.systemd(), service_name(fixture, "web"));

@@ -63,7 +63,7 @@ macro_rules! systemd_programs {
             variables_arrive_byte_for_byte_and_alone_without_a_file, a_secret_is_nowhere_to_be_asked_for,
             streams_are_passed_on, a_terminal_is_passed_on, it_runs_as_its_account, too_much_memory_ends_it);
         $crate::systemd_tests!($fixture, [$(#[$attribute])*] machine:
-            walls_are_the_same_from_a_file_and_without_one, files_pass_systemd_s_own_check,
+            walls_are_the_same_from_a_file_and_without_one, a_call_that_is_taken_away_fails, files_pass_systemd_s_own_check,
             an_alias_is_a_name_of_the_live_unit, it_ends_with_the_unit_it_is_bound_to,
             a_manager_that_starts_itself_afresh_loses_no_job, a_bus_that_is_restarted_is_found_again,
             signals_that_are_not_from_systemd_are_passed_over);
