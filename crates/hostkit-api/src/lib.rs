@@ -12,10 +12,12 @@ pub mod client;
 pub mod openapi;
 pub mod reference;
 
+pub mod caller;
 pub mod deployment;
 pub mod event;
 pub mod installation;
 pub mod log;
+pub mod operator_key;
 pub mod project;
 pub mod release;
 pub mod run;

@@ -25,6 +25,35 @@ pub struct Project {
     pub created_at: Timestamp,
     /// Its environments.
     pub environments: Vec<Environment>,
+    /// What it is on the machine, on a server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_machine: Option<OnMachine>,
+}
+
+/// What a project is on the machine of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OnMachine {
+    /// The account that its programs run as, and that its operators log in to.
+    pub account: String,
+    /// Its home.
+    pub home: String,
+    /// The folder of its logs.
+    pub logs: String,
+    /// The name its main program has for `systemctl`, once it runs.
+    pub service: String,
+    /// The port of production's main program on loopback, which stays the same for as long as there is the project.
+    pub base_port: Option<u16>,
+}
+
+/// A project as it should be, and what had to be done for that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Provisioned {
+    /// The project.
+    pub project: Project,
+    /// Whether it is new.
+    pub is_new: bool,
+    /// What was made or mended on the machine, in words; nothing where everything was as it should be.
+    pub changes: Vec<String>,
 }
 
 /// An environment of a project.

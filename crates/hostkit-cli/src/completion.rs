@@ -9,10 +9,11 @@ use clap_complete::CompletionCandidate;
 use clap_complete::engine::ArgValueCompleter;
 use clap_complete::env::Shells;
 use hostkit_api::client::{Address, Client};
-use hostkit_api::endpoints::{ListProjects, NoQuery};
+use hostkit_api::endpoints::{GetCaller, ListProjects, NoQuery};
 use hostkit_api::target::Installation;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
+use hostkit_core::names::ProjectName;
 use hostkit_core::secret::Secret;
 
 use crate::args;
@@ -69,27 +70,33 @@ pub(crate) fn projects() -> ArgValueCompleter {
 fn names() -> Vec<String> {
     let asked = || -> Option<Vec<String>> {
         let client = client()?;
+        let whole = client.call::<ListProjects>(&Installation, &NoQuery {}, &());
+        // Whoever may work on one project alone has only that to choose.
+        let own = client.call::<GetCaller>(&Installation, &NoQuery {}, &());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .ok()?;
-        let call = client.call::<ListProjects>(&Installation, &NoQuery {}, &());
-        let projects = runtime.block_on(async { tokio::time::timeout(PATIENCE, call).await });
-        let projects = projects.ok()?.ok()?;
-        Some(
-            projects
-                .into_iter()
-                .map(|project| project.name.to_string())
-                .collect(),
-        )
+        let names = async {
+            match whole.await {
+                Ok(projects) => Some(projects.into_iter().map(|project| project.name).collect()),
+                Err(_) => own.await.ok()?.project.map(|own| vec![own]),
+            }
+        };
+        let names: Vec<ProjectName> =
+            runtime.block_on(async { tokio::time::timeout(PATIENCE, names).await.ok()? })?;
+        Some(names.iter().map(ToString::to_string).collect())
     };
     asked().unwrap_or_default()
 }
 
 fn client() -> Option<Client> {
-    let data = given("--data", "HOSTKIT_DATA").map(Into::into);
-    let data = data.or_else(|| local::default_data(|name| std::env::var_os(name)));
-    let layout = data.map(Layout::new);
+    let server = Layout::server();
+    let layout = match given("--data", "HOSTKIT_DATA") {
+        Some(data) => Some(Layout::new(data)),
+        None if server.control_socket().exists() => Some(server),
+        None => local::default_data(|name| std::env::var_os(name)).map(Layout::new),
+    };
     let token = given("--token", "HOSTKIT_TOKEN").and_then(|token| token.into_string().ok());
     let token = token.or_else(|| std::fs::read_to_string(layout.as_ref()?.token()).ok());
     let token = token.map(|token| Secret::new(token.trim()));

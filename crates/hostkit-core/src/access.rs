@@ -12,6 +12,8 @@ use crate::names::ProjectName;
 pub enum Permission {
     /// Nothing: answered to anybody. Only for what carries no data of a project.
     Public,
+    /// Be known: what a caller is told of itself.
+    KnowOneself,
     /// Read the installation as a whole.
     ReadInstallation,
     /// Change the installation as a whole: projects, tokens, shutdown.
@@ -22,19 +24,23 @@ pub enum Permission {
     DeployProject,
     /// Read and set values of variables.
     ManageSecrets,
+    /// Decide whose keys may log in as the project's account.
+    ManageAccess,
     /// Delete a project.
     DeleteProject,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Permission; 7] = [
+    pub const ALL: [Permission; 9] = [
         Permission::Public,
+        Permission::KnowOneself,
         Permission::ReadInstallation,
         Permission::ManageInstallation,
         Permission::ReadProject,
         Permission::DeployProject,
         Permission::ManageSecrets,
+        Permission::ManageAccess,
         Permission::DeleteProject,
     ];
 }
@@ -58,10 +64,12 @@ impl Role {
     /// Whether this role has a permission (on the projects its token covers).
     pub fn may(self, permission: Permission) -> bool {
         match permission {
-            Permission::Public => true,
+            Permission::Public | Permission::KnowOneself => true,
             Permission::ReadInstallation | Permission::ReadProject => true,
             Permission::DeployProject | Permission::ManageSecrets => self != Role::Viewer,
-            Permission::ManageInstallation | Permission::DeleteProject => self == Role::Admin,
+            Permission::ManageInstallation | Permission::ManageAccess | Permission::DeleteProject => {
+                self == Role::Admin
+            }
         }
     }
 }
@@ -161,7 +169,7 @@ impl Caller {
     /// Whether this caller may do something on `project` (`None`: on the installation as a whole).
     /// A token of one project has no rights on the installation.
     pub fn may(&self, permission: Permission, project: Option<&ProjectName>) -> bool {
-        if permission == Permission::Public {
+        if matches!(permission, Permission::Public | Permission::KnowOneself) {
             return true;
         }
         let covered = match (&self.project, project) {
@@ -206,6 +214,8 @@ mod tests {
             assert!(!caller.may(Permission::ReadProject, Some(&blog)));
             assert!(!caller.may(Permission::ReadInstallation, None));
             assert!(!caller.may(Permission::DeleteProject, Some(&shop)));
+            assert!(!caller.may(Permission::ManageAccess, Some(&shop)));
+            assert!(caller.may(Permission::KnowOneself, None));
         }
     }
 

@@ -41,6 +41,17 @@ pub enum What {
     },
     /// A project was deleted.
     ProjectDeleted,
+    /// A key was let in to the project's account, or taken away.
+    OperatorKey {
+        /// What it is known by.
+        fingerprint: String,
+        /// Whose it is, in the words of who made it.
+        comment: String,
+        /// Whether it was let in (else taken away).
+        added: bool,
+        /// The token or account that asked.
+        by: String,
+    },
     /// A deployment changed its state.
     Deployment {
         /// Which.

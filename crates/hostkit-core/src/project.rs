@@ -42,3 +42,8 @@ impl std::fmt::Display for EnvironmentId {
 pub const STABLE_PORTS: std::ops::RangeInclusive<u16> = 8001..=8999;
 /// Ports that instances listen on.
 pub const INSTANCE_PORTS: std::ops::RangeInclusive<u16> = 20000..=31999;
+/// How far the ports of a project's services are from its base port: auth, payments, SMS, booking, chatbot. They are
+/// kept free with it.
+pub const SERVICE_OFFSETS: [u16; 5] = [1000, 2000, 3000, 4000, 5000];
+/// The port of voice, one for all projects: no project's own.
+pub const VOICE_PORT: u16 = 8900;

@@ -14,6 +14,7 @@ mod journal;
 mod lanes;
 mod looks;
 mod one_off;
+mod operator_keys;
 pub mod parts;
 mod probing;
 mod provisioning;
@@ -38,7 +39,7 @@ use hostkit_core::log::{LogLine, LogQuery};
 use hostkit_core::names::{ProjectName, ReleaseName, VariableName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
-use hostkit_core::traits::{ExecStreams, LogLines};
+use hostkit_core::traits::{ExecStreams, LogLines, OperatorKey};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::{Instance, InstanceState, Scope, WorkloadId};
 use hostkit_store::{EventQuery, Project, Store};
@@ -52,6 +53,7 @@ pub use health::{HealthCheck, HealthReport};
 pub use hostkit_core::doctor::{Finding, Level};
 pub use one_off::OneOffRequest;
 pub use parts::{Parts, Procfile, ReadProcfile, Settings};
+pub use provisioning::Provisioned;
 
 /// What a follower of a deployment is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,6 +148,11 @@ impl Engine {
     /// Conflict. Where it cannot be made, nothing of it is left; interrupted, it is finished at the next start.
     pub async fn create_project(&self, name: &ProjectName) -> Result<Project, Failure> {
         provisioning::create(&self.context, name).await
+    }
+
+    /// Creates a project like [`Engine::create_project`], or mends what one that is there needs on the machine.
+    pub async fn provision_project(&self, name: &ProjectName) -> Result<Provisioned, Failure> {
+        provisioning::provision(&self.context, name).await
     }
 
     /// Deletes a project with everything of it: deployments end, instances stop, files and rows go. Idempotent while
@@ -261,6 +268,31 @@ impl Engine {
     /// All variables of an environment, for a caller who may see them; an event says who asked.
     pub fn export_variables(&self, environment: &EnvironmentId, by: &str) -> Result<Variables, Failure> {
         variables::export(&self.context, environment, by)
+    }
+
+    /// The keys that may log in as a project's account.
+    pub async fn operator_keys(&self, project: &ProjectName) -> Result<Vec<OperatorKey>, Failure> {
+        operator_keys::list(&self.context, project).await
+    }
+
+    /// Lets a key in, and says whether it is new.
+    pub async fn add_operator_key(
+        &self,
+        project: &ProjectName,
+        line: &str,
+        by: &str,
+    ) -> Result<(OperatorKey, bool), Failure> {
+        operator_keys::add(&self.context, project, line, by).await
+    }
+
+    /// Takes a key away that is named by its fingerprint, its line or its comment.
+    pub async fn remove_operator_key(
+        &self,
+        project: &ProjectName,
+        which: &str,
+        by: &str,
+    ) -> Result<OperatorKey, Failure> {
+        operator_keys::remove(&self.context, project, which, by).await
     }
 
     /// Makes a token; the result is its text, which is stored nowhere.

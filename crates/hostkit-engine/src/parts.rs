@@ -13,7 +13,7 @@ use hostkit_core::names::{HostName, ProcessName};
 use hostkit_core::plan::variables::SYSTEM_PATH;
 use hostkit_core::size::ByteSize;
 use hostkit_core::traits::{
-    Builder, Clock, Files, FrontDoor, HealthProbe, Premises, Runtime, Sources, Traffic,
+    Builder, Clock, Files, FrontDoor, HealthProbe, OperatorKeys, Premises, Runtime, Sources, Traffic,
 };
 use hostkit_store::Store;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,8 @@ pub struct Parts {
     pub store: Store,
     /// What projects need on the machine.
     pub premises: Arc<dyn Premises>,
+    /// Who may log in as a project's account; `None` where projects have none.
+    pub operator_keys: Option<Arc<dyn OperatorKeys>>,
     /// Where instances run.
     pub runtime: Arc<dyn Runtime>,
     /// Ways to build, in the order they are asked.

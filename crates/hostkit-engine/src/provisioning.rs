@@ -5,36 +5,102 @@ use std::sync::Arc;
 
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::{EnvironmentName, ProjectName};
+use hostkit_core::names::{EnvironmentName, ProcessName, ProjectName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_store::Project;
+use tokio::task::JoinHandle;
 
 use crate::context::Context;
+
+/// A project as it should be, and what had to be done for that.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provisioned {
+    /// The project.
+    pub project: Project,
+    /// Whether it is new.
+    pub is_new: bool,
+    /// What was made or mended on the machine, in words.
+    pub changes: Vec<String>,
+}
 
 /// Creates a project. Goes on when the caller stops waiting.
 pub(crate) async fn create(context: &Arc<Context>, name: &ProjectName) -> Result<Project, Failure> {
     let (context, name) = (context.clone(), name.clone());
-    tokio::spawn(async move { make(&context, &name).await })
-        .await
+    let made = tokio::spawn(async move { make(&context, &name).await });
+    Ok(finished(made).await?.project)
+}
+
+/// Creates a project, or mends one that is there. Goes on when the caller stops waiting.
+pub(crate) async fn provision(context: &Arc<Context>, name: &ProjectName) -> Result<Provisioned, Failure> {
+    let (context, name) = (context.clone(), name.clone());
+    let made = tokio::spawn(async move {
+        match context.parts.store.project(&name) {
+            Err(failure) if failure.kind == Kind::NotFound => make(&context, &name).await,
+            other => mend(&context, other?).await,
+        }
+    });
+    finished(made).await
+}
+
+async fn finished(made: JoinHandle<Result<Provisioned, Failure>>) -> Result<Provisioned, Failure> {
+    made.await
         .map_err(|why| Failure::new(Kind::Internal, format!("cannot create a project: {why}")))?
 }
 
-async fn make(context: &Context, name: &ProjectName) -> Result<Project, Failure> {
-    let store = &context.parts.store;
-    let project = store.create_project(name)?;
+async fn mend(context: &Context, project: Project) -> Result<Provisioned, Failure> {
+    let (store, name) = (&context.parts.store, &project.name);
     let _held = context.premises.lock().await;
-    if let Err(failure) = context.parts.premises.ensure(name).await {
-        return Err(take_back(context, name, failure).await);
-    }
-    // Deleted by somebody else in the meantime: then that is what it is, an answer with a project would be a lie.
+    // Read again under the lock: it may be gone, or on its way.
     if store.project(name)?.deleting {
+        return Err(Failure::new(
+            Kind::Conflict,
+            format!("cannot provision project `{name}`: it is being deleted"),
+        )
+        .hint("wait until it is gone, then try again"));
+    }
+    let changes = ensure(context, name).await?;
+    Ok(Provisioned {
+        project: store.project(name)?,
+        is_new: false,
+        changes,
+    })
+}
+
+/// Makes what is missing on the machine, with the port that other programs on it find the project at.
+async fn ensure(context: &Context, name: &ProjectName) -> Result<Vec<String>, Failure> {
+    let mut changes = context.parts.premises.ensure(name).await?;
+    let production = EnvironmentId::new(name.clone(), EnvironmentName::production());
+    let store = &context.parts.store;
+    let had = store.environment(&production)?.ports;
+    let port = store.assign_port(&production, &ProcessName::web(), context.parts.port_is_free)?;
+    if !had.contains_key(&ProcessName::web()) {
+        changes.push(format!("port {port}"));
+    }
+    Ok(changes)
+}
+
+async fn make(context: &Context, name: &ProjectName) -> Result<Provisioned, Failure> {
+    let store = &context.parts.store;
+    store.create_project(name)?;
+    let _held = context.premises.lock().await;
+    let changes = match ensure(context, name).await {
+        Ok(changes) => changes,
+        Err(failure) => return Err(take_back(context, name, failure).await),
+    };
+    let project = store.project(name)?;
+    // Deleted by somebody else in the meantime: then that is what it is, an answer with a project would be a lie.
+    if project.deleting {
         return Err(Failure::new(
             Kind::Conflict,
             format!("cannot create project `{name}`: it was deleted meanwhile"),
         ));
     }
     context.wake.notify_one();
-    Ok(project)
+    Ok(Provisioned {
+        project,
+        is_new: true,
+        changes,
+    })
 }
 
 /// Undoes a creation that failed. What cannot be undone now stays marked, and is removed at the next start.
@@ -73,7 +139,7 @@ pub(crate) async fn take_up(context: Arc<Context>) {
         if !still.is_ok_and(|project| !project.deleting) {
             continue;
         }
-        match context.parts.premises.ensure(&project.name).await {
+        match ensure(&context, &project.name).await {
             Ok(changes) if changes.is_empty() => {}
             Ok(changes) => {
                 let production = EnvironmentId::new(project.name.clone(), EnvironmentName::production());

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use hostkit_core::project::SERVICE_OFFSETS;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, bind, setsockopt, socket, sockopt::ReuseAddr,
 };
@@ -14,8 +15,21 @@ use nix::sys::socket::{
 /// The ports this process has chosen, for as long as it lives.
 static CHOSEN: OnceLock<Mutex<HashMap<u16, OwnedFd>>> = OnceLock::new();
 
-/// Chooses a loopback port, if nobody has it. Chosen before by this process, it is free while nobody listens there.
+/// Chooses a loopback port, if nobody has it or one of those that belong to its project's services. Chosen before by this
+/// process, it is free while nobody listens there.
 pub fn choose(port: u16) -> bool {
+    let mut services = SERVICE_OFFSETS
+        .iter()
+        .filter_map(|offset| port.checked_add(*offset));
+    services.all(is_unused) && choose_alone(port)
+}
+
+/// Whether nobody has a loopback port just now.
+fn is_unused(port: u16) -> bool {
+    bound(port).is_ok()
+}
+
+fn choose_alone(port: u16) -> bool {
     let chosen = CHOSEN.get_or_init(Mutex::default);
     let mut chosen = chosen.lock().unwrap_or_else(PoisonError::into_inner);
     if chosen.contains_key(&port) {
@@ -58,15 +72,28 @@ mod tests {
             .local_addr()
             .unwrap()
             .port();
-        assert!(choose(port));
+        assert!(choose_alone(port));
         assert!(bound(port).is_err(), "another one chose it, too");
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
-        assert!(choose(port), "its own choice");
+        assert!(choose_alone(port), "its own choice");
         let door = TcpListener::bind(("127.0.0.1", port)).unwrap();
         TcpStream::connect(("127.0.0.1", port)).unwrap();
-        assert!(!choose(port), "somebody listens there");
+        assert!(!choose_alone(port), "somebody listens there");
         drop(door);
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(!choose(taken.local_addr().unwrap().port()));
+    }
+
+    #[test]
+    fn a_port_whose_services_are_somebody_elses_is_not_chosen() {
+        for offset in SERVICE_OFFSETS {
+            // A port that is free, with one taken at this distance behind it.
+            let pair = (10_000..20_000u16).find_map(|port| {
+                let foreign = TcpListener::bind((Ipv4Addr::LOCALHOST, port + offset)).ok()?;
+                is_unused(port).then_some((port, foreign))
+            });
+            let (port, _foreign) = pair.expect("there are free ports");
+            assert!(!choose(port), "{port} + {offset}");
+        }
     }
 }

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use hostkit_core::traits::OperatorKeys;
 use hostkit_host::accounts::Account;
-use hostkit_host::ssh_keys::{AuthorizedKeys, SshKeys};
+use hostkit_host::ssh_keys::{AuthorizedKeys, KeysOfOperators, SshKeys};
+use hostkit_testkit::conformance::operator_keys::OperatorKeysFixture;
 use hostkit_testkit::conformance::ssh_keys::SshKeysFixture;
-use hostkit_testkit::ssh_keys_tests;
+use hostkit_testkit::{operator_keys_tests, ssh_keys_tests};
 use nix::unistd::{getegid, geteuid};
 
 struct Fixture(tempfile::TempDir);
@@ -32,3 +34,15 @@ impl SshKeysFixture for Fixture {
 }
 
 ssh_keys_tests!([cfg(test)], Fixture::new());
+
+mod of_operators {
+    use super::*;
+
+    impl OperatorKeysFixture for Fixture {
+        fn operator_keys(&self) -> Arc<dyn OperatorKeys> {
+            Arc::new(KeysOfOperators::new(self.ssh_keys()))
+        }
+    }
+
+    operator_keys_tests!([cfg(test)], Fixture::new());
+}

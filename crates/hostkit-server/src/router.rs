@@ -23,7 +23,8 @@ use crate::auth::Admitted;
 use crate::incoming::Incoming;
 use crate::listener::MOST_HEAD;
 use crate::routes::{
-    deployment, environment, event, installation, log, project, release, run, source, token, variable,
+    caller, deployment, environment, event, installation, log, operator_key, project, release, run, source,
+    token, variable,
 };
 use crate::shared::Shared;
 use crate::{page, reply, stream};
@@ -98,13 +99,18 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::GetStatus => json(shared, installation::status),
         Name::GetDoctor => json(shared, installation::doctor),
         Name::ListEvents => lines(shared, event::of_installation),
+        Name::GetCaller => json(shared, caller::get),
         Name::ListTokens => json(shared, token::list),
         Name::CreateToken => json(shared, token::create),
         Name::DeleteToken => json(shared, token::delete),
         Name::ListProjects => json(shared, project::list),
         Name::CreateProject => json(shared, project::create),
+        Name::ProvisionProject => json(shared, project::provision),
         Name::GetProject => json(shared, project::get),
         Name::DeleteProject => json(shared, project::delete),
+        Name::ListOperatorKeys => json(shared, operator_key::list),
+        Name::AddOperatorKey => json(shared, operator_key::add),
+        Name::RemoveOperatorKey => json(shared, operator_key::remove),
         Name::PlanSource => json(shared, source::plan),
         Name::PutContents => bytes(shared, source::put),
         Name::CommitSource => json(shared, source::commit),

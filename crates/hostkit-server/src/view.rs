@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use hostkit_api::installation::{Finding, Outcome};
-use hostkit_api::project::{Environment, EnvironmentState, Project};
+use hostkit_api::project::{Environment, EnvironmentState, OnMachine, Project};
 use hostkit_api::release::{Process, Release};
 use hostkit_core::kind::Failure;
-use hostkit_core::names::HostName;
+use hostkit_core::layout::Layout;
+use hostkit_core::names::{EnvironmentName, HostName, ProcessName};
+use hostkit_core::project::EnvironmentId;
 use hostkit_core::release::Release as Frozen;
 use hostkit_engine::Level;
 
@@ -16,8 +18,22 @@ pub(crate) fn project(shared: &Shared, project: hostkit_store::Project) -> Resul
     let environments = project.environments.iter().map(|e| environment(shared, e));
     Ok(Project {
         environments: environments.collect::<Result<_, _>>()?,
+        on_machine: on_machine(&shared.settings.layout, &project),
         name: project.name,
         created_at: project.created_at,
+    })
+}
+
+fn on_machine(layout: &Layout, project: &hostkit_store::Project) -> Option<OnMachine> {
+    let production = EnvironmentId::new(project.name.clone(), EnvironmentName::production());
+    let of_production = project.environments.iter().find(|e| e.id == production);
+    let base_port = of_production.and_then(|e| e.ports.get(&ProcessName::web()));
+    layout.is_server().then(|| OnMachine {
+        account: project.name.to_string(),
+        home: layout.home(&project.name).display().to_string(),
+        logs: layout.logs(&production).display().to_string(),
+        service: format!("hostkit-{}.service", project.name),
+        base_port: base_port.copied(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::ProcessName;
-use hostkit_core::project::{EnvironmentId, STABLE_PORTS};
+use hostkit_core::project::{EnvironmentId, STABLE_PORTS, VOICE_PORT};
 use rusqlite::{Connection, params};
 
 use crate::column::Word;
@@ -30,7 +30,7 @@ impl Store {
             let taken = taken(&write.sql)?;
             let port = STABLE_PORTS
                 .into_iter()
-                .find(|p| !taken.contains(p) && is_free(*p));
+                .find(|p| *p != VOICE_PORT && !taken.contains(p) && is_free(*p));
             let port = port.ok_or_else(|| {
                 let (first, last) = (STABLE_PORTS.start(), STABLE_PORTS.end());
                 let message =

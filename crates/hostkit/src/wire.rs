@@ -11,7 +11,7 @@ use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
 use hostkit_core::server_settings::ServerSettings;
 use hostkit_core::source::SourceLimits;
-use hostkit_core::traits::{Clock, Premises, Runtime, Sources};
+use hostkit_core::traits::{Clock, OperatorKeys, Premises, Runtime, Sources};
 use hostkit_engine::{Parts, Procfile};
 use hostkit_host::accounts::LinuxAccounts;
 use hostkit_host::clock::SystemClock;
@@ -20,6 +20,7 @@ use hostkit_host::front_door::HttpVisitor;
 use hostkit_host::premises::{LinuxPremises, LocalPremises};
 use hostkit_host::probe::HttpProbe;
 use hostkit_host::roles::SelfProgram;
+use hostkit_host::ssh_keys::{AuthorizedKeys, KeysOfOperators};
 use hostkit_host::systemd::{Bus, UnitLimits, UnitName};
 use hostkit_proxy::ProxyClient;
 use hostkit_runtimes::process::ProcessRuntime;
@@ -49,6 +50,7 @@ pub(crate) fn local(layout: &Layout, http: SocketAddr, api: SocketAddr) -> Resul
         runtime: Arc::new(ProcessRuntime::new(layout.clone(), SelfProgram::current())),
         premises: Arc::new(LocalPremises::new(layout.clone())),
         files: DiskFiles::default(),
+        operator_keys: None,
         apart: None,
         account: std::env::var("USER").ok(),
         account_of: None,
@@ -85,6 +87,9 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
         runtime: Arc::new(SystemdRuntime::new(layout.clone(), bus, runtime)),
         premises: Arc::new(LinuxPremises::of_this_machine()?),
         files: DiskFiles::with_copies(),
+        operator_keys: Some(Arc::new(KeysOfOperators::new(
+            Arc::new(AuthorizedKeys::default()),
+        ))),
         apart: Some(apart),
         account: None,
         account_of: Some(hostkit_host::account_by_number),
@@ -101,6 +106,7 @@ struct Mode<'a> {
     premises: Arc<dyn Premises>,
     /// The disk, as HostKit itself acts on it.
     files: DiskFiles,
+    operator_keys: Option<Arc<dyn OperatorKeys>>,
     /// How builds run, where it is not as control itself.
     apart: Option<ApartSettings>,
     /// The account programs run as, where it is one for all.
@@ -144,6 +150,7 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         layout: layout.clone(),
         store: Store::open(layout, clock.clone())?,
         premises: mode.premises,
+        operator_keys: mode.operator_keys,
         runtime: mode.runtime,
         builders,
         procfile,

@@ -92,8 +92,9 @@ impl Endpoint {
     pub fn group(&self) -> &'static str {
         let named = self.path.rsplit('/').find(|part| !part.starts_with('{'));
         match named.unwrap_or_default() {
+            "keys" | "remove" => "Operator keys",
             "tokens" => "Tokens",
-            "projects" => "Projects",
+            "projects" | "provisions" => "Projects",
             "plan" | "blobs" | "sources" | "archives" => "Sources",
             "environments" => "Environments",
             "deployments" | "log" | "releases" => "Deployments",

@@ -7,17 +7,20 @@ use hostkit_core::event::Event;
 use hostkit_core::log::LogLine;
 use hostkit_core::names::{ProjectName, TokenName};
 use hostkit_core::project::EnvironmentId;
+use hostkit_core::traits::OperatorKey;
 use hostkit_core::workload::Instance;
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::caller::Caller;
 use crate::deployment::{DeploymentUpdate, Follow, Last, NewDeployment, Trigger};
 use crate::endpoint::{Accepted, Bytes, Call, Created, Endpoint, Json, Large, Lines, Nothing, Socket, Text};
 use crate::event::EventsQuery;
 use crate::installation::{Finding, Health, Status};
 use crate::log::LogsQuery;
-use crate::project::{Environment, NewProject, Project};
+use crate::operator_key::{AddedOperatorKey, NewOperatorKey, WhichOperatorKey};
+use crate::project::{Environment, NewProject, Project, Provisioned};
 use crate::release::Release;
 use crate::source::{Plan, Source, Stored, Tree};
 use crate::target::{Installation, OneDeployment, OneVariable};
@@ -98,6 +101,10 @@ endpoints! {
     ListEvents: GET "/api/events", may ReadInstallation, on Installation,
         query EventsQuery, takes Nothing, gives Lines<Event>;
 
+    /// Who calls: what HostKit knows of the token or account, and what it may do.
+    GetCaller: GET "/api/caller", may KnowOneself, on Installation,
+        query NoQuery, takes Nothing, gives Json<Caller>;
+
     /// Every token, without its text.
     ListTokens: GET "/api/tokens", may ManageInstallation, on Installation,
         query NoQuery, takes Nothing, gives Json<Vec<Token>>;
@@ -115,12 +122,29 @@ endpoints! {
     /// Creates a project.
     CreateProject: POST "/api/projects", may ManageInstallation, on Installation,
         query NoQuery, takes Json<NewProject>, gives Created<Project>;
+    /// Creates a project, or mends what one that is there needs on the machine.
+    /// Doing it again changes nothing.
+    ProvisionProject: POST "/api/provisions", may ManageInstallation, on Installation,
+        query NoQuery, takes Json<NewProject>, gives Json<Provisioned>;
     /// A project with its environments.
     GetProject: GET "/api/projects/{project}", may ReadProject, on ProjectName,
         query NoQuery, takes Nothing, gives Json<Project>;
     /// Deletes a project with all its releases, variables, logs and files.
     DeleteProject: DELETE "/api/projects/{project}", may DeleteProject, on ProjectName,
         query NoQuery, takes Nothing, gives Nothing;
+
+    /// The keys that may log in as the project's account.
+    /// Refused in local mode, where projects have no accounts.
+    ListOperatorKeys: GET "/api/projects/{project}/keys", may ReadProject, on ProjectName,
+        query NoQuery, takes Nothing, gives Json<Vec<OperatorKey>>;
+    /// Lets a key log in as the project's account.
+    /// A key that is in already stays as it is.
+    AddOperatorKey: POST "/api/projects/{project}/keys", may ManageAccess, on ProjectName,
+        query NoQuery, takes Json<NewOperatorKey>, gives Json<AddedOperatorKey>;
+    /// Takes a key away, named by its fingerprint, its comment or its own line.
+    /// Nobody logs in with it any more; sessions that are open stay.
+    RemoveOperatorKey: POST "/api/projects/{project}/keys/remove", may ManageAccess, on ProjectName,
+        query NoQuery, takes Json<WhichOperatorKey>, gives Json<OperatorKey>;
 
     /// Says which contents of a source tree have still to be sent.
     /// Where none is missing the tree is frozen at once and the answer names it.

@@ -36,13 +36,17 @@ fn permissions_fit_what_the_path_names() {
             Permission::ReadProject
                 | Permission::DeployProject
                 | Permission::ManageSecrets
+                | Permission::ManageAccess
                 | Permission::DeleteProject
         );
         assert_eq!(of_project, row.has_project(), "{name:?}");
         let reads = row.method == Method::GET && row.response.form != Form::Socket;
         let may_only_look = matches!(
             row.permission,
-            Permission::Public | Permission::ReadInstallation | Permission::ReadProject
+            Permission::Public
+                | Permission::KnowOneself
+                | Permission::ReadInstallation
+                | Permission::ReadProject
         );
         assert!(
             reads || !may_only_look,

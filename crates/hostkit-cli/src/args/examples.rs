@@ -30,6 +30,9 @@ examples! {
         ("hostkit doctor shop --env staging --json", "of another environment, for a script");
     INIT: ("hostkit init", "write a hostkit.toml with comments; everything in it is optional"),
         ("hostkit init shop --name shop", "for another folder, under another name");
+    PROVISION: ("hostkit provision shop --no-db --no-auth --no-storage", "account, home, rights, logs and port; done again, what is missing"),
+        ("hostkit provision shop --no-db --no-auth --no-storage --source .", "and deploy the folder you are in");
+        "Database, auth service and object storage are not part of this version, so for now all three have to be left out by name.";
     PROJECT: ("hostkit project create shop", "create a project"),
         ("hostkit project list", "all projects and where they answer"),
         ("hostkit project delete shop --yes", "delete it, without being asked");
@@ -68,6 +71,11 @@ examples! {
         "The exit code is the command's own.";
     OPEN: ("hostkit open", "the URL, in your browser"),
         ("curl -s \"$(hostkit open --print)\"", "the URL, for a script");
+    ACCESS: ("hostkit access add shop ~/.ssh/id_ed25519.pub", "let a key log in: `ssh shop@SERVER hostkit logs -f`"),
+        ("ssh-add -L | hostkit access add shop -", "a key from stdin"),
+        ("hostkit access list shop", "fingerprint, type and comment of each"),
+        ("hostkit access remove shop ci@example.com", "by comment, fingerprint or file");
+        "A key is a login as the project's account, which may work on its project and nothing else. Only administrators add and remove keys.";
     TOKEN: ("hostkit token create ci --project shop", "a token that deploys one project"),
         ("HOSTKIT_URL=http://127.0.0.1:9000 HOSTKIT_TOKEN=… hostkit deploy", "use it elsewhere"),
         ("hostkit token revoke ci", "make it worthless");

@@ -14,7 +14,16 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Change",
         &[
-            "project", "env", "scale", "restart", "stop", "start", "run", "token",
+            "provision",
+            "project",
+            "env",
+            "scale",
+            "restart",
+            "stop",
+            "start",
+            "run",
+            "access",
+            "token",
         ],
     ),
     (

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use hostkit_core::access::Role;
 use hostkit_core::names::{ProjectName, TokenName};
 
+use super::CreateArgs;
 use crate::completion;
 
 #[derive(Debug, Args)]
@@ -16,15 +17,12 @@ pub(crate) struct ProjectArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProjectCommand {
     /// Create a project (`hostkit deploy` does it at the first deploy)
-    Create {
-        /// 3 to 32 lowercase letters, digits and single hyphens
-        name: ProjectName,
-    },
+    Create(CreateArgs),
     /// List all projects
     List,
     /// Show one project with its environments
     Show {
-        /// The project [default: `name` in ./hostkit.toml, else the folder's name]
+        /// The project [default: `name` in ./hostkit.toml, else the caller's own, else the folder's name]
         #[arg(env = "HOSTKIT_PROJECT", hide_env_values = true, add = completion::projects())]
         name: Option<ProjectName>,
     },

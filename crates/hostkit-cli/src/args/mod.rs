@@ -1,5 +1,6 @@
 //! What can be typed: every command, option and help text. Behaviour lives in [`crate::commands`].
 
+mod access;
 mod daemon;
 mod deploy;
 mod doctor;
@@ -7,6 +8,7 @@ mod examples;
 mod groups;
 mod look;
 mod manage;
+mod provision;
 mod server;
 mod variables;
 
@@ -18,12 +20,14 @@ use hostkit_core::names::{EnvironmentName, ProjectName};
 
 use crate::completion;
 
+pub(crate) use access::{AccessArgs, AccessCommand};
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
 pub(crate) use deploy::{CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use groups::{GROUPS, command};
 pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs, PsArgs, ReleasesArgs};
 pub(crate) use manage::{ProjectArgs, ProjectCommand, TokenArgs, TokenCommand};
+pub(crate) use provision::{CreateArgs, Extras, ProvisionArgs};
 pub(crate) use server::{ServerArgs, ServerCommand};
 pub(crate) use variables::{EnvArgs, EnvCommand, SetArgs};
 
@@ -100,7 +104,7 @@ pub(crate) struct Globals {
 /// Which project and environment a command is about.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
-    /// The project [default: `name` in ./hostkit.toml, else the folder's name]
+    /// The project [default: `name` in ./hostkit.toml, else the caller's own, else the folder's name]
     #[arg(
         long,
         short,
@@ -140,6 +144,9 @@ pub(crate) enum Command {
     /// Write a hostkit.toml for the folder you are in
     #[command(after_help = examples::INIT)]
     Init(InitArgs),
+    /// Make a project with all it needs; done again, mend it
+    #[command(after_help = examples::PROVISION)]
+    Provision(ProvisionArgs),
     /// Create, list, show and delete projects
     #[command(after_help = examples::PROJECT)]
     Project(ProjectArgs),
@@ -188,6 +195,9 @@ pub(crate) enum Command {
     /// Print the URL of a project, and open it in a browser if there is one
     #[command(after_help = examples::OPEN)]
     Open(OpenArgs),
+    /// Decide whose SSH keys may log in to a project's account
+    #[command(after_help = examples::ACCESS)]
+    Access(AccessArgs),
     /// Create, list and revoke tokens for the API
     #[command(after_help = examples::TOKEN)]
     Token(TokenArgs),

@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::stop::Stop;
 
 pub(crate) async fn run(session: &Session<'_>, args: &CancelArgs) -> Result<(), Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     let client = session.client()?;
     let printer = session.printer();
     let began = Instant::now();

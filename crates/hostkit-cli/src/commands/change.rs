@@ -13,7 +13,7 @@ use crate::session::{Session, spelled};
 use crate::stop::Stop;
 
 pub(crate) async fn rollback(session: &Session<'_>, args: &RollbackArgs) -> Result<(), Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     let to = args
         .to
         .as_ref()
@@ -29,7 +29,7 @@ pub(crate) async fn rollback(session: &Session<'_>, args: &RollbackArgs) -> Resu
 }
 
 pub(crate) async fn scale(session: &Session<'_>, args: &ScaleArgs) -> Result<(), Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     let mut outcomes = Vec::with_capacity(args.counts.len());
     for count in &args.counts {
         session.printer().say(&format!(
@@ -59,21 +59,21 @@ pub(crate) async fn scale(session: &Session<'_>, args: &ScaleArgs) -> Result<(),
 }
 
 pub(crate) async fn restart(session: &Session<'_>, args: &ChangeArgs) -> Result<(), Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     session.printer().say(&format!("Restarting `{environment}`."));
     let ended = change(session, &environment, NewDeployment::Restart {}, args.detach).await?;
     done(session, ended, "ps", "shows what runs")
 }
 
 pub(crate) async fn stop(session: &Session<'_>, args: &ChangeArgs) -> Result<(), Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     session.printer().say(&format!("Stopping `{environment}`."));
     let ended = change(session, &environment, NewDeployment::Stop {}, args.detach).await?;
     done(session, ended, "start", "brings it back as it was")
 }
 
 pub(crate) async fn start(session: &Session<'_>, args: &ChangeArgs) -> Result<(), Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     session.printer().say(&format!("Starting `{environment}`."));
     let ended = change(session, &environment, NewDeployment::Start {}, args.detach).await?;
     done(session, ended, "ps", "shows what runs")

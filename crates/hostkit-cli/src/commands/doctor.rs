@@ -16,7 +16,12 @@ pub(crate) async fn run(session: &Session<'_>, args: DoctorArgs) -> Result<(), S
         match command {}
     }
     let client = session.client()?;
-    let findings = match args.project {
+    let project = match args.project {
+        Some(project) => Some(project),
+        // Whoever may look at one project alone means that one.
+        None => session.own_project().await,
+    };
+    let findings = match project {
         Some(project) => {
             let environment = args.environment.unwrap_or_else(EnvironmentName::production);
             let id = EnvironmentId::new(project, environment);

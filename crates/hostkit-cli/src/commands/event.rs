@@ -66,14 +66,19 @@ async fn ask(
     query: &EventsQuery,
 ) -> Result<LineStream<Event>, Failure> {
     let client = session.client()?;
-    match &args.project {
+    let project = match &args.project {
+        Some(project) => Some(project.clone()),
+        // Whoever may look at one project alone means that one.
+        None => session.own_project().await,
+    };
+    match project {
         None => client.lines::<ListEvents>(&Installation, query).await,
         Some(project) => {
             let environment = args
                 .environment
                 .clone()
                 .unwrap_or_else(EnvironmentName::production);
-            let target = EnvironmentId::new(project.clone(), environment);
+            let target = EnvironmentId::new(project, environment);
             client.lines::<ListEnvironmentEvents>(&target, query).await
         }
     }
@@ -153,9 +158,25 @@ fn sentence(what: &What) -> (String, Style) {
             (format!("variables changed: {}", parts.join("; ")), Style::Plain)
         }
         What::VariablesRevealed { names, by } => (
-            format!("values shown to token `{by}`: {}", names.join(", ")),
+            format!("values shown to `{by}`: {}", names.join(", ")),
             Style::Warning,
         ),
+        What::OperatorKey {
+            fingerprint,
+            comment,
+            added,
+            by,
+        } => {
+            let word = if *added {
+                "may log in"
+            } else {
+                "may not log in any more"
+            };
+            (
+                format!("key {fingerprint} {comment} {word}, says `{by}`"),
+                Style::Warning,
+            )
+        }
         What::InstanceCrashed {
             instance,
             exit,

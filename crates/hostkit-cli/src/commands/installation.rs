@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use hostkit_api::client::Client;
-use hostkit_api::endpoints::{GetStatus, ListInstances, ListProjects, NoQuery};
+use hostkit_api::endpoints::{GetProject, GetStatus, ListInstances, ListProjects, NoQuery};
 use hostkit_api::installation::{Health, HealthStatus, Status};
-use hostkit_api::project::{Environment, EnvironmentState};
+use hostkit_api::project::{Environment, EnvironmentState, Project};
 use hostkit_api::target::Installation;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::ProcessName;
+use hostkit_core::names::{ProcessName, ProjectName};
 use hostkit_core::workload::{Instance, InstanceState};
 use serde::Serialize;
 
@@ -23,6 +23,13 @@ struct Everything {
     #[serde(flatten)]
     status: Status,
     health: Health,
+    environments: Vec<Running>,
+}
+
+/// What there is to see of one project.
+#[derive(Serialize)]
+struct OfProject<'a> {
+    project: &'a ProjectName,
     environments: Vec<Running>,
 }
 
@@ -75,11 +82,8 @@ impl Running {
     }
 }
 
-/// What runs, of every environment the token covers.
-async fn running(client: &Client) -> Result<Vec<Running>, Failure> {
-    let projects = client
-        .call::<ListProjects>(&Installation, &NoQuery {}, &())
-        .await?;
+/// What runs, of every environment of these projects.
+async fn running(client: &Client, projects: Vec<Project>) -> Result<Vec<Running>, Failure> {
     let environments = projects.into_iter().flat_map(|project| project.environments);
     try_join_all(environments.map(|environment| async move {
         if environment.state != EnvironmentState::Live || environment.processes.is_empty() {
@@ -100,12 +104,21 @@ async fn running(client: &Client) -> Result<Vec<Running>, Failure> {
 
 pub(crate) async fn status(session: &Session<'_>) -> Result<(), Stop> {
     let client = session.client()?;
+    let printer = session.printer();
+    if let Some(own) = session.own_project().await {
+        return status_of(session, &client, &own).await;
+    }
+    let all = async {
+        let projects = client
+            .call::<ListProjects>(&Installation, &NoQuery {}, &())
+            .await?;
+        running(&client, projects).await
+    };
     let (status, health, environments) = tokio::try_join!(
         client.call::<GetStatus>(&Installation, &NoQuery {}, &()),
         client.health(),
-        running(&client)
+        all
     )?;
-    let printer = session.printer();
     let healthy = health.status == HealthStatus::Healthy;
     if printer.wants_json() {
         printer.json(&Everything {
@@ -156,6 +169,20 @@ pub(crate) async fn status(session: &Session<'_>) -> Result<(), Stop> {
         }
     }
     if healthy { Ok(()) } else { Err(Stop::Code(2)) }
+}
+
+/// What there is to see for whoever may look at one project alone.
+async fn status_of(session: &Session<'_>, client: &Client, own: &ProjectName) -> Result<(), Stop> {
+    let project = client.call::<GetProject>(own, &NoQuery {}, &()).await?;
+    let environments = running(client, vec![project]).await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&OfProject {
+            project: own,
+            environments,
+        });
+    }
+    printer.table(&table(&environments))
 }
 
 fn table(environments: &[Running]) -> Table {

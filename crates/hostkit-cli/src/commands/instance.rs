@@ -19,7 +19,7 @@ use crate::stop::Stop;
 pub(crate) async fn list(session: &Session<'_>, args: &PsArgs) -> Result<(), Stop> {
     let client = session.client()?;
     let printer = session.printer();
-    let environment = match session.target(&args.target) {
+    let environment = match session.target(&args.target).await {
         Err(_) if session.has_guessed() => return everywhere(session, &client).await,
         other => other?,
     };

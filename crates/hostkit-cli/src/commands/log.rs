@@ -12,7 +12,7 @@ use crate::session::{Session, spelled};
 use crate::stop::Stop;
 
 pub(crate) async fn run(session: &Session<'_>, args: &LogsArgs) -> Result<(), Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     let query = LogsQuery {
         process: args.process.clone(),
         since: args.since,

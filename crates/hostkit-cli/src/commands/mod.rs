@@ -1,5 +1,6 @@
 //! What each command does: one file per noun or verb.
 
+mod access;
 mod cancel;
 mod change;
 pub(crate) mod daemon;
@@ -13,6 +14,7 @@ mod instance;
 mod log;
 mod open;
 mod project;
+mod provision;
 mod release;
 mod run;
 pub(crate) mod server;
@@ -29,6 +31,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
     match command {
         Command::Status => installation::status(session).await,
         Command::Doctor(args) => doctor::run(session, args).await,
+        Command::Provision(args) => provision::run(session, &args).await,
         Command::Project(args) => project::run(session, args.command).await,
         Command::Deploy(args) => deploy::run(session, &args).await,
         Command::Rollback(args) => change::rollback(session, &args).await,
@@ -46,6 +49,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Run(args) => run::run(session, &args).await,
         Command::Open(args) => open::run(session, &args).await,
         Command::Server(args) => server::call(session, args.command).await,
+        Command::Access(args) => access::run(session, args.command).await,
         Command::Token(args) => token::run(session, args.command).await,
         Command::Up(_)
         | Command::Down

@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::stop::Stop;
 
 pub(crate) async fn run(session: &Session<'_>, args: &OpenArgs) -> Result<(), Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     let found = session
         .client()?
         .call::<GetEnvironment>(&environment, &NoQuery {}, &())

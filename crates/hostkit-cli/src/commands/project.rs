@@ -2,13 +2,15 @@
 
 use std::io::{BufRead, IsTerminal};
 
-use hostkit_api::endpoints::{CreateProject, DeleteProject, GetProject, ListProjects, NoQuery};
-use hostkit_api::project::{Environment, EnvironmentState, NewProject, Project};
+use hostkit_api::endpoints::{DeleteProject, GetProject, ListProjects, NoQuery};
+use hostkit_api::project::{Environment, EnvironmentState, Project};
 use hostkit_api::target::Installation;
+use hostkit_core::kind::Failure;
 use hostkit_core::names::ProjectName;
 use hostkit_core::project::EnvironmentId;
 use serde_json::json;
 
+use super::provision;
 use crate::args::ProjectCommand;
 use crate::output::{Style, Table, ago};
 use crate::session::Session;
@@ -16,36 +18,15 @@ use crate::stop::Stop;
 
 pub(crate) async fn run(session: &Session<'_>, command: ProjectCommand) -> Result<(), Stop> {
     match command {
-        ProjectCommand::Create { name } => create(session, name).await,
+        ProjectCommand::Create(args) => provision::create(session, &args).await,
         ProjectCommand::List => list(session).await,
         ProjectCommand::Show { name } => show(session, name).await,
         ProjectCommand::Delete { name, yes } => delete(session, name, yes).await,
     }
 }
 
-async fn create(session: &Session<'_>, name: ProjectName) -> Result<(), Stop> {
-    let body = NewProject { name };
-    let project = session
-        .client()?
-        .call::<CreateProject>(&Installation, &NoQuery {}, &body)
-        .await?;
-    let printer = session.printer();
-    if printer.wants_json() {
-        return printer.json(&project);
-    }
-    printer.say(&format!("Created project `{}`.", project.name));
-    printer.next(&format!(
-        "`hostkit deploy --project {}` in the folder of the app",
-        project.name
-    ));
-    Ok(())
-}
-
 async fn list(session: &Session<'_>) -> Result<(), Stop> {
-    let projects = session
-        .client()?
-        .call::<ListProjects>(&Installation, &NoQuery {}, &())
-        .await?;
+    let projects = covered(session).await?;
     let printer = session.printer();
     if printer.wants_json() {
         return printer.json(&projects);
@@ -74,6 +55,15 @@ async fn list(session: &Session<'_>) -> Result<(), Stop> {
     printer.table(&table)
 }
 
+/// Every project that the caller may look at.
+pub(super) async fn covered(session: &Session<'_>) -> Result<Vec<Project>, Failure> {
+    let client = session.client()?;
+    if let Some(own) = session.own_project().await {
+        return Ok(vec![client.call::<GetProject>(&own, &NoQuery {}, &()).await?]);
+    }
+    client.call::<ListProjects>(&Installation, &NoQuery {}, &()).await
+}
+
 /// `shop`, or `shop/staging`: production goes without saying.
 pub(super) fn shown(environment: &EnvironmentId) -> String {
     if environment.environment.is_production() {
@@ -95,8 +85,25 @@ pub(super) fn state(environment: &Environment) -> (&'static str, Style) {
     }
 }
 
+/// What a project is on its machine, as rows.
+pub(super) fn on_machine(project: &Project) -> Vec<(&'static str, String)> {
+    let Some(there) = &project.on_machine else {
+        return Vec::new();
+    };
+    let mut rows = vec![
+        ("account", there.account.clone()),
+        ("home", there.home.clone()),
+        ("logs", there.logs.clone()),
+        ("service", there.service.clone()),
+    ];
+    if let Some(port) = there.base_port {
+        rows.push(("port", format!("127.0.0.1:{port}")));
+    }
+    rows
+}
+
 async fn show(session: &Session<'_>, name: Option<ProjectName>) -> Result<(), Stop> {
-    let name = session.project(name.as_ref())?;
+    let name = session.project(name.as_ref()).await?;
     let project = session
         .client()?
         .call::<GetProject>(&name, &NoQuery {}, &())
@@ -114,6 +121,12 @@ fn print_project(session: &Session<'_>, project: &Project) -> Result<(), Stop> {
         "{}, created {age}",
         printer.on_out(project.name.as_str(), Style::Strong)
     ))?;
+    for (name, value) in on_machine(project) {
+        printer.line(&format!(
+            "  {}{value}",
+            printer.on_out(&format!("{name:<10}"), Style::Dim)
+        ))?;
+    }
     for environment in &project.environments {
         let (state, style) = state(environment);
         let state = printer.on_out(state, style);

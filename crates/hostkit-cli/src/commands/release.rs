@@ -9,7 +9,7 @@ use crate::session::{Session, spelled};
 use crate::stop::Stop;
 
 pub(crate) async fn list(session: &Session<'_>, args: &ReleasesArgs) -> Result<(), Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     let releases = session
         .client()?
         .call::<ListReleases>(&environment, &NoQuery {}, &())

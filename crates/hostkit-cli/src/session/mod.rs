@@ -6,6 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use hostkit_api::client::{Address, Client};
+use hostkit_api::endpoints::{GetCaller, NoQuery};
+use hostkit_api::target::Installation;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
 use hostkit_core::manifest::{self, Manifest};
@@ -95,12 +97,7 @@ impl<'a> Session<'a> {
 
     /// The way to the API. Nothing is sent yet.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        let given = self
-            .globals
-            .token
-            .clone()
-            .filter(|token| !token.is_empty())
-            .map(Secret::new);
+        let given = self.given_token();
         if let Some(url) = &self.globals.url {
             let token = match given {
                 Some(token) => Some(token),
@@ -121,10 +118,10 @@ impl<'a> Session<'a> {
         Ok(Client::new(Address::Socket(layout.control_socket()), token))
     }
 
-    /// The project and environment a command is about: named, from the manifest in the current folder, or called after
-    /// that folder as a deploy from it is.
-    pub(crate) fn target(&self, target: &Target) -> Result<EnvironmentId, Failure> {
-        let project = self.project(target.project.as_ref())?;
+    /// The project and environment a command is about: named, from the manifest in the current folder, the only one
+    /// that the caller may work on, or called after that folder as a deploy from it is.
+    pub(crate) async fn target(&self, target: &Target) -> Result<EnvironmentId, Failure> {
+        let project = self.project(target.project.as_ref()).await?;
         let environment = EnvironmentId::new(project, target.environment.clone());
         self.is_about(&environment);
         Ok(environment)
@@ -136,13 +133,36 @@ impl<'a> Session<'a> {
     }
 
     /// The project a command is about.
-    pub(crate) fn project(&self, named: Option<&ProjectName>) -> Result<ProjectName, Failure> {
+    pub(crate) async fn project(&self, named: Option<&ProjectName>) -> Result<ProjectName, Failure> {
         if let Some(name) = named {
             return Ok(name.clone());
         }
-        let found = of_this_folder()?;
+        if let Some(name) = of_manifest()? {
+            return Ok(name);
+        }
+        if let Some(name) = self.own_project().await {
+            return Ok(name);
+        }
         self.guessed.set(!Path::new(manifest::FILE_NAME).exists());
-        found.ok_or_else(|| untold(None))
+        of_current_folder().ok_or_else(|| untold(None))
+    }
+
+    /// The one project that whoever calls may work on, where there is such a limit: the account of a project on a
+    /// server, or a token of one. Control is asked, and only where the caller can be such a one. Where it does not
+    /// answer there is none, and the command itself will say why.
+    pub(crate) async fn own_project(&self) -> Option<ProjectName> {
+        let is_owner = self.globals.url.is_none() && self.given_token().is_none() && !self.is_server();
+        if is_owner {
+            return None;
+        }
+        let asked = self.client().ok()?;
+        let caller = asked.call::<GetCaller>(&Installation, &NoQuery {}, &()).await;
+        caller.ok()?.project
+    }
+
+    fn given_token(&self) -> Option<Secret> {
+        let token = self.globals.token.clone().filter(|token| !token.is_empty());
+        token.map(Secret::new)
     }
 
     /// Whether nothing names a project here: the folder's name is all there is.
@@ -184,15 +204,19 @@ fn untold(tried: Option<&ProjectName>) -> Failure {
     .hint("name it with `--project NAME` or HOSTKIT_PROJECT; `hostkit project list` shows all")
 }
 
-/// The project that the current folder stands for: the one its manifest names, or one called like it.
-fn of_this_folder() -> Result<Option<ProjectName>, Failure> {
-    let named = read_manifest(Path::new(manifest::FILE_NAME))?.and_then(|manifest| manifest.name);
-    Ok(named.or_else(|| name_of_folder(&std::env::current_dir().ok()?)))
+/// The project that the manifest in the current folder names.
+fn of_manifest() -> Result<Option<ProjectName>, Failure> {
+    Ok(read_manifest(Path::new(manifest::FILE_NAME))?.and_then(|manifest| manifest.name))
+}
+
+/// The project that is called like the current folder.
+fn of_current_folder() -> Option<ProjectName> {
+    name_of_folder(&std::env::current_dir().ok()?)
 }
 
 /// The options that name an environment in a command to try next: nothing where the current folder says it.
 pub(crate) fn spelled(environment: &EnvironmentId) -> String {
-    let here = of_this_folder().ok().flatten();
+    let here = of_manifest().ok().flatten().or_else(of_current_folder);
     let mut options = String::new();
     if here.as_ref() != Some(&environment.project) {
         options.push_str(&format!(" -p {}", environment.project));

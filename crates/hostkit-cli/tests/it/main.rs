@@ -1,6 +1,7 @@
 //! The command line as a process against an API that answers as told.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod api;
 mod cancel;
 mod completion;
@@ -8,6 +9,7 @@ mod deploy;
 mod help;
 mod look;
 mod output;
+mod provision;
 mod run;
 mod server;
 mod speed;

@@ -114,6 +114,7 @@ impl World {
             layout: self.layout(),
             store: self.store.clone(),
             premises: Arc::new(self.premises.clone()),
+            operator_keys: None,
             runtime: Arc::new(self.runtime.clone()),
             builders: vec![Arc::new(self.builder.clone())],
             procfile: |folder| {

@@ -131,3 +131,70 @@ async fn what_is_missing_at_a_start_is_made_and_told() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn provisioning_again_mends_and_changes_nothing_else() {
+    let world = World::new();
+    let engine = world.engine().await;
+    let first = engine.provision_project(&name()).await.unwrap();
+    assert!(first.is_new);
+    assert_eq!(
+        first.changes,
+        ["made account", "made home", "made rights", "port 8001"]
+    );
+    let again = engine.provision_project(&name()).await.unwrap();
+    assert!(!again.is_new);
+    assert_eq!(again.changes, [""; 0]);
+    assert_eq!(again.project, first.project);
+    world.premises.lose(&name(), "home");
+    let mended = engine.provision_project(&name()).await.unwrap();
+    assert_eq!(
+        (mended.is_new, mended.changes),
+        (false, vec!["made home".to_owned()])
+    );
+    // A bare creation of what is there stays a conflict.
+    let failure = engine.create_project(&name()).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Conflict);
+}
+
+#[tokio::test]
+async fn a_project_that_goes_is_not_provisioned() {
+    let world = World::new();
+    let engine = world.engine().await;
+    engine.create_project(&name()).await.unwrap();
+    world.store.begin_delete(&name()).unwrap();
+    let failure = engine.provision_project(&name()).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Conflict);
+    assert_eq!(
+        failure.message,
+        "cannot provision project `shop`: it is being deleted"
+    );
+}
+
+#[tokio::test]
+async fn a_project_has_its_port_before_anything_runs_and_keeps_it() {
+    let world = World::new();
+    let engine = world.engine().await;
+    let made = engine.create_project(&name()).await.unwrap();
+    let ports = |project: &hostkit_store::Project| project.environments[0].ports.clone();
+    assert_eq!(ports(&made).into_values().collect::<Vec<_>>(), [8001]);
+    let other = engine.create_project(&"other".parse().unwrap()).await.unwrap();
+    assert_eq!(ports(&other).into_values().collect::<Vec<_>>(), [8002]);
+    assert_eq!(
+        ports(&engine.provision_project(&name()).await.unwrap().project),
+        ports(&made)
+    );
+}
+
+#[tokio::test]
+async fn without_accounts_there_are_no_keys() {
+    let world = World::new();
+    let engine = world.engine().await;
+    engine.create_project(&name()).await.unwrap();
+    let failure = engine.operator_keys(&name()).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Conflict);
+    assert_eq!(
+        failure.message,
+        "cannot list keys of `shop`: in local mode projects have no accounts to log in to"
+    );
+}

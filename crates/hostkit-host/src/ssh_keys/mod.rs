@@ -2,6 +2,7 @@
 //! the project cannot let anybody in.
 
 mod file;
+mod operators;
 mod public_key;
 mod wire;
 
@@ -12,6 +13,7 @@ use hostkit_core::names::ProjectName;
 use crate::change::Change;
 
 pub use file::AuthorizedKeys;
+pub use operators::KeysOfOperators;
 pub use public_key::{Fingerprint, PublicKey};
 
 /// A key that lets somebody in.

@@ -79,6 +79,11 @@ impl<C: Call> Admitted<C> {
         self.leash.clone()
     }
 
+    /// Who calls; nobody in particular where anybody may.
+    pub(crate) fn caller(&self) -> Option<&Caller> {
+        self.caller.as_ref()
+    }
+
     /// The name of the token or account that calls.
     pub(crate) fn by(&self) -> &str {
         match self.caller.as_ref().map(|caller| &caller.identity) {
@@ -194,11 +199,14 @@ fn unknown(project: &ProjectName, caller: &Caller) -> Failure {
 
 fn denied(caller: &Caller, permission: Permission) -> Failure {
     let what = match permission {
-        Permission::Public | Permission::ReadInstallation => "read the installation",
+        Permission::Public | Permission::KnowOneself | Permission::ReadInstallation => {
+            "read the installation"
+        }
         Permission::ManageInstallation => "change the installation",
         Permission::ReadProject => "read the project",
         Permission::DeployProject => "change what the project runs",
         Permission::ManageSecrets => "read or change variables",
+        Permission::ManageAccess => "decide who may log in to the project",
         Permission::DeleteProject => "delete the project",
     };
     let identity = &caller.identity;
@@ -206,6 +214,11 @@ fn denied(caller: &Caller, permission: Permission) -> Failure {
         Some(project) if caller.role.may(permission) => format!("it is for project `{project}` alone"),
         _ => "its role may not".to_owned(),
     };
-    Failure::new(Kind::Denied, format!("cannot {what} with {identity}: {why}"))
-        .hint("use a token with more rights: `hostkit token create` makes one")
+    let hint = match identity {
+        Identity::Token(_) => "use a token with more rights: `hostkit token create` makes one",
+        Identity::Account(_) => {
+            "ask an administrator of the server, or use a token with more rights in HOSTKIT_TOKEN"
+        }
+    };
+    Failure::new(Kind::Denied, format!("cannot {what} with {identity}: {why}")).hint(hint)
 }

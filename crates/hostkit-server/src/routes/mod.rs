@@ -1,10 +1,12 @@
 //! Handlers, one file per noun: read from the store, write through the engine, show through `view`.
 
+pub(crate) mod caller;
 pub(crate) mod deployment;
 pub(crate) mod environment;
 pub(crate) mod event;
 pub(crate) mod installation;
 pub(crate) mod log;
+pub(crate) mod operator_key;
 pub(crate) mod project;
 pub(crate) mod release;
 pub(crate) mod run;

@@ -1,7 +1,7 @@
 //! Projects.
 
-use hostkit_api::endpoints::{CreateProject, DeleteProject, GetProject, ListProjects};
-use hostkit_api::project::{NewProject, Project};
+use hostkit_api::endpoints::{CreateProject, DeleteProject, GetProject, ListProjects, ProvisionProject};
+use hostkit_api::project::{NewProject, Project, Provisioned};
 use hostkit_core::kind::Failure;
 
 use crate::auth::Admitted;
@@ -19,6 +19,19 @@ pub(crate) async fn list(call: Admitted<ListProjects>, (): ()) -> Result<Vec<Pro
 pub(crate) async fn create(call: Admitted<CreateProject>, new: NewProject) -> Result<Project, Failure> {
     let shared = call.shared();
     view::project(shared, shared.engine.create_project(&new.name).await?)
+}
+
+pub(crate) async fn provision(
+    call: Admitted<ProvisionProject>,
+    new: NewProject,
+) -> Result<Provisioned, Failure> {
+    let shared = call.shared();
+    let provisioned = shared.engine.provision_project(&new.name).await?;
+    Ok(Provisioned {
+        project: view::project(shared, provisioned.project)?,
+        is_new: provisioned.is_new,
+        changes: provisioned.changes,
+    })
 }
 
 pub(crate) async fn get(call: Admitted<GetProject>, (): ()) -> Result<Project, Failure> {

@@ -21,7 +21,7 @@ use hostkit_engine::{Engine, Parts};
 use hostkit_server::{AccountOf, Settings};
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeBuilder, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Faults,
+    FakeBuilder, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeSshKeys, FakeTraffic, Faults,
 };
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -109,12 +109,14 @@ impl House {
         );
         // The fake knows no grace for sources that no deployment names yet.
         sources.faults.fail_always("prune", Faults::broken("prune"));
+        let keys = FakeSshKeys::default();
         let builder = FakeBuilder::default();
         let runtime = WithExec::new(fake.clone());
         let parts = Parts {
             layout: layout.clone(),
             store: store.clone(),
             premises: Arc::new(FakePremises::new(layout.clone())),
+            operator_keys: Some(keys.of_operators()),
             runtime: Arc::new(runtime.clone()),
             builders: vec![Arc::new(builder.clone())],
             procfile: |_| Ok(Default::default()),

@@ -102,6 +102,8 @@ async fn the_account_of_a_project_may_work_on_its_project() {
     for (method, path, token, status, told) in [
         ("GET", "/api/health", None, 200, ""),
         ("GET", "/api/projects/shop", None, 200, ""),
+        ("GET", "/api/caller", None, 200, ""),
+        ("GET", "/api/projects/shop/keys", None, 200, ""),
         (
             "GET",
             "/api/projects/shop/environments/production/variables",

@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod firewall;
 pub mod homes;
+pub mod operator_keys;
 pub mod premises;
 pub mod runtime;
 pub mod ssh_keys;

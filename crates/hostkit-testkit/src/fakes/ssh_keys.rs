@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use hostkit_core::kind::Failure;
 use hostkit_core::names::ProjectName;
+use hostkit_core::traits::OperatorKeys;
 use hostkit_host::change::Change;
-use hostkit_host::ssh_keys::{Authorized, Fingerprint, PublicKey, SshKeys};
+use hostkit_host::ssh_keys::{Authorized, Fingerprint, KeysOfOperators, PublicKey, SshKeys};
 
 use super::faults::{Faults, Journal, locked};
 
@@ -19,6 +20,13 @@ pub struct FakeSshKeys {
     /// What was changed.
     pub journal: Journal,
     keys: Arc<Mutex<BTreeMap<ProjectName, Vec<PublicKey>>>>,
+}
+
+impl FakeSshKeys {
+    /// The same keys, as text for people.
+    pub fn of_operators(&self) -> Arc<dyn OperatorKeys> {
+        Arc::new(KeysOfOperators::new(Arc::new(self.clone())))
+    }
 }
 
 #[async_trait]

@@ -2,6 +2,7 @@
 //! them: `script/test host` sees to both.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod access;
 mod deploy;
 mod fixture;
 mod installed;

@@ -126,9 +126,10 @@ fn the_kernel_says_who_calls_and_the_token_is_shown_once() {
         machine.exec(&arguments)
     };
     as_account("shop", &["project", "show", "shop"]).ok();
+    as_account("shop", &["status"]).ok();
     for line in [
         &["project", "show", "blog"][..],
-        &["status"],
+        &["token", "list"],
         &["project", "create", "more"],
         &["project", "delete", "shop", "--yes"],
         &["server", "token", "--new"],

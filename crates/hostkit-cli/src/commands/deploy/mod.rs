@@ -25,8 +25,33 @@ use crate::stop::Stop;
 use crate::upload::reason;
 
 pub(crate) async fn run(session: &Session<'_>, args: &DeployArgs) -> Result<(), Stop> {
-    let began = Instant::now();
+    let outcome = carry_out(session, args).await?;
+    if session.printer().wants_json() {
+        session.printer().json(&outcome)?;
+        return told(session, &outcome);
+    }
+    tell(session, &outcome)
+}
+
+/// Says how a deployment ended, and where it answers.
+pub(super) fn tell(session: &Session<'_>, outcome: &Outcome) -> Result<(), Stop> {
     let printer = session.printer();
+    told(session, outcome)?;
+    if outcome.has_succeeded() {
+        printer.line(outcome.url())?;
+        if outcome.is_of_new_project() {
+            let target = spelled(outcome.environment());
+            printer.next(&format!(
+                "`hostkit logs{target} -f` shows what it prints, `hostkit rollback{target}` goes back"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Sends what is to be deployed and follows its deployment to the end.
+pub(super) async fn carry_out(session: &Session<'_>, args: &DeployArgs) -> Result<Outcome, Stop> {
+    let began = Instant::now();
     let client = session.client()?;
     let Ready {
         environment,
@@ -43,21 +68,7 @@ pub(crate) async fn run(session: &Session<'_>, args: &DeployArgs) -> Result<(), 
     } else {
         follow(session, &client, asked).await?
     };
-    let outcome = Outcome::of(&client, ended, began).await?.after(upload, created);
-    if printer.wants_json() {
-        printer.json(&outcome)?;
-    }
-    told(session, &outcome)?;
-    if !printer.wants_json() && outcome.has_succeeded() {
-        printer.line(outcome.url())?;
-        if created {
-            let target = spelled(outcome.environment());
-            printer.next(&format!(
-                "`hostkit logs{target} -f` shows what it prints, `hostkit rollback{target}` goes back"
-            ));
-        }
-    }
-    Ok(())
+    Ok(Outcome::of(&client, ended, began).await?.after(upload, created))
 }
 
 /// Everything a deployment needs.
@@ -97,6 +108,10 @@ async fn from_folder(session: &Session<'_>, client: &Client, args: &DeployArgs) 
         .clone()
         .or_else(|| manifest.and_then(|manifest| manifest.name));
     let project = match named {
+        Some(project) => Some(project),
+        None => session.own_project().await,
+    };
+    let project = match project {
         Some(project) => project,
         None => {
             let name = name_of_folder(&root).ok_or_else(|| {
@@ -155,7 +170,7 @@ async fn from_archive(
     args: &DeployArgs,
     file: &Path,
 ) -> Result<Ready, Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     let printer = session.printer();
     printer.say(&format!("Deploying {} to `{environment}`.", archive::shown(file)));
     // An archive that cannot be read leaves no project behind.
@@ -185,8 +200,16 @@ async fn ensure_project(client: &Client, name: &ProjectName) -> Result<bool, Fai
             {
                 Ok(_) => Ok(true),
                 // Somebody else was quicker.
-                Err(failure) if failure.kind == Kind::Conflict => Ok(false),
-                Err(failure) => Err(failure),
+                Err(denied) if denied.kind == Kind::Conflict => Ok(false),
+                // Whoever may not create projects is told of the one that is missing.
+                Err(denied) if denied.kind == Kind::Denied => Err(Failure {
+                    kind: Kind::Denied,
+                    ..failure
+                }
+                .hint(format!(
+                    "name the project that is yours, or ask an administrator: `hostkit project create {name}`"
+                ))),
+                Err(other) => Err(other),
             }
         }
         Err(failure) => Err(failure),

@@ -17,7 +17,7 @@ pub(crate) use watch::follow;
 
 /// `hostkit deployments`.
 pub(crate) async fn run(session: &Session<'_>, args: &DeploymentsArgs) -> Result<(), Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     let client = session.client()?;
     let printer = session.printer();
     match args.command.as_ref().unwrap_or(&DeploymentsCommand::List) {

@@ -84,6 +84,10 @@ impl Outcome {
         &self.url
     }
 
+    pub(crate) fn is_of_new_project(&self) -> bool {
+        self.created_project
+    }
+
     pub(crate) fn environment(&self) -> &EnvironmentId {
         &self.deployment.environment
     }

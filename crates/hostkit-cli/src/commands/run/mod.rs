@@ -24,7 +24,7 @@ pub(crate) async fn run(session: &Session<'_>, args: &RunArgs) -> Result<(), Sto
             "leave out `--json`",
         ));
     }
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     let with_terminal = !args.no_terminal && std::io::stdin().is_terminal() && printer.out_is_terminal();
     let request = RunRequest {
         arguments: args.command.clone(),

@@ -26,7 +26,7 @@ pub(crate) async fn run(session: &Session<'_>, command: EnvCommand) -> Result<()
                 set: BTreeMap::new(),
                 unset: names.into_iter().collect(),
             };
-            save(session, &session.target(&target)?, changes, apply.apply).await
+            save(session, &session.target(&target).await?, changes, apply.apply).await
         }
         EnvCommand::List { target } => list(session, &target).await,
         EnvCommand::Get { name, target } => get(session, name, &target).await,
@@ -36,7 +36,7 @@ pub(crate) async fn run(session: &Session<'_>, command: EnvCommand) -> Result<()
             target,
             apply,
         } => {
-            let environment = session.target(&target)?;
+            let environment = session.target(&target).await?;
             let set = file::read(&file)?;
             let mut unset = BTreeSet::new();
             if replace {
@@ -54,15 +54,15 @@ pub(crate) async fn run(session: &Session<'_>, command: EnvCommand) -> Result<()
             save(session, &environment, VariableChanges { set, unset }, apply.apply).await
         }
         EnvCommand::Export { file, force, target } => {
-            let environment = session.target(&target)?;
+            let environment = session.target(&target).await?;
             file::export(session, &environment, file.as_deref(), force).await
         }
-        EnvCommand::Apply { target } => change::apply(session, &session.target(&target)?).await,
+        EnvCommand::Apply { target } => change::apply(session, &session.target(&target).await?).await,
     }
 }
 
 async fn set(session: &Session<'_>, args: SetArgs) -> Result<(), Stop> {
-    let environment = session.target(&args.target)?;
+    let environment = session.target(&args.target).await?;
     let set = input::pairs(session.printer(), &args.pairs, args.stdin)?;
     save(
         session,
@@ -126,7 +126,7 @@ fn shown(names: &[&VariableName]) -> String {
 }
 
 async fn list(session: &Session<'_>, target: &Target) -> Result<(), Stop> {
-    let environment = session.target(target)?;
+    let environment = session.target(target).await?;
     let variables = session
         .client()?
         .call::<ListVariables>(&environment, &NoQuery {}, &())
@@ -153,7 +153,7 @@ async fn list(session: &Session<'_>, target: &Target) -> Result<(), Stop> {
 
 async fn get(session: &Session<'_>, variable: VariableName, target: &Target) -> Result<(), Stop> {
     let target = OneVariable {
-        environment: session.target(target)?,
+        environment: session.target(target).await?,
         variable,
     };
     let found = session

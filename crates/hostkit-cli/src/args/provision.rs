@@ -1,0 +1,57 @@
+//! Arguments of `provision`, and what `project create` takes beside a name.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use hostkit_core::names::{HostName, ProjectName};
+
+#[derive(Debug, Args)]
+pub(crate) struct ProvisionArgs {
+    /// 3 to 32 lowercase letters, digits and single hyphens
+    pub(crate) name: ProjectName,
+    /// Without a database
+    #[arg(long)]
+    pub(crate) no_db: bool,
+    /// Without the auth service
+    #[arg(long)]
+    pub(crate) no_auth: bool,
+    /// Without object storage
+    #[arg(long)]
+    pub(crate) no_storage: bool,
+    #[command(flatten)]
+    pub(crate) extras: Extras,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// 3 to 32 lowercase letters, digits and single hyphens
+    pub(crate) name: ProjectName,
+    /// With a database (not part of this version)
+    #[arg(long)]
+    pub(crate) with_db: bool,
+    /// With the auth service (not part of this version)
+    #[arg(long)]
+    pub(crate) with_auth: bool,
+    /// With object storage (not part of this version)
+    #[arg(long)]
+    pub(crate) with_storage: bool,
+    #[command(flatten)]
+    pub(crate) extras: Extras,
+}
+
+/// What a project can be made with.
+#[derive(Debug, Args)]
+pub(crate) struct Extras {
+    /// With the secrets of `hostkit env` in `.env`, which every project has
+    #[arg(long)]
+    pub(crate) with_secrets: bool,
+    /// Answer this host name as well; `hosts` in the hostkit.toml of `--source` has to name it
+    #[arg(long, value_name = "HOST")]
+    pub(crate) domain: Option<HostName>,
+    /// With a certificate (not part of this version)
+    #[arg(long)]
+    pub(crate) ssl: bool,
+    /// Deploy this folder or archive at once; `-` reads an archive from stdin
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) source: Option<PathBuf>,
+}

@@ -1,0 +1,195 @@
+//! `hostkit provision` and `hostkit project create`: a project with all it needs, and perhaps its first deployment. What
+//! this version cannot do is said before anything is made.
+
+use std::path::Path;
+
+use hostkit_api::endpoints::{CreateProject, NoQuery, ProvisionProject};
+use hostkit_api::project::{NewProject, Project, Provisioned};
+use hostkit_api::target::Installation;
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::manifest::{FILE_NAME, Manifest};
+use hostkit_core::names::{EnvironmentName, ProjectName};
+use serde::Serialize;
+
+use super::deploy;
+use super::deployment::{Outcome, told};
+use crate::args::{CreateArgs, DeployArgs, Extras, ProvisionArgs, Target};
+use crate::output::Style;
+use crate::session::{Session, read_manifest};
+use crate::stop::Stop;
+use crate::upload::reason;
+
+/// What is printed as JSON: with a source, its deployment as well.
+#[derive(Serialize)]
+struct Made<T> {
+    #[serde(flatten)]
+    made: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<Outcome>,
+}
+
+pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(), Stop> {
+    let name = &args.name;
+    let missing = named([
+        (!args.no_db, "database", "--no-db"),
+        (!args.no_auth, "auth", "--no-auth"),
+        (!args.no_storage, "storage", "--no-storage"),
+    ]);
+    if let Some((words, _)) = missing {
+        let message =
+            format!("cannot provision `{name}` with {words}: not part of this version, and nothing was made");
+        let hint = format!("`hostkit provision {name} --no-db --no-auth --no-storage`");
+        return Err(Failure::new(Kind::Invalid, message).hint(hint).into());
+    }
+    check(name, &args.extras)?;
+    let body = NewProject { name: name.clone() };
+    let made = session
+        .client()?
+        .call::<ProvisionProject>(&Installation, &NoQuery {}, &body)
+        .await?;
+    let printer = session.printer();
+    for change in &made.changes {
+        printer.step(change, "", true);
+    }
+    match (made.is_new, made.changes.is_empty()) {
+        (true, _) => printer.say(&format!("Provisioned `{name}`.")),
+        (false, true) => printer.say(&format!("`{name}` is as it should be: nothing to do.")),
+        (false, false) => printer.say(&format!("Mended `{name}`.")),
+    }
+    let project = made.project.clone();
+    finish::<Provisioned>(session, &project, made, &args.extras).await
+}
+
+pub(crate) async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(), Stop> {
+    let name = &args.name;
+    let wanted = named([
+        (args.with_db, "database", "--with-db"),
+        (args.with_auth, "auth", "--with-auth"),
+        (args.with_storage, "storage", "--with-storage"),
+    ]);
+    if let Some((words, options)) = wanted {
+        let message =
+            format!("cannot create `{name}` with {words}: not part of this version, and nothing was made");
+        return Err(Failure::new(Kind::Invalid, message)
+            .hint(format!("leave {options} out"))
+            .into());
+    }
+    check(name, &args.extras)?;
+    let body = NewProject { name: name.clone() };
+    let project = session
+        .client()?
+        .call::<CreateProject>(&Installation, &NoQuery {}, &body)
+        .await?;
+    session.printer().say(&format!("Created project `{name}`."));
+    let made = project.clone();
+    finish::<Project>(session, &project, made, &args.extras).await
+}
+
+/// The chosen of three, in words, and the options they go by.
+fn named(all: [(bool, &str, &str); 3]) -> Option<(String, String)> {
+    let chosen: Vec<_> = all.iter().filter(|(is_chosen, ..)| *is_chosen).collect();
+    let words: Vec<&str> = chosen.iter().map(|(_, word, _)| *word).collect();
+    let options: Vec<String> = chosen.iter().map(|(.., option)| format!("`{option}`")).collect();
+    (!chosen.is_empty()).then(|| (words.join(", "), options.join(", ")))
+}
+
+/// Refuses what cannot be done, before anything is made.
+fn check(name: &ProjectName, extras: &Extras) -> Result<(), Failure> {
+    let refused = |what: String| Failure::new(Kind::Invalid, format!("cannot make `{name}` {what}"));
+    if extras.ssl {
+        let what = "with a certificate: not part of this version, and nothing was made";
+        return Err(refused(what.to_owned()).hint("leave `--ssl` out"));
+    }
+    let manifest = extras.source.as_deref().map(manifest_of).transpose()?.flatten();
+    if let Some(domain) = &extras.domain {
+        let is_named = manifest
+            .as_ref()
+            .is_some_and(|manifest| manifest.hosts.contains(domain));
+        if !is_named {
+            let what = format!(
+                "for `{domain}`: a project answers the hosts that the hostkit.toml of its source names"
+            );
+            let hint = format!("write `hosts = [\"{domain}\"]` there, and name the folder with `--source`");
+            return Err(refused(what).hint(hint));
+        }
+    }
+    Ok(())
+}
+
+/// The checked manifest of a source; an archive is looked into on the other side.
+fn manifest_of(source: &Path) -> Result<Option<Manifest>, Failure> {
+    if source == Path::new("-") {
+        return Ok(None);
+    }
+    match std::fs::metadata(source) {
+        Ok(metadata) if metadata.is_dir() => read_manifest(&source.join(FILE_NAME)),
+        Ok(_) => Ok(None),
+        Err(error) => Err(Failure::new(
+            Kind::Invalid,
+            format!("cannot deploy `{}`: {}", source.display(), reason(&error)),
+        )
+        .hint("`--source` takes a folder or an archive")),
+    }
+}
+
+async fn finish<T: Serialize>(
+    session: &Session<'_>,
+    project: &Project,
+    made: T,
+    extras: &Extras,
+) -> Result<(), Stop> {
+    let printer = session.printer();
+    if !printer.wants_json() {
+        places(session, project)?;
+    }
+    let deployment = match &extras.source {
+        Some(source) => Some(deploy::carry_out(session, &first(project, source)).await?),
+        None => None,
+    };
+    if printer.wants_json() {
+        let all = Made { made, deployment };
+        printer.json(&all)?;
+        return all.deployment.map_or(Ok(()), |outcome| told(session, &outcome));
+    }
+    match deployment {
+        Some(outcome) => deploy::tell(session, &outcome),
+        None => {
+            printer.next(&format!(
+                "`hostkit deploy --project {}` in the folder of the app",
+                project.name
+            ));
+            Ok(())
+        }
+    }
+}
+
+/// Where the new project is.
+fn places(session: &Session<'_>, project: &Project) -> Result<(), Stop> {
+    let printer = session.printer();
+    let mut rows = Vec::new();
+    if let Some(environment) = project.environments.first() {
+        rows.push(("URL", environment.url.clone()));
+    }
+    rows.extend(super::project::on_machine(project));
+    for (name, value) in rows {
+        printer.line(&format!(
+            "{}{value}",
+            printer.on_out(&format!("{name:<10}"), Style::Dim)
+        ))?;
+    }
+    Ok(())
+}
+
+/// The deployment that a project is made with.
+fn first(project: &Project, source: &Path) -> DeployArgs {
+    let is_folder = source.is_dir();
+    DeployArgs {
+        path: if is_folder { source.to_owned() } else { ".".into() },
+        target: Target {
+            project: Some(project.name.clone()),
+            environment: EnvironmentName::production(),
+        },
+        archive: (!is_folder).then(|| source.to_owned()),
+        detach: false,
+    }
+}
