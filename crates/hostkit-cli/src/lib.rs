@@ -120,6 +120,7 @@ fn start(session: &Session<'_>, command: Command, hooks: Hooks) -> Started {
         Command::Up(args) => commands::daemon::up(session, &args, &hooks),
         Command::Down => commands::daemon::down(session, &hooks),
         Command::Init(args) => commands::init::run(session, &args),
+        Command::Scan(args) => commands::scan::run(session, &args),
         Command::Server(args) => match commands::server::on_machine(session, &args.command, &hooks) {
             Some(result) => result,
             None => return Started::Calls(Command::Server(args)),

@@ -74,6 +74,17 @@ pub enum What {
         /// How long it took, once it ended.
         milliseconds: Option<u64>,
     },
+    /// Secrets were found in the source of a deployment.
+    SecretsFound {
+        /// Which deployment.
+        deployment: DeploymentId,
+        /// How many.
+        count: u64,
+        /// Where and of which kind, such as `src/mail.ts:12 sendgrid-key`; the first ones.
+        places: Vec<String>,
+        /// Whether the deployment failed for it.
+        stopped: bool,
+    },
     /// Variables were changed (names only).
     VariablesChanged {
         /// Names set.

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod project;
 pub mod release;
 pub mod route;
+pub mod scan;
 pub mod secret;
 pub mod server;
 pub mod server_settings;

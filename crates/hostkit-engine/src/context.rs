@@ -1,6 +1,6 @@
 //! What every verb is given: the parts, and what the engine remembers while it runs. Nothing here must survive it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{ProjectName, ReleaseName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::release::Release;
+use hostkit_core::source::ContentHash;
 use hostkit_core::traits::Files;
 use hostkit_core::workload::Instance;
 use tokio::sync::{Notify, RwLock, Semaphore, broadcast, watch};
@@ -49,6 +50,8 @@ pub(crate) struct Context {
     pub(crate) premises: tokio::sync::Mutex<()>,
     /// The newest build after which the cache of a project was looked at.
     pub(crate) pruned: Mutex<HashMap<ProjectName, DeploymentId>>,
+    /// Contents in which no secret was found, as the last scan of each project's source saw them.
+    pub(crate) clean: Mutex<HashMap<ProjectName, HashSet<ContentHash>>>,
     /// One per cache that was used: shared by builds, held alone by who takes something out.
     caches: Mutex<HashMap<ProjectName, Arc<RwLock<()>>>>,
     releases: Mutex<Releases>,
@@ -74,6 +77,7 @@ impl Context {
             slots,
             premises: tokio::sync::Mutex::default(),
             pruned: Mutex::default(),
+            clean: Mutex::default(),
             caches: Mutex::default(),
             releases: Mutex::default(),
             locks: Mutex::default(),
@@ -110,6 +114,7 @@ impl Context {
     /// Forgets everything of a project.
     pub(crate) fn forget_project(&self, project: &ProjectName) {
         locked(&self.pruned).remove(project);
+        locked(&self.clean).remove(project);
         locked(&self.caches).remove(project);
         self.ready.forget_project(project);
         locked(&self.releases).retain(|(id, _), _| id.project != *project);

@@ -89,6 +89,16 @@ impl Contents {
             .map_err(cannot("store the content in", &to))
     }
 
+    /// The beginning of a content.
+    pub(super) fn read(&self, hash: &ContentHash, limit: usize) -> Result<Vec<u8>, Failure> {
+        let path = self.path(hash);
+        let mut bytes = Vec::new();
+        fs::File::open(&path)
+            .and_then(|file| file.take(limit as u64).read_to_end(&mut bytes))
+            .map_err(cannot("read the content", &path))?;
+        Ok(bytes)
+    }
+
     /// Every stored content with its size and age.
     pub(super) fn all(&self) -> io::Result<Vec<(ContentHash, u64, Duration)>> {
         let mut all = Vec::new();

@@ -185,6 +185,16 @@ impl Sources for UploadStore {
         aside(move || store.list(&id)).await
     }
 
+    async fn read(
+        &self,
+        project: &ProjectName,
+        hash: &ContentHash,
+        limit: usize,
+    ) -> Result<Vec<u8>, Failure> {
+        let (store, hash) = (self.of(project), hash.clone());
+        aside(move || store.contents.read(&hash, limit)).await
+    }
+
     async fn fetch(&self, project: &ProjectName, id: &SourceId, into: &Path) -> Result<u64, Failure> {
         let (store, id, into) = (self.of(project), id.clone(), into.to_owned());
         aside(move || store.fetch(&id, &into)).await

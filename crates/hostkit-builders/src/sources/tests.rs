@@ -609,3 +609,13 @@ async fn an_uploaded_link_in_place_of_a_file_is_not_followed() {
             .is_err()
     );
 }
+
+#[tokio::test]
+async fn the_beginning_of_a_content_is_read() {
+    let place = place();
+    let hash = place.put(b"hello").await.unwrap();
+    let read = async |hash, limit| place.store.read(&place.project, hash, limit).await;
+    assert_eq!(read(&hash, 100).await.unwrap(), b"hello");
+    assert_eq!(read(&hash, 2).await.unwrap(), b"he");
+    assert!(read(&self::hash(b"nobody sent this"), 100).await.is_err());
+}

@@ -23,6 +23,13 @@ pub(crate) struct InitArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    /// The folder to look through
+    #[arg(value_name = "PATH", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
     /// The folder to deploy
     #[arg(value_name = "PATH", default_value = ".", value_hint = ValueHint::DirPath)]

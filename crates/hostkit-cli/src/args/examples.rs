@@ -36,6 +36,9 @@ examples! {
     PROJECT: ("hostkit project create shop", "create a project"),
         ("hostkit project list", "all projects and where they answer"),
         ("hostkit project delete shop --yes", "delete it, without being asked");
+    SCAN: ("hostkit scan", "the files a deploy from here would send; exit code 1 if a secret is in them"),
+        ("hostkit scan ./api --json", "another folder, for a script or a commit hook");
+        "Needs no HostKit to run. A line with `hostkit:allow-secret` in it, and the line below it, are passed over, and so is what `ignore` below [scan] in hostkit.toml names.";
     DEPLOY: ("hostkit deploy", "the folder you are in"),
         ("hostkit deploy ./site --project shop", "another folder, as another project"),
         ("hostkit deploy --env staging", "to another environment, with its own URL and variables"),

@@ -8,7 +8,15 @@ use super::Cli;
 pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Put live",
-        &["init", "deploy", "rollback", "cancel", "releases", "deployments"],
+        &[
+            "init",
+            "scan",
+            "deploy",
+            "rollback",
+            "cancel",
+            "releases",
+            "deployments",
+        ],
     ),
     ("Look", &["ps", "logs", "events", "open", "status", "doctor"]),
     (

@@ -22,7 +22,9 @@ use crate::completion;
 
 pub(crate) use access::{AccessArgs, AccessCommand};
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
-pub(crate) use deploy::{CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs};
+pub(crate) use deploy::{
+    CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs, ScanArgs,
+};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use groups::{GROUPS, command};
 pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs, PsArgs, ReleasesArgs};
@@ -153,6 +155,9 @@ pub(crate) enum Command {
     /// Upload a folder, build it and bring it live
     #[command(after_help = examples::DEPLOY)]
     Deploy(DeployArgs),
+    /// Look for secrets that were left in a folder
+    #[command(after_help = examples::SCAN)]
+    Scan(ScanArgs),
     /// Bring an earlier release live again, with its variables and without a build
     #[command(after_help = examples::ROLLBACK)]
     Rollback(RollbackArgs),

@@ -13,7 +13,7 @@ use hostkit_core::project::EnvironmentId;
 use jiff::Timestamp;
 
 use crate::args::EventsArgs;
-use crate::output::{Printer, Style, clock, milliseconds};
+use crate::output::{Printer, Style, clock, milliseconds, plural};
 use crate::session::Session;
 use crate::stop::Stop;
 
@@ -146,6 +146,20 @@ fn sentence(what: &What) -> (String, Style) {
                 Style::Dim
             };
             (format!("deployment {deployment}: {step} {word}{took}"), style)
+        }
+        What::SecretsFound {
+            deployment,
+            count,
+            places,
+            stopped,
+        } => {
+            let outcome = if *stopped { ", which stopped it" } else { "" };
+            let what = plural(*count, "secret");
+            let places = places.join(", ");
+            (
+                format!("deployment {deployment}: {what} in its source{outcome}: {places}"),
+                if *stopped { Style::Bad } else { Style::Warning },
+            )
         }
         What::VariablesChanged { set, unset } => {
             let mut parts = Vec::new();

@@ -17,6 +17,7 @@ mod project;
 mod provision;
 mod release;
 mod run;
+pub(crate) mod scan;
 pub(crate) mod server;
 pub(crate) mod shell;
 mod token;
@@ -54,6 +55,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Up(_)
         | Command::Down
         | Command::Init(_)
+        | Command::Scan(_)
         | Command::Completions(_)
         | Command::ManualPages { .. }
         | Command::Version

@@ -10,10 +10,11 @@ mod scan;
 use std::path::{Path, PathBuf};
 
 use hostkit_core::kind::Failure;
+use hostkit_core::names::RelativePath;
 use hostkit_core::source::{ContentHash, SourceContent, SourceFile, SourceLimits};
 
 pub(crate) use pack::{Packed, Packing, pack};
-pub(crate) use scan::reason;
+pub(crate) use scan::{read_failure, reason};
 
 /// A folder, read: what is to be deployed.
 #[derive(Debug)]
@@ -38,6 +39,17 @@ impl Tree {
             SourceContent::Link { .. } => None,
         })
     }
+}
+
+/// The files a deploy of a folder would send, with their sizes, sorted by path. None is read.
+pub(crate) fn names(root: &Path) -> Result<Vec<(RelativePath, u64)>, Failure> {
+    let entries = scan::scan(root)?.entries.into_iter();
+    Ok(entries
+        .filter_map(|entry| match entry.what {
+            scan::Found::File { stat, .. } => Some((entry.path, stat.size)),
+            scan::Found::Link { .. } => None,
+        })
+        .collect())
 }
 
 /// Reads a folder: leaves out what is ignored, checks the limits, hashes what the stat cache below `cache` does not know.

@@ -171,7 +171,7 @@ pub(super) fn stat(metadata: &std::fs::Metadata) -> Stat {
 }
 
 /// Why a file could not be read, by name.
-pub(super) fn read_failure(path: &str, error: &std::io::Error) -> Failure {
+pub(crate) fn read_failure(path: &str, error: &std::io::Error) -> Failure {
     Failure::new(Kind::Invalid, format!("cannot read `{path}`: {}", reason(error)))
         .hint("make it readable, or name it in .hostkitignore")
 }

@@ -11,6 +11,7 @@ mod look;
 mod output;
 mod provision;
 mod run;
+mod scan;
 mod server;
 mod speed;
 mod variables;

@@ -13,6 +13,7 @@ use super::problems::Collector;
 use super::raw::{join, number_written};
 use super::{BuildRule, Command, CronRule, HealthRule, Manifest, ProcessRule, Reach, StopRule, StopSignal};
 use crate::names::{HostName, ProcessName, RelativePath, VariableName};
+use crate::scan::ScanRule;
 use crate::size::{ByteSize, Processors, Span};
 
 type Entry<'a> = (&'a Spanned<std::borrow::Cow<'a, str>>, &'a Spanned<DeValue<'a>>);
@@ -129,6 +130,15 @@ pub(super) fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Manifes
         releases: releases.whole("keep").unwrap_or(Manifest::default().releases),
         release_command: releases.command("command"),
         cron: cron(root, problems),
+        scan: ScanRule {
+            secrets: root.table("scan").parsed("secrets").unwrap_or_default(),
+            ignore: root
+                .table("scan")
+                .list("ignore")
+                .into_iter()
+                .map(|(_, glob)| glob)
+                .collect(),
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 //! the reference page are all drawn from this one table. Other files of ours are described in the same way.
 
 use super::rules;
+use crate::scan::{self, Policy};
 
 /// The builders a file may name.
 pub(super) const BUILDERS: &[&str] = &["python", "node", "nextjs", "static"];
@@ -128,6 +129,11 @@ const SCHEDULE: Text = Text {
     check: rules::schedule,
 };
 
+const GLOB: Text = Text {
+    pattern: Some("^[^!]"),
+    check: scan::check_pattern,
+};
+
 /// The whole file.
 pub(super) const ROOT: &[Key] = keys! {
     "name" Shape::Text(&PROJECT), , "The project this folder belongs to. `hostkit deploy` uses it when no project is named on the command line.";
@@ -137,6 +143,7 @@ pub(super) const ROOT: &[Key] = keys! {
     "process" Shape::Named(&PROCESS, &Shape::Table(PROCESS_KEYS)), , "The programs of the project by name. Without any, the builder proposes one called `web`.";
     "variables" Shape::Table(VARIABLES), , "What the programs need in their environment.";
     "releases" Shape::Table(RELEASES), , "How releases are kept and prepared.";
+    "scan" Shape::Table(SCAN), , "How the source is looked through for secrets before it is built.";
     "cron" Shape::List(&Shape::Table(CRON)), , "Commands run by the clock. Checked and stored; run by a later version.";
 };
 
@@ -189,6 +196,11 @@ const VARIABLES: &[Key] = keys! {
 const RELEASES: &[Key] = keys! {
     "keep" Shape::Whole(2, 1000), = "5", "How many releases are kept. The live and the previous one are never removed.";
     "command" Shape::Command, , "A command run once before a new release starts. Checked and stored; run by a later version.";
+};
+
+const SCAN: &[Key] = keys! {
+    "secrets" Shape::OneOf(&Policy::WORDS), = "\"warn\"", "What becomes of a deployment with secrets in its source: `warn` tells them, `stop` fails it before it is built, `off` does not look.";
+    "ignore" Shape::List(&Shape::Text(&GLOB)), , "Files that are not looked at, written as in .gitignore: `tests/`, `*.pem`, `docs/**/*.md`.";
 };
 
 const CRON: &[Key] = keys! {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{HostName, ProcessName, ProjectName, RelativePath, VariableName};
+use crate::scan::ScanRule;
 use crate::size::{ByteSize, Processors, Span};
 
 pub(crate) mod check;
@@ -50,6 +51,9 @@ pub struct Manifest {
     pub release_command: Option<Command>,
     /// Commands run by the clock. Stored; run by a later version.
     pub cron: Vec<CronRule>,
+    /// How the source is looked through for secrets.
+    #[serde(default)]
+    pub scan: ScanRule,
 }
 
 impl Default for Manifest {
@@ -65,6 +69,7 @@ impl Default for Manifest {
             releases: 5,
             release_command: None,
             cron: Vec::new(),
+            scan: ScanRule::default(),
         }
     }
 }

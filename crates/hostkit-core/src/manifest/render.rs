@@ -5,6 +5,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
 use super::{BuildRule, Command, HealthRule, Manifest, ProcessRule, Reach, StopRule};
 use crate::names::ProcessName;
+use crate::scan::Policy;
 use crate::size::{ByteSize, Processors};
 
 /// Writes a manifest. `notes` go on top as comments: what was detected, one sentence each.
@@ -36,6 +37,18 @@ pub fn render(manifest: &Manifest, notes: &[String]) -> String {
     }
     set_command(&mut releases, "command", manifest.release_command.as_ref());
     insert(root, "releases", releases);
+    let mut scan = Table::new();
+    set_changed(
+        &mut scan,
+        "secrets",
+        &manifest.scan.secrets,
+        &Policy::default(),
+        |policy| policy.as_str().into(),
+    );
+    if !manifest.scan.ignore.is_empty() {
+        scan["ignore"] = list(manifest.scan.ignore.iter().map(String::as_str));
+    }
+    insert(root, "scan", scan);
     if !manifest.cron.is_empty() {
         root["cron"] = Item::ArrayOfTables(cron(manifest));
     }

@@ -28,6 +28,10 @@ pub trait Sources: Send + Sync {
     /// The entries of a tree, sorted by path.
     async fn list(&self, project: &ProjectName, id: &SourceId) -> Result<Vec<SourceFile>, Failure>;
 
+    /// At most `limit` bytes of a stored content, from its beginning.
+    async fn read(&self, project: &ProjectName, hash: &ContentHash, limit: usize)
+    -> Result<Vec<u8>, Failure>;
+
     /// Writes a tree into `into`, a folder that does not exist yet. Files are copies: a build may change them.
     /// The result is the number of bytes.
     async fn fetch(&self, project: &ProjectName, id: &SourceId, into: &Path) -> Result<u64, Failure>;

@@ -13,7 +13,7 @@ use hostkit_core::release::{Artifact, Program, StaticFiles};
 use hostkit_core::traits::{BuildJob, Builder};
 
 use super::fetch::{check_space, scratch, source_folder, write_source};
-use super::{Step, keep, processes};
+use super::{Step, keep, processes, scan};
 use crate::context::on_disk;
 use crate::run::Run;
 
@@ -252,6 +252,7 @@ impl Step for Build {
             write_source(run).await?;
         }
         check_space(run, projected(run), "build")?;
+        scan::look_through(run, &manifest.scan).await?;
         let artifact = build_all(run, &manifest).await?;
         run.saved.artifact = Some(artifact);
         // The slot is for the work on the machine; what follows waits for other things.

@@ -32,7 +32,7 @@ pub(super) fn scratch(run: &Run) -> PathBuf {
         .scratch(&run.deployment.environment, run.deployment.id)
 }
 
-fn source(run: &Run) -> Result<&SourceId, Failure> {
+pub(super) fn source(run: &Run) -> Result<&SourceId, Failure> {
     match &run.deployment.act {
         Act::Deploy { source } => Ok(source),
         _ => Err(Failure::new(

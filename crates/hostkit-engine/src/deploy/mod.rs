@@ -11,6 +11,7 @@ mod keep;
 mod prepare;
 mod processes;
 mod retire;
+mod scan;
 mod start;
 mod switch;
 

@@ -14,4 +14,5 @@ mod interruptions;
 mod lanes;
 mod provisioning;
 mod reconcile;
+mod scan;
 mod telling;

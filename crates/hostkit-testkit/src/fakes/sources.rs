@@ -153,6 +153,21 @@ impl Sources for FakeSources {
             })
     }
 
+    async fn read(
+        &self,
+        project: &ProjectName,
+        hash: &ContentHash,
+        limit: usize,
+    ) -> Result<Vec<u8>, Failure> {
+        self.journal.note(format!("read {project}"));
+        self.faults.pass("read").await?;
+        let stores = locked(&self.stores);
+        let content = stores.get(project).and_then(|store| store.contents.get(hash));
+        let content = content
+            .ok_or_else(|| Failure::new(Kind::Internal, format!("cannot read `{hash}`: it is not stored")))?;
+        Ok(content[..content.len().min(limit)].to_vec())
+    }
+
     async fn fetch(&self, project: &ProjectName, id: &SourceId, into: &Path) -> Result<u64, Failure> {
         self.journal.note(format!("fetch {project}"));
         self.faults.pass("fetch").await?;

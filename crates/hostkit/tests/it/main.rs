@@ -11,4 +11,5 @@ mod harness;
 mod hostile;
 mod lifecycle;
 mod no_downtime;
+mod production;
 mod variables;

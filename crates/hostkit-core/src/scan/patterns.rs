@@ -1,0 +1,58 @@
+//! The rules made ready: one automaton for the words they begin with, one linear-time pattern each.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+
+use super::rules::{RULES, Rule};
+
+/// All rules, ready.
+pub(super) struct Patterns {
+    /// Finds the words.
+    pub(super) words: AhoCorasick,
+    /// The rules of each word, by place in [`Patterns::rules`].
+    pub(super) owners: Vec<Vec<usize>>,
+    /// The rules in the order of the table.
+    pub(super) rules: Vec<(&'static Rule, Regex)>,
+}
+
+pub(super) static PATTERNS: LazyLock<Patterns> = LazyLock::new(Patterns::new);
+
+impl Patterns {
+    fn new() -> Self {
+        let mut words: Vec<&'static str> = Vec::new();
+        let mut owners: Vec<Vec<usize>> = Vec::new();
+        for (place, rule) in RULES.iter().enumerate() {
+            for word in rule.words {
+                match words.iter().position(|known| known == word) {
+                    Some(known) => owners[known].push(place),
+                    None => {
+                        words.push(word);
+                        owners.push(vec![place]);
+                    }
+                }
+            }
+        }
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .build(&words);
+        Patterns {
+            words: automaton.unwrap_or_else(|error| unreachable!("the words of the rules: {error}")),
+            owners,
+            rules: RULES.iter().map(|rule| (rule, compiled(rule))).collect(),
+        }
+    }
+}
+
+fn compiled(rule: &Rule) -> Regex {
+    // Bytes, not characters: files are anything. Begin and end are those of the line.
+    let syntax = syntax::Config::new().unicode(false).utf8(false).multi_line(true);
+    let built = Regex::builder()
+        .syntax(syntax)
+        .configure(Regex::config().utf8_empty(false))
+        .build(rule.pattern);
+    built.unwrap_or_else(|error| unreachable!("the pattern of {}: {error}", rule.id))
+}
