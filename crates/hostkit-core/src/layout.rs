@@ -20,7 +20,7 @@
 //! ```text
 //! /etc/hostkit/server.toml                   settings of the machine
 //! /run/hostkit/                              control.sock proxy.sock
-//! /var/lib/hostkit/                          hostkit.db key proxy/
+//! /var/lib/hostkit/                          hostkit.db key proxy/ bin/hostkit
 //!   projects/NAME/blobs/ sources/            as above
 //!   projects/NAME/environments/ENV/instances/ ENV/logs/deploy-D.jsonl
 //! /home/NAME/releases/ app shared/ .env build/ .cache/    production
@@ -109,6 +109,11 @@ impl Layout {
     /// Sockets and pid files.
     pub fn run(&self) -> PathBuf {
         self.run.clone()
+    }
+
+    /// The copy of our own program that units of projects start, on a server.
+    pub fn launcher(&self) -> PathBuf {
+        self.data.join("bin").join("hostkit")
     }
 
     /// The API's unix socket.

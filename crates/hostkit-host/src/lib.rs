@@ -19,6 +19,7 @@ pub mod guard;
 pub mod homes;
 pub mod launch;
 pub mod launch_role;
+pub mod launcher;
 pub mod lines;
 pub mod log_file;
 mod machine_memory;

@@ -48,6 +48,7 @@ pub(crate) fn check(wish: SetupWish) -> anyhow::Result<CheckReport> {
 fn with_declared(mut wish: SetupWish, machine: &ThisMachine) -> Result<SetupWish, Failure> {
     let text = machine.read(server_settings::FILE)?.unwrap_or_default();
     let settings = server_settings::parse(&text)?;
+    wish.languages = settings.languages;
     wish.open_ports = settings.open_ports;
     wish.open_ports.push(OpenPort {
         port: settings.http_port,

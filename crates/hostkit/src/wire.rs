@@ -1,7 +1,7 @@
 //! Puts the parts together: the one place that names concrete ones.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostkit_builders::apart::ApartSettings;
@@ -63,6 +63,7 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
     let bus = Arc::new(Bus::system());
     let memory = hostkit_host::machine_memory()?;
     let runtime = systemd::Settings {
+        program: launcher(layout),
         limits: UnitLimits {
             memory: Some(settings.instance_memory_on(memory)),
             cpu_percent: settings.instance_cpus.map(|cpus| cpus.0),
@@ -94,6 +95,17 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
         account: None,
         account_of: Some(hostkit_host::account_by_number),
     })
+}
+
+/// What units of projects start: our copy, or the package's own file where no copy can be kept.
+fn launcher(layout: &Layout) -> PathBuf {
+    match hostkit_host::launcher::ensure(&layout.launcher()) {
+        Ok(_) => layout.launcher(),
+        Err(failure) => {
+            tracing::warn!(%failure, "without the package no program of a project is started again");
+            systemd::Settings::default().program
+        }
+    }
 }
 
 /// What the modes differ in.

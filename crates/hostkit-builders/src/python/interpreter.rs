@@ -80,7 +80,7 @@ pub(super) async fn choose(
             Kind::Unavailable,
             "cannot build the source: Python is not installed (no `python3` in PATH)",
         )
-        .hint("install it, for example with `apt install python3 python3-venv`, and start HostKit again"));
+        .hint("on a server: `sudo hostkit server setup`; else install it, for example with `apt install python3 python3-venv`, and start HostKit again"));
     }
     Err(Failure::new(
         Kind::Invalid,

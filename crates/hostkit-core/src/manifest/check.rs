@@ -27,7 +27,7 @@ impl<'a> View<'a> {
         self.0?.get(key)
     }
 
-    fn has(self, key: &str) -> bool {
+    pub(crate) fn has(self, key: &str) -> bool {
         self.value(key).is_some()
     }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::change::Change;
 use crate::kind::Failure;
-use crate::server_settings::OpenPort;
+use crate::server_settings::{Language, OpenPort};
 
 /// What is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct SetupWish {
     pub plan: bool,
     /// Ports that are let in besides SSH, 80 and 443.
     pub open_ports: Vec<OpenPort>,
+    /// The languages of projects that are to be there.
+    pub languages: Vec<Language>,
     /// Who called `sudo`: hints name the account.
     pub operator: Option<String>,
 }

@@ -45,6 +45,8 @@ pub struct ServerSettings {
     pub admin_mail: Option<MailAddress>,
     /// Ports of other programs that the firewall lets in, next to SSH and the front door.
     pub open_ports: Vec<OpenPort>,
+    /// The languages that a setup of the server sees to.
+    pub languages: Vec<Language>,
     /// The most memory one instance may use where its project does not say; see [`Self::instance_memory_on`].
     pub instance_memory: Option<ByteSize>,
     /// The most processor time one instance may use where its project does not say; none where nothing is said here.
@@ -71,6 +73,7 @@ impl Default for ServerSettings {
             api_port: API_PORT,
             admin_mail: None,
             open_ports: Vec::new(),
+            languages: vec![Language::Python],
             instance_memory: None,
             instance_cpus: None,
             instance_tasks: INSTANCE_TASKS,
@@ -104,6 +107,7 @@ const KEYS: &[Key] = keys! {
     "api_port" Shape::Whole(1, 65535), = "7700", "The API's port on loopback.";
     "admin_mail" Shape::Text(&MAIL), , "Who is written to about this machine.";
     "open_ports" Shape::List(&Shape::Text(&OPEN_PORT)), , "Ports of other programs that the firewall lets in, next to SSH and the front door.";
+    "languages" Shape::List(&Shape::OneOf(LANGUAGES)), = "[\"python\"]", "The languages of projects that `hostkit server setup` installs what they need for.";
     "instance_memory" Shape::Size(16 << 20), , "The most memory one instance may use where its hostkit.toml does not say: 1 GB, and no more than half of what the machine has.";
     "instance_cpus" Shape::Processors, , "The most processor time one instance may use where its hostkit.toml does not say, as a number of processors: no limit.";
     "instance_tasks" Shape::Whole(16, 65536), = "512", "The most processes and threads one instance may have.";
@@ -118,6 +122,14 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
         api_port: root.whole("api_port").unwrap_or(defaults.api_port),
         admin_mail: root.parsed("admin_mail"),
         open_ports: Vec::new(),
+        languages: match root.has("languages") {
+            true => root
+                .list("languages")
+                .into_iter()
+                .map(|(_, language)| language)
+                .collect(),
+            false => defaults.languages,
+        },
         instance_memory: root.size("instance_memory"),
         instance_cpus: root.processors("instance_cpus"),
         instance_tasks: root.whole("instance_tasks").unwrap_or(defaults.instance_tasks),
@@ -210,6 +222,42 @@ impl std::fmt::Display for OpenPort {
             Protocol::Udp => "udp",
         };
         write!(f, "{}/{protocol}", self.port)
+    }
+}
+
+/// A language whose projects are built and run by what is installed on the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Language {
+    /// Node.js and npm
+    Node,
+    /// Python and its virtual environments
+    Python,
+}
+
+/// As they are written.
+const LANGUAGES: &[&str] = &["node", "python"];
+
+impl Language {
+    /// Every one.
+    pub const ALL: [Language; 2] = [Language::Node, Language::Python];
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Language::Node => "node",
+            Language::Python => "python",
+        }
+    }
+}
+
+impl FromStr for Language {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Language::ALL
+            .into_iter()
+            .find(|language| language.as_str() == text);
+        found.ok_or_else(|| format!("`{}` is not one of {}", shown(text), LANGUAGES.join(", ")))
     }
 }
 

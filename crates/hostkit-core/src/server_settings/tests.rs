@@ -31,7 +31,8 @@ fn everything_can_be_said() {
     let settings = parse(
         "base_domain = \"apps.example.com\"\nhttp_port = 9080\napi_port = 7_701\n\
          admin_mail = \"Ops+hk@Example.com\"\nopen_ports = [\"8443\", \"8443/udp\", \"51820/udp\"]\n\
-         instance_memory = \"768MB\"\ninstance_cpus = 1.5\ninstance_tasks = 300\n",
+         instance_memory = \"768MB\"\ninstance_cpus = 1.5\ninstance_tasks = 300\n\
+         languages = [\"node\", \"python\"]\n",
     )
     .unwrap();
     assert_eq!(settings.base_domain.as_str(), "apps.example.com");
@@ -39,6 +40,9 @@ fn everything_can_be_said() {
     assert_eq!(settings.admin_mail.unwrap().as_str(), "Ops+hk@Example.com");
     let ports: Vec<String> = settings.open_ports.iter().map(ToString::to_string).collect();
     assert_eq!(ports, ["8443/tcp", "8443/udp", "51820/udp"]);
+    assert_eq!(settings.languages, Language::ALL);
+    assert_eq!(parse("languages = []").unwrap().languages, []);
+    assert_eq!(ServerSettings::default().languages, [Language::Python]);
     assert_eq!(settings.instance_memory, Some(ByteSize::mib(768)));
     assert_eq!(
         (settings.instance_cpus, settings.instance_tasks),
@@ -78,6 +82,17 @@ fn an_instance_takes_half_of_a_small_machine_at_the_most() {
     assert_eq!(on("", 1024), "512MB");
     assert_eq!(on("", 16384), "1GB");
     assert_eq!(on("instance_memory = \"3GB\"", 1024), "3GB");
+}
+
+#[test]
+fn languages_are_those_we_know() {
+    assert_eq!(
+        problems("languages = [\"nodejs\", 3]\n"),
+        [
+            "1:14: `languages` cannot be `nodejs`: it is one of `node`, `python` (did you mean `node`?)",
+            "1:24: `languages` is a word in quotes, not a whole number",
+        ]
+    );
 }
 
 #[test]

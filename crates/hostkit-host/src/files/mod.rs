@@ -63,6 +63,29 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     write_then_rename(path, content, mode, false)
 }
 
+/// Replaces a file by a copy of another, as a whole; the copy says that it is as old as what it was made of.
+pub fn copy_atomic(from: &mut File, path: &Path, mode: u32) -> io::Result<()> {
+    let temporary = beside(path);
+    let copied = (|| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&temporary)?;
+        io::copy(from, &mut file)?;
+        // Whatever the caller's mask is.
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        file.set_modified(from.metadata()?.modified()?)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    })();
+    if copied.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    copied?;
+    sync_folder_of(path)
+}
+
 /// Points the symbolic link `link` at `target` in one step; there is no moment without a link.
 pub fn swap_symlink(link: &Path, target: &Path) -> io::Result<()> {
     let temporary = beside(link);

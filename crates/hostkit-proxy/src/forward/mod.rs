@@ -11,7 +11,7 @@ mod tunnel;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, StatusCode, Version, response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, response};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 
@@ -139,6 +139,14 @@ fn finish(
     pass_on(exchange, parts, Source::Backend(incoming), route)
 }
 
+/// Whether an answer is a stream of events, which goes on until somebody closes it.
+fn is_endless(headers: &HeaderMap) -> bool {
+    const EVENTS: &[u8] = b"text/event-stream";
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.and_then(|kind| kind.get(..EVENTS.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(EVENTS))
+}
+
 /// Passes on an answer of which only our notes are missing.
 fn pass_on(
     mut exchange: Box<Exchange>,
@@ -147,6 +155,9 @@ fn pass_on(
     route: &LiveRoute,
 ) -> Response<AnswerBody> {
     head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
+    if is_endless(&parts.headers) {
+        exchange.client.pulse.endless();
+    }
     parts.version = Version::HTTP_11;
     exchange.status = parts.status.as_u16();
     exchange.upstream = Some(exchange.began.elapsed());

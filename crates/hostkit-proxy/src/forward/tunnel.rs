@@ -1,5 +1,5 @@
 //! Upgraded connections (WebSocket and others): after the 101, bytes both ways until one side is done or the
-//! backend's drain is over.
+//! backend's drain is over, or the front door stops.
 
 use std::sync::Arc;
 
@@ -44,11 +44,16 @@ async fn run(mut exchange: Box<Exchange>, client_side: OnUpgrade, backend_side: 
         return;
     };
     let (mut client, mut backend) = (TokioIo::new(client), TokioIo::new(backend));
-    match tokio::io::copy_bidirectional(&mut client, &mut backend).await {
-        Ok((from_client, to_client)) => {
+    let worker = std::rc::Rc::clone(&exchange.client.worker);
+    let copied = tokio::select! {
+        copied = tokio::io::copy_bidirectional(&mut client, &mut backend) => copied.ok(),
+        () = worker.farewell() => None,
+    };
+    match copied {
+        Some((from_client, to_client)) => {
             exchange.tunnelled = from_client;
             exchange.sent = to_client;
         }
-        Err(_) => exchange.broken = true,
+        None => exchange.broken = true,
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{AbortHandle, LocalSet};
 
 use crate::files::cache::FileCache;
@@ -26,7 +26,8 @@ use accept::{Door, accept};
 use pool::Pools;
 use pulse::Pulses;
 
-/// How long an idle connection may still send a request when the front door stops.
+/// How long an idle connection may still send a request when the front door stops, and how long tunnels and streams of
+/// events go on: waiting longer for what has no end would keep new visitors waiting, and their clients connect again.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What other threads ask of a worker.
@@ -54,6 +55,8 @@ pub(crate) struct Worker {
     pub(crate) scratch: Scratch,
     /// It was told to stop: each answer is the last of its connection.
     pub(crate) leaving: Cell<bool>,
+    /// Tells tunnels that their time is over.
+    farewell: Farewell,
     turn: Cell<usize>,
 }
 
@@ -79,6 +82,7 @@ pub(crate) fn run(number: usize, shared: Arc<Shared>, public: Vec<TcpListener>, 
         files: RefCell::default(),
         scratch: Scratch::default(),
         leaving: Cell::new(false),
+        farewell: Farewell::default(),
         turn: Cell::new(number),
     });
     let local = LocalSet::new();
@@ -140,6 +144,8 @@ async fn serve(worker: Rc<Worker>, public: Vec<TcpListener>, mut mailbox: Mailbo
     while !worker.is_idle() && now() < end {
         if now() >= farewell {
             worker.pulses.wind_up(None);
+            worker.pulses.end_endless();
+            worker.farewell.say();
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
         while let Ok(mail) = mailbox.try_recv() {
@@ -194,6 +200,30 @@ impl Worker {
         let before = self.shared.connections.fetch_add(1, Ordering::Relaxed);
         let admitted = Admitted(Arc::clone(&self.shared));
         (before < self.shared.limits.connections).then_some(admitted)
+    }
+}
+
+/// The end of what would not end by itself.
+#[derive(Default)]
+struct Farewell {
+    said: Cell<bool>,
+    heard: Notify,
+}
+
+impl Farewell {
+    fn say(&self) {
+        self.said.set(true);
+        self.heard.notify_waiters();
+    }
+}
+
+impl Worker {
+    /// Returns when tunnels are to end because the front door stops.
+    pub(crate) async fn farewell(&self) {
+        let heard = self.farewell.heard.notified();
+        if !self.farewell.said.get() {
+            heard.await;
+        }
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Pulse {
     age: AtomicU32,
     /// The backend took too long to begin its answer.
     late: AtomicBool,
+    /// The answer under way is a stream of events, which has no end of its own.
+    endless: AtomicBool,
     /// Sweeps, and one, since the client took the last bytes of what waits for it; zero if nothing waits.
     stalled: AtomicU32,
     order: AtomicU8,
@@ -79,6 +81,11 @@ impl Pulse {
         self.enter(ASKING);
     }
 
+    /// The answer that begins is a stream of events.
+    pub(crate) fn endless(&self) {
+        self.endless.store(true, Ordering::Relaxed);
+    }
+
     /// Part of a request's body came: until all of it is there, no answer is due.
     pub(crate) fn uploading(&self) {
         self.age.store(0, Ordering::Relaxed);
@@ -98,6 +105,7 @@ impl Pulse {
 
     /// The answer is done. `clean`: the request was read to its end.
     pub(crate) fn answered(&self, clean: bool) {
+        self.endless.store(false, Ordering::Relaxed);
         // A request that was not read to its end leaves bytes behind, as half a head does.
         self.enter(if clean { IDLE } else { HEAD });
     }
@@ -201,6 +209,7 @@ impl Pulses {
             phase: AtomicU8::new(NEW),
             age: AtomicU32::new(0),
             late: AtomicBool::new(false),
+            endless: AtomicBool::new(false),
             stalled: AtomicU32::new(0),
             order: AtomicU8::new(GO_ON),
             waker: Mutex::new(None),
@@ -251,6 +260,15 @@ impl Pulses {
         for pulse in self.all.borrow().iter() {
             if matches!(pulse.phase.load(Ordering::Relaxed), SERVING | ASKING | LINGERING) {
                 pulse.command(WIND_UP);
+            }
+        }
+    }
+
+    /// Ends the connections whose answers would not end by themselves.
+    pub(crate) fn end_endless(&self) {
+        for pulse in self.all.borrow().iter() {
+            if pulse.endless.load(Ordering::Relaxed) {
+                pulse.command(END);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The front door over real sockets: tunnels.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -55,6 +55,54 @@ fn open(address: SocketAddr, host: &str) -> TcpStream {
 fn echoes(stream: &mut TcpStream) -> bool {
     let mut answer = [0; 4];
     stream.write_all(b"ping").is_ok() && stream.read_exact(&mut answer).is_ok() && &answer == b"ping"
+}
+
+/// Nobody new is served while one that stops waits for what it has, and a tunnel has no end.
+#[test]
+fn a_stop_waits_for_requests_and_not_for_tunnels_and_streams_of_events() {
+    let (echoing, slow) = (
+        echo(),
+        Upstream::start(|seen, stream| {
+            if seen.line().contains("/events") {
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+                    .ok();
+                std::thread::sleep(PATIENCE);
+                return false;
+            }
+            std::thread::sleep(Duration::from_secs(3));
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+                .is_ok()
+        }),
+    );
+    let mut door = Door::start_with(|config| config.limits.stop = 4 * PATIENCE);
+    door.apply(vec![to("shop", &[echoing.address]), to("blog", &[slow.address])]);
+    let mut tunnel = open(door.address, "shop.localhost");
+    let (mut events, mut busy) = (door.connect(), door.connect());
+    events
+        .write_all(b"GET /events HTTP/1.1\r\nHost: blog.localhost\r\n\r\n")
+        .unwrap();
+    read_head(&mut events);
+    busy.write_all(b"GET / HTTP/1.1\r\nHost: blog.localhost\r\n\r\n")
+        .unwrap();
+    until("all are in flight", || {
+        (door.in_flight("shop.1"), door.in_flight("blog.1")) == (1, 2)
+    });
+    let handle = door.handle.take().unwrap();
+    let stopping = std::thread::spawn(move || handle.stop());
+    assert_eq!(read_answer(&mut busy, false).text(), "late");
+    let mut rest = Vec::new();
+    for stream in [&mut tunnel, &mut events] {
+        let ended = stream.read_to_end(&mut rest);
+        let is_over = ended
+            .as_ref()
+            .err()
+            .is_none_or(|e| e.kind() == ErrorKind::ConnectionReset);
+        assert!(is_over, "{ended:?}");
+    }
+    assert!(rest.windows(7).any(|window| window == b"data: 1"), "{rest:?}");
+    stopping.join().unwrap();
 }
 
 #[test]

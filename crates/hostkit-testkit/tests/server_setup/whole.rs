@@ -2,6 +2,7 @@
 
 use hostkit_core::kind::Kind;
 use hostkit_core::server::{ItemState, Progress, SetupOutcome, SetupWish, SwapSize, swap_size};
+use hostkit_core::server_settings::Language;
 use hostkit_core::size::ByteSize;
 use hostkit_host::firewall::{Firewall, Seen};
 use hostkit_host::server::setup;
@@ -43,6 +44,36 @@ fn a_bare_machine_is_made_ready_and_a_second_run_finds_nothing_to_do() {
     );
     assert!(place.machine.runs("hostkit-firewall.service"));
     place.has_nothing_to_do();
+}
+
+#[test]
+fn languages_are_installed_where_they_are_asked_for_and_not_there_yet() {
+    let mut place = Place::ready();
+    let languages = place.checked("languages");
+    assert_eq!(languages.state, ItemState::Ok);
+    assert!(
+        languages.notes[0].contains("Node.js is not here"),
+        "{languages:?}"
+    );
+    place.wish.languages = Language::ALL.to_vec();
+    assert_eq!(place.checked("languages").state, ItemState::Missing);
+    let report = place.set_up_well();
+    assert_eq!(outcome(&report, "languages"), SetupOutcome::Changed);
+    let installed = place.machine.journal.entries().join("\n");
+    assert!(
+        installed.contains("nodejs") && installed.contains("npm"),
+        "{installed}"
+    );
+    place.has_nothing_to_do();
+
+    // From elsewhere is as good.
+    let mut place = Place::ready();
+    place.wish.languages = Language::ALL.to_vec();
+    for program in ["node", "npm", "python3"] {
+        place.machine.put(&format!("/usr/local/bin/{program}"), "");
+    }
+    place.has_nothing_to_do();
+    assert!(place.checked("languages").notes.is_empty());
 }
 
 #[test]
@@ -120,6 +151,8 @@ fn a_bare_machine_is_told_apart_from_one_that_drifted() {
         let expected = match item.name {
             "ssh" | "journal" | "kernel" | "files" | "updates" | "fail2ban" | "firewall" | "swap"
             | "packages" | "logs" => ItemState::Missing,
+            // Nobody asked for one.
+            "languages" => continue,
             _ => ItemState::Drift,
         };
         assert_eq!(item.state, expected, "{item:?}");

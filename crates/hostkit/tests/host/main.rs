@@ -4,6 +4,7 @@
 
 mod access;
 mod deploy;
+mod endings;
 mod fixture;
 mod installed;
 mod package;

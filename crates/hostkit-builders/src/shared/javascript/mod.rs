@@ -134,7 +134,7 @@ async fn node_version(workshop: &Workshop<'_>) -> Result<String, Failure> {
             Kind::Unavailable,
             "cannot build the source: Node.js is not installed (no `node` in PATH)",
         )
-        .hint("install it, for example with `apt install nodejs npm`, and start HostKit again"));
+        .hint("on a server: `languages = [\"node\"]` in /etc/hostkit/server.toml, then `sudo hostkit server setup`; else install it, for example with `apt install nodejs npm`, and start HostKit again"));
     };
     if let Some(version) = workshop.tools.known(&node) {
         return Ok(version);

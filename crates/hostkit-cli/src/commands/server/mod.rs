@@ -56,8 +56,8 @@ fn wish(plan: bool) -> SetupWish {
     let operator = std::env::var("SUDO_USER").ok().filter(|name| is_account(name));
     SetupWish {
         plan,
-        open_ports: Vec::new(),
         operator,
+        ..SetupWish::default()
     }
 }
 

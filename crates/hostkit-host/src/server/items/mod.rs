@@ -4,6 +4,7 @@ mod fail2ban;
 mod firewall;
 mod journal;
 mod kernel;
+mod languages;
 mod logs;
 mod open_files;
 mod packages;
@@ -17,6 +18,7 @@ use super::item::Item;
 /// Every item. One that needs another comes after it.
 pub(super) const ITEMS: &[&dyn Item] = &[
     &packages::Packages,
+    &languages::Languages,
     &time::Time,
     &updates::Updates,
     &kernel::Kernel,

@@ -52,7 +52,7 @@ impl Item for Packages {
             finding.find("an installation of packages was interrupted");
             finding.change(Change::RepairPackages);
         }
-        let installed = installed(site.machine)?;
+        let installed = installed(site.machine, WANTED.iter().chain(CLOCKS).copied())?;
         let is_there = |name: &&str| installed.iter().any(|other| other == name);
         let mut absent: Vec<String> = WANTED
             .iter()
@@ -71,13 +71,16 @@ impl Item for Packages {
     }
 }
 
-/// Which of them are wholly installed.
-fn installed(machine: &dyn Machine) -> Result<Vec<String>, Failure> {
+/// Which packages are wholly installed, of some.
+pub(super) fn installed(
+    machine: &dyn Machine,
+    names: impl Iterator<Item = &'static str>,
+) -> Result<Vec<String>, Failure> {
     let order = Order::new(
         "dpkg-query",
         &["--show", "--showformat=${db:Status-Abbrev} ${Package}\\n", "--"],
     )
-    .and(WANTED.iter().chain(CLOCKS).copied());
+    .and(names);
     // It ends with 1 where one of them is unknown, and lists the others.
     let said = machine.run(&order)?;
     let lines = said.out.lines().filter_map(|line| line.split_once(' '));
