@@ -1,61 +1,9 @@
 //! Projects on a server: deployed, rolled back, removed, and what of them is on the machine meanwhile.
 
-use hostkit_testkit::http::{self, Place};
-use hostkit_testkit::machine::{Flavour, Machine, Output, World, wait_until};
+use hostkit_testkit::machine::{Flavour, Machine, World, wait_until};
 
+use crate::apps::{APPS, body, deploy, deploy_all, write_app, write_version};
 use crate::installed::{property, said, server};
-
-/// A site, a Node program and a Python program, without anything from a registry.
-const APPS: [(&str, &[(&str, &str)]); 3] = [
-    ("shop", &[("index.html", "shop 1")]),
-    (
-        "blog",
-        &[
-            (
-                "package.json",
-                r#"{"name": "blog", "version": "1.0.0", "scripts": {"start": "node server.js"}}"#,
-            ),
-            (
-                "server.js",
-                "require('http').createServer((_, answer) => answer.end('blog 1'))\n\
-                 .listen(process.env.PORT, process.env.HOST)\n",
-            ),
-        ],
-    ),
-    (
-        "counter",
-        &[
-            ("requirements.txt", ""),
-            ("hostkit.toml", "[process.web]\ncommand = \"python3 app.py\"\n"),
-            (
-                "app.py",
-                "import http.server, os\n\
-                 class Answer(http.server.BaseHTTPRequestHandler):\n\
-                 \x20   def do_GET(self):\n\
-                 \x20       self.send_response(200)\n\
-                 \x20       self.end_headers()\n\
-                 \x20       self.wfile.write(b'counter 1')\n\
-                 http.server.HTTPServer((os.environ['HOST'], int(os.environ['PORT'])), Answer).serve_forever()\n",
-            ),
-        ],
-    ),
-];
-
-fn write_app(machine: &Machine, name: &str, files: &[(&str, &str)]) {
-    for (path, content) in files {
-        machine.write(*content, &format!("/root/apps/{name}/{path}"), 0o644);
-    }
-}
-
-fn deploy(machine: &Machine, name: &str) -> Output {
-    let folder = format!("/root/apps/{name}");
-    machine.exec(&["hostkit", "deploy", &folder, "--project", name])
-}
-
-fn body(machine: &Machine, name: &str) -> String {
-    let host = format!("{name}.apps.example.com");
-    http::get(Place::on(machine, 80), &host, "/").body
-}
 
 /// Owner, group, mode and kind of what is at a path.
 fn facts(machine: &Machine, path: &str) -> String {
@@ -74,7 +22,7 @@ fn unit(machine: &Machine, name: &str) -> String {
 }
 
 /// Everything that document 003 says of a project's places, by name.
-fn check_places(machine: &Machine, name: &str) {
+pub(crate) fn check_places(machine: &Machine, name: &str) {
     let release = said(machine, &["readlink", &format!("/home/{name}/app")]);
     assert!(release.starts_with("releases/20"), "{release}");
     let own = format!("{name}:{name}");
@@ -151,7 +99,7 @@ fn check_unit(machine: &Machine, name: &str) {
 }
 
 /// Nothing of a project that was removed.
-fn check_gone(machine: &Machine, name: &str) {
+pub(crate) fn check_gone(machine: &Machine, name: &str) {
     machine.exec(&["getent", "passwd", name]).failed();
     machine.exec(&["getent", "group", name]).failed();
     for path in ["/home", "/var/log/projects", "/var/lib/hostkit/projects"] {
@@ -180,11 +128,8 @@ fn check_gone(machine: &Machine, name: &str) {
 fn three_projects_are_deployed_rolled_back_and_removed() {
     let world = World::new();
     let (machine, _folder) = server(&world, Flavour::Ready);
-    for (name, files) in APPS {
-        machine.exec(&["hostkit", "project", "create", name]).ok();
-        write_app(&machine, name, files);
-        deploy(&machine, name).ok();
-        assert_eq!(body(&machine, name), format!("{name} 1"));
+    deploy_all(&machine);
+    for (name, _) in APPS {
         check_places(&machine, name);
     }
     for name in ["blog", "counter"] {
@@ -200,13 +145,8 @@ fn three_projects_are_deployed_rolled_back_and_removed() {
         "{rights}"
     );
 
-    for (name, files) in APPS {
-        let second: Vec<(&str, String)> = files
-            .iter()
-            .map(|(path, text)| (*path, text.replace(&format!("{name} 1"), &format!("{name} 2"))))
-            .collect();
-        let second: Vec<(&str, &str)> = second.iter().map(|(path, text)| (*path, text.as_str())).collect();
-        write_app(&machine, name, &second);
+    for (name, _) in APPS {
+        write_version(&machine, name, 2);
         deploy(&machine, name).ok();
         assert_eq!(body(&machine, name), format!("{name} 2"));
         machine.exec(&["hostkit", "rollback", "--project", name]).ok();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod access;
+mod apps;
 mod deploy;
 mod endings;
 mod fixture;
@@ -10,3 +11,4 @@ mod installed;
 mod package;
 mod setup;
 mod vm;
+mod survive;
