@@ -133,8 +133,12 @@ impl Apart {
             outcome
         };
         let ((), outcome) = tokio::join!(told, heard);
-        let end = run.wait().await?;
-        match (end.ending, outcome) {
+        let end = match (run.wait().await, outcome) {
+            // The worker told it all: whether systemd still knows its unit says no more.
+            (Err(_), Some(outcome)) => return *outcome,
+            (end, outcome) => (end?.ending, outcome),
+        };
+        match end {
             (Ending::OutOfMemory, _) => Err(out_of_memory(unit::memory(&self.apart, job))),
             (Ending::TimedOut, _) => Err(Failure::new(
                 Kind::Failed,

@@ -90,7 +90,10 @@ fn all_back(machine: &Machine, what: &str, since: Instant, versions: &[(&str, u3
             if started.elapsed() > 2 * BACK {
                 let events = machine.exec(&["hostkit", "events", "--project", name]).all();
                 let listed = machine.exec(&["hostkit", "deployments", "--project", name]).all();
-                panic!("{name} {version} does not answer after {what}, but {said:?}\n{listed}\n{events}");
+                let journal = machine.exec(&["journalctl", "--no-pager", "-b"]).out;
+                panic!(
+                    "{name} {version} does not answer after {what}, but {said:?}\n{listed}\n{events}\n{journal}"
+                );
             }
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -72,10 +72,14 @@ async fn begin(link: &Arc<Link>, unit: TransientUnit) -> Result<Run, Failure> {
         }
     };
     let run = hold();
-    if let Err(failure) = job::ended(link, events, &queued, Job::Start, &name).await
-        && !(failure.kind == Kind::Failed && job::has_run(&properties::status(link, &name).await?))
-    {
-        return Err(failure);
+    if let Err(failure) = job::ended(link, events, &queued, Job::Start, &name).await {
+        let status = properties::status(link, &name).await?;
+        // It was queued a moment ago: if systemd does not know it any more, it ran, and our reference was lost, as it is
+        // when the bus is started anew. How it ended is then for `wait` to say.
+        let is_forgotten = status.load == LoadState::NotFound;
+        if failure.kind != Kind::Failed || !(job::has_run(&status) || is_forgotten) {
+            return Err(failure);
+        }
     }
     // Systemd has read it: programs are executed after that.
     drop(memory);
