@@ -10,5 +10,5 @@ mod fixture;
 mod installed;
 mod package;
 mod setup;
-mod vm;
 mod survive;
+mod vm;
