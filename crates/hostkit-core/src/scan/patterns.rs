@@ -1,6 +1,7 @@
-//! The rules made ready: one automaton for the words they begin with, one linear-time pattern each.
+//! The rules made ready: one automaton for the words they begin with, one linear-time pattern each. A pattern is
+//! compiled when its first word is found: most sources have few of them.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use regex_automata::meta::Regex;
@@ -15,7 +16,21 @@ pub(super) struct Patterns {
     /// The rules of each word, by place in [`Patterns::rules`].
     pub(super) owners: Vec<Vec<usize>>,
     /// The rules in the order of the table.
-    pub(super) rules: Vec<(&'static Rule, Regex)>,
+    pub(super) rules: Vec<Ready>,
+}
+
+/// A rule and its pattern.
+pub(super) struct Ready {
+    /// The row of the table.
+    pub(super) rule: &'static Rule,
+    regex: OnceLock<Regex>,
+}
+
+impl Ready {
+    /// The pattern, compiled.
+    pub(super) fn regex(&self) -> &Regex {
+        self.regex.get_or_init(|| compiled(self.rule))
+    }
 }
 
 pub(super) static PATTERNS: LazyLock<Patterns> = LazyLock::new(Patterns::new);
@@ -42,7 +57,13 @@ impl Patterns {
         Patterns {
             words: automaton.unwrap_or_else(|error| unreachable!("the words of the rules: {error}")),
             owners,
-            rules: RULES.iter().map(|rule| (rule, compiled(rule))).collect(),
+            rules: RULES
+                .iter()
+                .map(|rule| Ready {
+                    rule,
+                    regex: OnceLock::new(),
+                })
+                .collect(),
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn look(path: &str, bytes: &[u8]) -> Vec<Finding> {
         if is_allowed(bytes, hit.start) {
             continue;
         }
-        let (rule, _) = &PATTERNS.rules[hit.rule];
+        let rule = PATTERNS.rules[hit.rule].rule;
         findings.push(Finding {
             path: path.to_owned(),
             line,
@@ -73,7 +73,7 @@ fn hits(kind: Kind, bytes: &[u8]) -> Vec<Hit> {
     let mut done = vec![0; PATTERNS.rules.len()];
     for word in PATTERNS.words.find_overlapping_iter(bytes) {
         for place in &PATTERNS.owners[word.pattern().as_usize()] {
-            let (rule, _) = &PATTERNS.rules[*place];
+            let rule = PATTERNS.rules[*place].rule;
             if word.start() < done[*place] || !applies(rule, kind) {
                 continue;
             }
@@ -117,9 +117,10 @@ fn piece(bytes: &[u8], at: usize, done: usize) -> std::ops::Range<usize> {
 }
 
 fn search(place: usize, bytes: &[u8], piece: std::ops::Range<usize>, hits: &mut Vec<Hit>) {
-    let (rule, regex) = &PATTERNS.rules[place];
+    let ready = &PATTERNS.rules[place];
+    let rule = ready.rule;
     let input = Input::new(bytes).range(piece);
-    for captures in regex.captures_iter(input) {
+    for captures in ready.regex().captures_iter(input) {
         let (Some(whole), Some(secret)) = (captures.get_match(), captures.get_group(2)) else {
             continue;
         };
