@@ -6,7 +6,7 @@ mod change;
 pub(crate) mod daemon;
 mod deploy;
 mod deployment;
-mod doctor;
+pub(crate) mod doctor;
 mod event;
 pub(crate) mod init;
 mod installation;
@@ -31,7 +31,6 @@ use crate::stop::Stop;
 pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), Stop> {
     match command {
         Command::Status => installation::status(session).await,
-        Command::Doctor(args) => doctor::run(session, args).await,
         Command::Provision(args) => provision::run(session, &args).await,
         Command::Project(args) => project::run(session, args.command).await,
         Command::Deploy(args) => deploy::run(session, &args).await,
@@ -54,6 +53,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Token(args) => token::run(session, args.command).await,
         Command::Up(_)
         | Command::Down
+        | Command::Doctor(_)
         | Command::Init(_)
         | Command::Scan(_)
         | Command::Completions(_)

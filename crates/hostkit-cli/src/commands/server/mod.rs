@@ -51,7 +51,7 @@ pub(crate) async fn call(session: &Session<'_>, command: ServerCommand) -> Resul
     }
 }
 
-fn wish(plan: bool) -> SetupWish {
+pub(super) fn wish(plan: bool) -> SetupWish {
     // Who types `sudo` is who must still get in afterwards.
     let operator = std::env::var("SUDO_USER").ok().filter(|name| is_account(name));
     SetupWish {
