@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hostkit_core::deployment::DeploymentId;
 use hostkit_core::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName};
+use hostkit_core::traits::Archive;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,4 +90,22 @@ pub enum EnvironmentState {
     Live,
     /// Stopped by its owner; its release stays the live one.
     Stopped,
+}
+
+/// How a project is deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deletion {
+    /// `false`: without a last archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<bool>,
+}
+
+/// What is left of a project that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deleted {
+    /// The project.
+    pub deleted: ProjectName,
+    /// Its last archive, on a server.
+    pub archive: Option<Archive>,
 }

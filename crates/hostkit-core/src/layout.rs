@@ -20,7 +20,7 @@
 //! ```text
 //! /etc/hostkit/server.toml                   settings of the machine
 //! /run/hostkit/                              control.sock proxy.sock
-//! /var/lib/hostkit/                          hostkit.db key proxy/ bin/hostkit
+//! /var/lib/hostkit/                          hostkit.db key proxy/ archives/ bin/hostkit
 //!   projects/NAME/blobs/ sources/            as above
 //!   projects/NAME/environments/ENV/instances/ ENV/logs/deploy-D.jsonl
 //! /home/NAME/releases/ app shared/ .env build/ .cache/    production
@@ -134,6 +134,11 @@ impl Layout {
     /// The front door's own folder.
     pub fn proxy(&self) -> PathBuf {
         self.data.join("proxy")
+    }
+
+    /// Last archives of projects that were deleted.
+    pub fn archives(&self) -> PathBuf {
+        self.data.join("archives")
     }
 
     /// What control keeps of one project; in local mode that is everything of it.

@@ -48,6 +48,8 @@ pub(crate) struct Context {
     pub(crate) slots: Arc<Semaphore>,
     /// Held by whoever makes or takes away what a project needs on the machine.
     pub(crate) premises: tokio::sync::Mutex<()>,
+    /// Held by whoever archives and removes a project: one at a time.
+    pub(crate) deletion: tokio::sync::Mutex<()>,
     /// The newest build after which the cache of a project was looked at.
     pub(crate) pruned: Mutex<HashMap<ProjectName, DeploymentId>>,
     /// Contents in which no secret was found, as the last scan of each project's source saw them.
@@ -76,6 +78,7 @@ impl Context {
             hosts: Mutex::default(),
             slots,
             premises: tokio::sync::Mutex::default(),
+            deletion: tokio::sync::Mutex::default(),
             pruned: Mutex::default(),
             clean: Mutex::default(),
             caches: Mutex::default(),

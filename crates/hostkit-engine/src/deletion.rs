@@ -8,6 +8,7 @@ use futures_util::future::{join_all, try_join_all};
 use hostkit_core::kind::Failure;
 use hostkit_core::names::ProjectName;
 use hostkit_core::route::BackendId;
+use hostkit_core::traits::Archive;
 use hostkit_core::workload::{Instance, Scope, WorkloadId};
 
 use crate::context::Context;
@@ -26,13 +27,33 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(3),
 ];
 
+/// What is kept of a project that is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// A last archive, where there is a place for it.
+    Archive,
+    /// Nothing.
+    Nothing,
+}
+
 pub(crate) async fn delete(
     context: &Arc<Context>,
     lanes: &LaneSet,
     name: &ProjectName,
-) -> Result<(), Failure> {
+    keeps: Keeps,
+) -> Result<Option<Archive>, Failure> {
     let store = &context.parts.store;
     let project = store.project(name)?;
+    let archives = context
+        .parts
+        .archives
+        .as_ref()
+        .filter(|_| keeps == Keeps::Archive);
+    // While everything runs still: what is refused here has changed nothing. A deletion that goes on may have removed
+    // something by now, and has its archive.
+    if let Some(archives) = archives.filter(|_| !project.deleting) {
+        archives.check(name).await?;
+    }
     store.begin_delete(name)?;
     lanes.abort_project(name).await;
     for environment in &project.environments {
@@ -65,11 +86,17 @@ pub(crate) async fn delete(
             .map(|workload| context.parts.runtime.remove(workload)),
     )
     .await?;
+    let _turn = context.deletion.lock().await;
+    let archive = match archives {
+        // Made when nothing of it runs any more, and before the first of its files goes.
+        Some(archives) => archives.keep(name, project.created_at).await?,
+        None => None,
+    };
     remove_files(context, name).await?;
     provisioning::remove(context, name).await?;
     store.finish_delete(name)?;
     context.forget_project(name);
-    Ok(())
+    Ok(archive)
 }
 
 /// Removes the project's folder. Work on files that was under way when its deployment was ended may still write there
@@ -91,7 +118,8 @@ async fn remove_files(context: &Context, name: &ProjectName) -> Result<(), Failu
 pub(crate) async fn take_up(context: Arc<Context>, lanes: LaneSet) {
     let projects = context.parts.store.projects().unwrap_or_default();
     let deleting = projects.iter().filter(|p| p.deleting);
-    let outcomes = join_all(deleting.map(|project| delete(&context, &lanes, &project.name))).await;
+    let outcomes =
+        join_all(deleting.map(|project| delete(&context, &lanes, &project.name, Keeps::Archive))).await;
     for error in outcomes.into_iter().filter_map(Result::err) {
         tracing::warn!(%error, "cannot finish the deletion of a project");
     }

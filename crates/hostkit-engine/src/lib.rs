@@ -39,13 +39,14 @@ use hostkit_core::log::{LogLine, LogQuery};
 use hostkit_core::names::{ProjectName, ReleaseName, VariableName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
-use hostkit_core::traits::{ExecStreams, LogLines, OperatorKey};
+use hostkit_core::traits::{Archive, ExecStreams, LogLines, OperatorKey};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::{Instance, InstanceState, Scope, WorkloadId};
 use hostkit_store::{EventQuery, Project, Store};
 use tokio::task::JoinHandle;
 
 use context::{Context, locked};
+use deletion::Keeps;
 use lanes::LaneSet;
 
 pub use faults::FaultPlan;
@@ -155,10 +156,18 @@ impl Engine {
         provisioning::provision(&self.context, name).await
     }
 
-    /// Deletes a project with everything of it: deployments end, instances stop, files and rows go. Idempotent while
-    /// it lasts; taken up again at the next start if interrupted. Returns when nothing is left.
-    pub async fn delete_project(&self, name: &ProjectName) -> Result<(), Failure> {
-        deletion::delete(&self.context, &self.lanes, name).await
+    /// Deletes a project with everything of it: deployments end, instances stop, files and rows go. First a last archive
+    /// is made where there is a place for it, and answered; where that fails nothing is removed. Idempotent while it
+    /// lasts; taken up again at the next start if interrupted. Returns when nothing is left.
+    pub async fn delete_project(&self, name: &ProjectName) -> Result<Option<Archive>, Failure> {
+        deletion::delete(&self.context, &self.lanes, name, Keeps::Archive).await
+    }
+
+    /// The same without an archive: nothing of the project is left anywhere.
+    pub async fn delete_project_unarchived(&self, name: &ProjectName) -> Result<(), Failure> {
+        deletion::delete(&self.context, &self.lanes, name, Keeps::Nothing)
+            .await
+            .map(drop)
     }
 
     /// Queues an act. The environment is made by a first `Deploy` to it. Refuses what cannot be done (an unknown

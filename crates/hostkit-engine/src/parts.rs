@@ -13,7 +13,8 @@ use hostkit_core::names::{HostName, ProcessName};
 use hostkit_core::plan::variables::SYSTEM_PATH;
 use hostkit_core::size::ByteSize;
 use hostkit_core::traits::{
-    Builder, Clock, Files, FrontDoor, HealthProbe, OperatorKeys, Premises, Runtime, Sources, Traffic,
+    Archives, Builder, Clock, Files, FrontDoor, HealthProbe, OperatorKeys, Premises, Runtime, Sources,
+    Traffic,
 };
 use hostkit_store::Store;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,8 @@ pub struct Parts {
     pub premises: Arc<dyn Premises>,
     /// Who may log in as a project's account; `None` where projects have none.
     pub operator_keys: Option<Arc<dyn OperatorKeys>>,
+    /// Keeps what of a project is worth it when it is deleted; `None` where nothing is kept.
+    pub archives: Option<Arc<dyn Archives>>,
     /// Where instances run.
     pub runtime: Arc<dyn Runtime>,
     /// Ways to build, in the order they are asked.

@@ -11,9 +11,10 @@ use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
 use hostkit_core::server_settings::ServerSettings;
 use hostkit_core::source::SourceLimits;
-use hostkit_core::traits::{Clock, OperatorKeys, Premises, Runtime, Sources};
+use hostkit_core::traits::{Archives, Clock, OperatorKeys, Premises, Runtime, Sources};
 use hostkit_engine::{Parts, Procfile};
 use hostkit_host::accounts::LinuxAccounts;
+use hostkit_host::archives::DiskArchives;
 use hostkit_host::clock::SystemClock;
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_host::front_door::HttpVisitor;
@@ -51,6 +52,7 @@ pub(crate) fn local(layout: &Layout, http: SocketAddr, api: SocketAddr) -> Resul
         premises: Arc::new(LocalPremises::new(layout.clone())),
         files: DiskFiles::default(),
         operator_keys: None,
+        archives: None,
         apart: None,
         account: std::env::var("USER").ok(),
         account_of: None,
@@ -91,6 +93,7 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
         operator_keys: Some(Arc::new(KeysOfOperators::new(
             Arc::new(AuthorizedKeys::default()),
         ))),
+        archives: Some(Arc::new(DiskArchives::new("/home", layout.archives()))),
         apart: Some(apart),
         account: None,
         account_of: Some(hostkit_host::account_by_number),
@@ -119,6 +122,7 @@ struct Mode<'a> {
     /// The disk, as HostKit itself acts on it.
     files: DiskFiles,
     operator_keys: Option<Arc<dyn OperatorKeys>>,
+    archives: Option<Arc<dyn Archives>>,
     /// How builds run, where it is not as control itself.
     apart: Option<ApartSettings>,
     /// The account programs run as, where it is one for all.
@@ -163,6 +167,7 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         store: Store::open(layout, clock.clone())?,
         premises: mode.premises,
         operator_keys: mode.operator_keys,
+        archives: mode.archives,
         runtime: mode.runtime,
         builders,
         procfile,

@@ -20,7 +20,7 @@ use crate::event::EventsQuery;
 use crate::installation::{Finding, Health, Status};
 use crate::log::LogsQuery;
 use crate::operator_key::{AddedOperatorKey, NewOperatorKey, WhichOperatorKey};
-use crate::project::{Environment, NewProject, Project, Provisioned};
+use crate::project::{Deleted, Deletion, Environment, NewProject, Project, Provisioned};
 use crate::release::Release;
 use crate::source::{Plan, Source, Stored, Tree};
 use crate::target::{Installation, OneDeployment, OneVariable};
@@ -130,8 +130,9 @@ endpoints! {
     GetProject: GET "/api/projects/{project}", may ReadProject, on ProjectName,
         query NoQuery, takes Nothing, gives Json<Project>;
     /// Deletes a project with all its releases, variables, logs and files.
+    /// On a server a last archive of its home is made first; where there is no room for it nothing is deleted.
     DeleteProject: DELETE "/api/projects/{project}", may DeleteProject, on ProjectName,
-        query NoQuery, takes Nothing, gives Nothing;
+        query Deletion, takes Nothing, gives Json<Deleted>;
 
     /// The keys that may log in as the project's account.
     /// Refused in local mode, where projects have no accounts.

@@ -34,6 +34,9 @@ pub(crate) enum ProjectCommand {
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
+        /// Keep no last archive of its home (on a server)
+        #[arg(long)]
+        no_archive: bool,
     },
 }
 

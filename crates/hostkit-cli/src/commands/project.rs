@@ -3,12 +3,13 @@
 use std::io::{BufRead, IsTerminal};
 
 use hostkit_api::endpoints::{DeleteProject, GetProject, ListProjects, NoQuery};
-use hostkit_api::project::{Environment, EnvironmentState, Project};
+use hostkit_api::project::{Deletion, Environment, EnvironmentState, Project};
 use hostkit_api::target::Installation;
 use hostkit_core::kind::Failure;
 use hostkit_core::names::ProjectName;
 use hostkit_core::project::EnvironmentId;
-use serde_json::json;
+use hostkit_core::size::ByteSize;
+use hostkit_core::traits::Archive;
 
 use super::provision;
 use crate::args::ProjectCommand;
@@ -21,7 +22,14 @@ pub(crate) async fn run(session: &Session<'_>, command: ProjectCommand) -> Resul
         ProjectCommand::Create(args) => provision::create(session, &args).await,
         ProjectCommand::List => list(session).await,
         ProjectCommand::Show { name } => show(session, name).await,
-        ProjectCommand::Delete { name, yes } => delete(session, name, yes).await,
+        ProjectCommand::Delete {
+            name,
+            yes,
+            no_archive,
+        } => {
+            let archive = no_archive.then_some(false);
+            delete(session, name, yes, Deletion { archive }).await
+        }
     }
 }
 
@@ -159,20 +167,28 @@ fn print_project(session: &Session<'_>, project: &Project) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn delete(session: &Session<'_>, name: ProjectName, yes: bool) -> Result<(), Stop> {
+async fn delete(session: &Session<'_>, name: ProjectName, yes: bool, deletion: Deletion) -> Result<(), Stop> {
     let client = session.client()?;
     // What does not exist is said before anybody is asked about it.
     client.call::<GetProject>(&name, &NoQuery {}, &()).await?;
     if !yes {
         confirm(session, &name)?;
     }
-    client.call::<DeleteProject>(&name, &NoQuery {}, &()).await?;
-    if session.printer().wants_json() {
-        return session.printer().json(&json!({ "deleted": name }));
+    let deleted = client.call::<DeleteProject>(&name, &deletion, &()).await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&deleted);
     }
-    session.printer().say(&format!(
+    printer.say(&format!(
         "Deleted project `{name}` with its releases, variables, logs and files."
     ));
+    if let Some(Archive { file, bytes }) = &deleted.archive {
+        printer.say(&format!(
+            "What was in its home is kept in {file} ({}), for root alone; it holds secrets.",
+            ByteSize(*bytes)
+        ));
+        printer.next(&format!("`sudo rm {file}` when it is not needed any more"));
+    }
     Ok(())
 }
 

@@ -305,7 +305,8 @@ fn deleting_asks_unless_told_not_to() {
     api.on("GET", "projects/shop", Reply::json(project)).on(
         "DELETE",
         "projects/shop",
-        Reply::Json(204, json!(null)),
+        Reply::json(json!({ "deleted": "shop", "archive": {
+            "file": "/var/lib/hostkit/archives/shop-20260101-000000.tar.zst", "bytes": 2048 } })),
     );
     let said = api.run(&["project", "delete", "shop"]);
     assert_eq!(said.code, 64);
@@ -313,7 +314,18 @@ fn deleting_asks_unless_told_not_to() {
     assert!(api.asked_for("DELETE", "projects/shop").is_empty());
     let said = api.run(&["project", "delete", "shop", "--yes"]).ok();
     assert!(said.err.contains("Deleted project `shop`"), "{}", said.err);
-    assert_eq!(api.asked_for("DELETE", "projects/shop").len(), 1);
+    assert!(
+        said.err
+            .contains("kept in /var/lib/hostkit/archives/shop-20260101-000000.tar.zst (2KB)")
+            && said.err.contains("`sudo rm /var/lib/hostkit/archives/shop-"),
+        "{}",
+        said.err
+    );
+    api.run(&["project", "delete", "shop", "--yes", "--no-archive"])
+        .ok();
+    let asked = api.asked_for("DELETE", "projects/shop");
+    let queries: Vec<&str> = asked.iter().map(|asked| asked.query.as_str()).collect();
+    assert_eq!(queries, ["", "archive=false"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What HostKit asks of its parts. The engine sees nothing else of them.
 
+pub mod archives;
 pub mod builder;
 pub mod clock;
 pub mod files;
@@ -11,6 +12,7 @@ pub mod runtime;
 pub mod sources;
 pub mod traffic;
 
+pub use archives::{Archive, Archives};
 pub use builder::{BuildJob, BuildLog, Builder, Detected};
 pub use clock::Clock;
 pub use files::Files;

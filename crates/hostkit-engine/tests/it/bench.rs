@@ -17,7 +17,8 @@ use hostkit_engine::{Engine, Parts, Procfile, Settings};
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeBuilder, FakeClock, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Journal,
+    FakeArchives, FakeBuilder, FakeClock, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic,
+    Journal,
 };
 
 /// The front door as the fake traffic has it: what its table says is what a visitor gets.
@@ -50,6 +51,7 @@ pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) journal: Journal,
     pub(crate) premises: FakePremises,
+    pub(crate) archives: FakeArchives,
     pub(crate) runtime: FakeRuntime,
     pub(crate) probe: FakeProbe,
     pub(crate) traffic: FakeTraffic,
@@ -93,6 +95,7 @@ impl World {
             folder,
             probe: FakeProbe::of(&runtime),
             premises,
+            archives: FakeArchives::default(),
             runtime,
             traffic: FakeTraffic::new(&journal),
             sources: FakeSources::new(&journal),
@@ -115,6 +118,7 @@ impl World {
             store: self.store.clone(),
             premises: Arc::new(self.premises.clone()),
             operator_keys: None,
+            archives: Some(Arc::new(self.archives.clone())),
             runtime: Arc::new(self.runtime.clone()),
             builders: vec![Arc::new(self.builder.clone())],
             procfile: |folder| {

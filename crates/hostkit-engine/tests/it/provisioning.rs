@@ -198,3 +198,44 @@ async fn without_accounts_there_are_no_keys() {
         "cannot list keys of `shop`: in local mode projects have no accounts to log in to"
     );
 }
+
+#[tokio::test]
+async fn a_deletion_that_has_no_room_for_the_archive_changes_nothing() {
+    let world = World::new();
+    let engine = world.engine().await;
+    engine.create_project(&name()).await.unwrap();
+    world
+        .archives
+        .faults
+        .fail_next("check", Faults::broken("archive"));
+    engine.delete_project(&name()).await.unwrap_err();
+    assert!(!world.store.project(&name()).unwrap().deleting);
+    assert_eq!(world.premises.parts(&name()), ALL);
+    // Once it has begun, what fails removes nothing, and the next one goes on.
+    world.archives.faults.fail_next("keep", Faults::broken("archive"));
+    engine.delete_project(&name()).await.unwrap_err();
+    assert_eq!(world.premises.parts(&name()), ALL);
+    let archive = engine.delete_project(&name()).await.unwrap().unwrap();
+    assert_eq!(archive.file, "/archives/shop-0.tar.zst");
+    assert!(world.premises.parts(&name()).is_empty());
+    assert!(world.store.projects().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_deletion_is_archived_once_however_often_it_is_interrupted() {
+    let world = World::new();
+    let engine = world.engine().await;
+    engine.create_project(&name()).await.unwrap();
+    world
+        .premises
+        .faults
+        .fail_next("remove", Faults::broken("remove a home"));
+    engine.delete_project(&name()).await.unwrap_err();
+    engine.stop().await;
+    let engine = world.engine().await;
+    until("removal", || world.store.projects().unwrap().is_empty()).await;
+    assert_eq!(world.archives.journal.count("archive"), 1);
+    engine.create_project(&name()).await.unwrap();
+    engine.delete_project_unarchived(&name()).await.unwrap();
+    assert_eq!(world.archives.journal.count("archive"), 1);
+}

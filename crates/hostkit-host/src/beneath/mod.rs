@@ -8,6 +8,7 @@ mod file;
 mod folder;
 mod give;
 mod grant;
+mod pack;
 mod remove;
 mod rights;
 
@@ -18,6 +19,7 @@ use hostkit_core::kind::{Failure, Kind};
 
 pub use file::Staged;
 pub use folder::Folder;
+pub(crate) use pack::Volume;
 pub use rights::Rights;
 
 fn failure(verb: &str, path: &Path, why: &io::Error) -> Failure {

@@ -1,7 +1,7 @@
 //! Projects.
 
 use hostkit_api::endpoints::{CreateProject, DeleteProject, GetProject, ListProjects, ProvisionProject};
-use hostkit_api::project::{NewProject, Project, Provisioned};
+use hostkit_api::project::{Deleted, NewProject, Project, Provisioned};
 use hostkit_core::kind::Failure;
 
 use crate::auth::Admitted;
@@ -39,8 +39,18 @@ pub(crate) async fn get(call: Admitted<GetProject>, (): ()) -> Result<Project, F
     view::project(shared, shared.store().project(call.target())?)
 }
 
-pub(crate) async fn delete(call: Admitted<DeleteProject>, (): ()) -> Result<(), Failure> {
-    call.shared().engine.delete_project(call.target()).await?;
+pub(crate) async fn delete(call: Admitted<DeleteProject>, (): ()) -> Result<Deleted, Failure> {
+    let (engine, name) = (&call.shared().engine, call.target());
+    let archive = match call.query().archive {
+        Some(false) => {
+            engine.delete_project_unarchived(name).await?;
+            None
+        }
+        _ => engine.delete_project(name).await?,
+    };
     call.shared().revocations.tell();
-    Ok(())
+    Ok(Deleted {
+        deleted: name.clone(),
+        archive,
+    })
 }

@@ -21,7 +21,8 @@ use hostkit_engine::{Engine, Parts};
 use hostkit_server::{AccountOf, Settings};
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeBuilder, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeSshKeys, FakeTraffic, Faults,
+    FakeArchives, FakeBuilder, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeSshKeys, FakeTraffic,
+    Faults,
 };
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -117,6 +118,7 @@ impl House {
             store: store.clone(),
             premises: Arc::new(FakePremises::new(layout.clone())),
             operator_keys: Some(keys.of_operators()),
+            archives: Some(Arc::new(FakeArchives::default())),
             runtime: Arc::new(runtime.clone()),
             builders: vec![Arc::new(builder.clone())],
             procfile: |_| Ok(Default::default()),

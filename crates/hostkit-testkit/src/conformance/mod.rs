@@ -2,6 +2,7 @@
 //! any implementation can be put through.
 
 pub mod accounts;
+pub mod archives;
 pub mod firewall;
 pub mod homes;
 pub mod operator_keys;

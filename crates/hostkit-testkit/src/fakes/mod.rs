@@ -2,6 +2,7 @@
 //! across fakes can be checked) and takes its faults from [`Faults`], by the name of the method.
 
 mod accounts;
+mod archives;
 mod builder;
 mod clock;
 mod faults;
@@ -18,6 +19,7 @@ pub mod systemd;
 mod traffic;
 
 pub use accounts::FakeAccounts;
+pub use archives::FakeArchives;
 pub use builder::FakeBuilder;
 pub use clock::FakeClock;
 pub use faults::{Faults, Journal};

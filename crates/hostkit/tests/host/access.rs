@@ -168,12 +168,10 @@ fn a_key_is_a_login_as_the_operator_of_one_project() {
     ] {
         ci.run(line).refused("account `shop`");
     }
-    for line in [
-        "sudo -n true",
-        "sudo -n -u root hostkit status",
-        "sudo -n -u blog hostkit status",
-    ] {
-        ci.run(line).refused("sudo");
+    ci.run("sudo -n true").refused("is not allowed to execute");
+    for other in ["root", "blog"] {
+        let line = format!("sudo -n -u {other} hostkit status");
+        ci.run(&line).refused(" as ");
     }
     ci.run_with("blog", "true", None).refused("Permission denied");
     // No program of the project lets anybody in.
@@ -263,10 +261,76 @@ fn an_operator_deploys_looks_and_goes_back_without_naming_the_project() {
     let answer = ci.run("hostkit run -- id --user --name").ok().out;
     assert_eq!(answer.trim(), "shop");
     assert!(ci.run("sudo -n hostkit ps").ok().out.contains("web"));
+    let status: serde_json::Value = serde_json::from_str(&ci.run("hostkit --json status").ok().out).unwrap();
+    assert_eq!(status["project"], "shop");
+}
+
+#[test]
+#[ignore = "lane host: boots a machine"]
+fn a_project_is_provisioned_once_and_leaves_its_last_archive() {
+    let world = World::new();
+    let (machine, _folder) = server(&world, Flavour::Ready);
+    let is_there = |path: &str| machine.exec(&["test", "-e", path]).code == 0;
+    let refused = machine.exec(&["hostkit", "provision", "shop"]).failed();
     assert!(
-        ci.run("hostkit --json status")
-            .ok()
-            .out
-            .contains("\"project\": \"shop\"")
+        refused
+            .err
+            .contains("`hostkit provision shop --no-db --no-auth --no-storage`"),
+        "{refused:?}"
     );
+    assert!(!is_there("/home/shop"));
+
+    // A program that is not HostKit's, where the first project's auth service would be.
+    let serve = ["python3", "-m", "http.server", "--bind", "127.0.0.1", "9001"];
+    machine
+        .exec(&[&["systemd-run", "--unit=foreign"], &serve[..]].concat())
+        .ok();
+    wait_until("it listens", || {
+        machine.exec(&["curl", "-s", "http://127.0.0.1:9001/"]).code == 0
+    });
+    let line = [
+        "hostkit",
+        "--json",
+        "provision",
+        "shop",
+        "--no-db",
+        "--no-auth",
+        "--no-storage",
+    ];
+    let made = machine.exec(&line).json();
+    assert_eq!(made["is_new"], true);
+    let there = &made["project"]["on_machine"];
+    assert_eq!(there["base_port"], 8002, "{made}");
+    assert_eq!(there["home"], "/home/shop");
+    assert_eq!(there["logs"], "/var/log/projects/shop");
+    let again = machine.exec(&line).json();
+    assert_eq!(
+        (&again["is_new"], &again["changes"]),
+        (&false.into(), &serde_json::json!([]))
+    );
+    machine.exec(&["rm", "/etc/sudoers.d/hostkit-shop"]).ok();
+    let mended = machine.exec(&line).json();
+    assert_eq!(mended["changes"], serde_json::json!(["rule for sudo"]));
+    machine.exec(&["hostkit", "project", "create", "shop"]).failed();
+
+    machine.write("rows", "/home/shop/shared/data.db", 0o600);
+    let delete = ["hostkit", "--json", "project", "delete", "shop", "--yes"];
+    let deleted = machine.exec(&delete).json();
+    let file = deleted["archive"]["file"].as_str().unwrap();
+    assert!(file.starts_with("/var/lib/hostkit/archives/shop-20"), "{deleted}");
+    let facts = machine.exec(&["stat", "-c", "%U %a %s", file]).ok().out;
+    assert_eq!(facts.trim(), format!("root 600 {}", deleted["archive"]["bytes"]));
+    let folder = machine
+        .exec(&["stat", "-c", "%U %a", "/var/lib/hostkit/archives"])
+        .ok()
+        .out;
+    assert_eq!(folder.trim(), "root 700");
+    assert!(!is_there("/home/shop"));
+
+    machine.exec(&line).ok();
+    machine
+        .exec(&["hostkit", "project", "delete", "shop", "--yes", "--no-archive"])
+        .ok();
+    let kept = machine.exec(&["ls", "/var/lib/hostkit/archives"]).ok().out;
+    assert_eq!(kept.lines().count(), 1, "{kept}");
 }

@@ -1,0 +1,182 @@
+//! A tree that others may be changing into a tar archive: no link is followed, no other file system is entered, and what
+//! is neither file, folder nor link is left out.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use hostkit_core::kind::{Failure, Kind};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2, readlinkat};
+use rustix::io::Errno;
+use tar::{Builder, EntryType, Header};
+
+use super::failure;
+use super::folder::{Folder, open_folder};
+
+/// Deeper trees are refused: a folder is open for each level.
+const DEEPEST: usize = 200;
+
+/// What is in a tree, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Volume {
+    /// As its files say.
+    pub(crate) said: u64,
+    /// On the disk: less where files have holes.
+    pub(crate) on_disk: u64,
+}
+
+/// Which entries are left out: the folder's path below the top, and a name in it.
+pub(crate) type LeavesOut = fn(&Path, &OsStr) -> bool;
+
+/// Is shown each entry: the folder it is in, that folder's path below the top, its name, and what is known of it.
+type Visit<'a> = &'a mut dyn FnMut(&Folder, &Path, &OsStr, &Stat, FileType) -> Result<(), Failure>;
+
+impl Folder {
+    /// How much there is to pack.
+    pub(crate) fn volume(&self, leaves_out: LeavesOut) -> Result<Volume, Failure> {
+        let mut volume = Volume::default();
+        self.each(Path::new(""), leaves_out, 0, &mut |_, _, _, stat, kind| {
+            if kind == FileType::RegularFile {
+                volume.said = volume.said.saturating_add(stat.st_size.unsigned_abs());
+                volume.on_disk = volume.on_disk.saturating_add(stat.st_blocks.unsigned_abs() * 512);
+            }
+            Ok(())
+        })?;
+        Ok(volume)
+    }
+
+    /// Packs everything in this folder, without the folder itself.
+    pub(crate) fn pack(&self, into: &mut Builder<impl Write>, leaves_out: LeavesOut) -> Result<(), Failure> {
+        self.each(
+            Path::new(""),
+            leaves_out,
+            0,
+            &mut |folder, place, name, stat, kind| {
+                let path = folder.path().join(name);
+                add(into, folder, &place.join(name), name, stat, kind)
+                    .map_err(|e| failure("archive", &path, &e))
+            },
+        )
+    }
+
+    /// Visits every folder, file and link below, folders before what is in them.
+    fn each(
+        &self,
+        place: &Path,
+        leaves_out: LeavesOut,
+        depth: usize,
+        visit: Visit<'_>,
+    ) -> Result<(), Failure> {
+        if depth > DEEPEST {
+            return Err(Failure::new(
+                Kind::Conflict,
+                format!(
+                    "cannot archive `{}`: its folders lie too deep",
+                    self.path().display()
+                ),
+            ));
+        }
+        for name in self.names()? {
+            if leaves_out(place, &name) {
+                continue;
+            }
+            // Gone meanwhile.
+            let Some(stat) = self.look(&name)? else {
+                continue;
+            };
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            if !matches!(
+                kind,
+                FileType::RegularFile | FileType::Directory | FileType::Symlink
+            ) {
+                continue;
+            }
+            visit(self, place, &name, &stat, kind)?;
+            if kind != FileType::Directory {
+                continue;
+            }
+            match open_folder(self, &name, ResolveFlags::NO_XDEV) {
+                Ok(fd) => self
+                    .named(&name, fd)
+                    .each(&place.join(&name), leaves_out, depth + 1, visit)?,
+                // Something else by now, or somebody else's disk.
+                Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::XDEV) => {}
+                Err(e) => return Err(failure("archive", &self.path().join(&name), &e.into())),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn add(
+    into: &mut Builder<impl Write>,
+    folder: &Folder,
+    path: &Path,
+    name: &OsStr,
+    stat: &Stat,
+    kind: FileType,
+) -> io::Result<()> {
+    let mut header = Header::new_gnu();
+    let facts = |header: &mut Header, stat: &Stat| {
+        header.set_mode(stat.st_mode & 0o7777);
+        header.set_uid(stat.st_uid.into());
+        header.set_gid(stat.st_gid.into());
+        header.set_mtime(u64::try_from(stat.st_mtime).unwrap_or(0));
+    };
+    match kind {
+        FileType::Directory => {
+            facts(&mut header, stat);
+            header.set_entry_type(EntryType::Directory);
+            header.set_size(0);
+            into.append_data(&mut header, path, io::empty())
+        }
+        FileType::Symlink => {
+            let target = match readlinkat(folder, name, Vec::new()) {
+                Ok(target) => target,
+                Err(Errno::NOENT | Errno::INVAL) => return Ok(()),
+                Err(e) => return Err(e.into()),
+            };
+            facts(&mut header, stat);
+            header.set_entry_type(EntryType::Symlink);
+            header.set_size(0);
+            into.append_link(&mut header, path, PathBuf::from(os(target.as_bytes())))
+        }
+        _ => {
+            let Some(file) = open_file(folder, name)? else {
+                return Ok(());
+            };
+            let stat = fstat(&file)?;
+            if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+                return Ok(());
+            }
+            facts(&mut header, &stat);
+            let size = stat.st_size.unsigned_abs();
+            header.set_entry_type(EntryType::Regular);
+            header.set_size(size);
+            // Exactly what its header says, also where the file grows or shrinks meanwhile.
+            into.append_data(&mut header, path, file.chain(io::repeat(0)).take(size))
+        }
+    }
+}
+
+fn os(bytes: &[u8]) -> &OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(bytes)
+}
+
+/// What is at a name, without waiting for the other end of a pipe; nothing where it is gone or a link by now.
+fn open_file(folder: &Folder, name: &OsStr) -> io::Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV;
+    loop {
+        match openat2(folder, name, flags, Mode::empty(), resolve) {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Ok(fd) => return Ok(Some(File::from(fd))),
+            Err(Errno::NOENT | Errno::LOOP | Errno::XDEV | Errno::NXIO) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
