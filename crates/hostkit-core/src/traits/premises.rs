@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use super::Files;
 use crate::kind::Failure;
-use crate::names::{ProjectName, ReleaseName};
+use crate::names::{ProjectName, RelativePath, ReleaseName};
 use crate::project::EnvironmentId;
 use crate::secret::Secret;
 
 /// Who reads the files of a release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audience {
     /// The project's own programs.
     Project,
-    /// The front door, too: it serves files of the release itself.
-    FrontDoor,
+    /// The front door, too: it serves what is in this folder of the release, and reads nothing else of it.
+    FrontDoor(RelativePath),
 }
 
 /// Makes and takes away what projects need. Every method is idempotent and may be cut off anywhere: the next call

@@ -157,8 +157,8 @@ impl Step for Freeze {
             files.rename(&output, &target)
         });
         moved.await.map_err(|e| on_disk("put into place", &place, &e))?;
-        let audience = match release.artifact.files {
-            Some(_) => Audience::FrontDoor,
+        let audience = match &release.artifact.files {
+            Some(files) => Audience::FrontDoor(files.root.clone()),
             None => Audience::Project,
         };
         let premises = &run.context.parts.premises;

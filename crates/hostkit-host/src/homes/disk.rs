@@ -235,13 +235,20 @@ impl Homes for DiskHomes {
             let releases = environment
                 .folder(RELEASES)?
                 .ok_or_else(|| missing(&environment.path().join(RELEASES)))?;
-            let mut rights = places::private(&owners, 0o750);
-            if audience == Audience::FrontDoor {
-                rights = rights.grant(owners.front_door, 5);
-            }
-            let (folder, change) = releases.ensure_folder(release.as_str(), &rights)?;
-            if audience == Audience::Project {
-                return Ok(change);
+            let private = places::private(&owners, 0o750);
+            let Audience::FrontDoor(site) = &audience else {
+                return Ok(releases.ensure_folder(release.as_str(), &private)?.1);
+            };
+            let passage: Vec<&str> = match site.is_root() {
+                true => Vec::new(),
+                false => site.as_str().split('/').collect(),
+            };
+            let rights = private.grant(owners.front_door, if passage.is_empty() { 5 } else { 1 });
+            let (mut folder, mut change) = releases.ensure_folder(release.as_str(), &rights)?;
+            for name in passage {
+                change |= folder.grant_entering(owners.front_door, owners.project.uid)?;
+                let path = folder.path().join(name);
+                folder = folder.folder(name)?.ok_or_else(|| missing(&path))?;
             }
             Ok(change | folder.grant_reading(owners.front_door, owners.project.uid)?)
         })

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use hostkit_core::names::{EnvironmentName, ProjectName, ReleaseName};
+use hostkit_core::names::{EnvironmentName, ProjectName, RelativePath, ReleaseName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_host::accounts::{Accounts, LinuxAccounts};
@@ -146,6 +146,11 @@ async fn the_front_door_reads_a_published_site_and_nothing_else() {
         fs::create_dir(folder.join("css")).unwrap();
         fs::write(folder.join("css/a.css"), "a").unwrap();
         fs::set_permissions(folder.join("css"), Permissions::from_mode(0o700)).unwrap();
+        fs::create_dir_all(folder.join("web/dist")).unwrap();
+        for file in ["web/dist/page", "web/source"] {
+            fs::write(folder.join(file), "p").unwrap();
+            fs::set_permissions(folder.join(file), Permissions::from_mode(0o600)).unwrap();
+        }
         // Traps: links to what only root reads.
         symlink("/etc/shadow", folder.join("shadow")).unwrap();
         symlink("/etc", folder.join("etc")).unwrap();
@@ -157,7 +162,24 @@ async fn the_front_door_reads_a_published_site_and_nothing_else() {
     fs::set_permissions("/home/secret", Permissions::from_mode(0o600)).unwrap();
     let file = "/home/shop/releases/20250215-120000/css/a.css";
     assert!(!can_read(front_door, front_door, file), "not published yet");
-    let _ = make(Audience::FrontDoor).await.unwrap();
+    let of_site = |site: &str| Audience::FrontDoor(RelativePath::parse(site).unwrap());
+    let _ = make(of_site("web/dist")).await.unwrap();
+    let release_folder = "/home/shop/releases/20250215-120000";
+    assert!(can_read(
+        front_door,
+        front_door,
+        &format!("{release_folder}/web/dist/page")
+    ));
+    assert!(!can_read(
+        front_door,
+        front_door,
+        &format!("{release_folder}/web/source")
+    ));
+    assert!(
+        !can_read(front_door, front_door, file),
+        "it is not part of the site"
+    );
+    let _ = make(Audience::FrontDoor(RelativePath::root())).await.unwrap();
     assert!(can_read(front_door, front_door, file));
     assert!(!can_write(front_door, front_door, file));
     for path in [

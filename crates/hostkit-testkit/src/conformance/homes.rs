@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hostkit_core::kind::Kind;
-use hostkit_core::names::{EnvironmentName, ProjectName, ReleaseName};
+use hostkit_core::names::{EnvironmentName, ProjectName, RelativePath, ReleaseName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_host::change::Change;
@@ -125,10 +125,10 @@ pub async fn releases_are_made_published_and_pointed_at(fixture: &dyn HomesFixtu
     let _ = homes.ensure_environment(&staging, &owners).await.expect(WORKS);
     for id in [&environment("production"), &staging] {
         for text in ["20250215-120000", "20250215-120000-2"] {
-            for audience in [Audience::Project, Audience::FrontDoor] {
+            for audience in [Audience::Project, Audience::FrontDoor(RelativePath::root())] {
                 for expected in [Change::Made, Change::Unneeded] {
                     let made = homes
-                        .ensure_release(id, &release(text), audience, &owners)
+                        .ensure_release(id, &release(text), audience.clone(), &owners)
                         .await
                         .expect(WORKS);
                     assert_eq!(made, expected, "{id} {text} {audience:?}");

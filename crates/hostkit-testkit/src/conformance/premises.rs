@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hostkit_core::kind::Kind;
-use hostkit_core::names::{EnvironmentName, ProjectName, ReleaseName};
+use hostkit_core::names::{EnvironmentName, ProjectName, RelativePath, ReleaseName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::{Audience, Premises};
@@ -140,7 +140,8 @@ pub async fn what_a_release_needs_can_be_asked_for_again(fixture: &dyn PremisesF
     for environment in ["production", "staging"] {
         let environment = EnvironmentName::parse(environment).expect("a name");
         let id = EnvironmentId::new(shop.clone(), environment);
-        for audience in [Audience::Project, Audience::FrontDoor, Audience::FrontDoor] {
+        let site = || Audience::FrontDoor(RelativePath::root());
+        for audience in [Audience::Project, site(), site()] {
             premises.ensure_environment(&id).await.expect(WORKS);
             premises
                 .settle_release(&id, &release, audience)

@@ -140,9 +140,9 @@ impl Homes for FakeHomes {
     ) -> Result<Change, Failure> {
         self.faults.pass("ensure_release").await?;
         let before = self.in_environment(id, |environment| {
-            environment.releases.insert(release.clone(), audience)
+            environment.releases.insert(release.clone(), audience.clone())
         })?;
-        Ok(self.note(before != Some(audience), || {
+        Ok(self.note(before.as_ref() != Some(&audience), || {
             format!("make release {id} {release}")
         }))
     }
