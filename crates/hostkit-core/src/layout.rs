@@ -141,9 +141,14 @@ impl Layout {
         self.data.join("archives")
     }
 
+    /// What control keeps of projects, a folder for each.
+    pub fn projects(&self) -> PathBuf {
+        self.data.join("projects")
+    }
+
     /// What control keeps of one project; in local mode that is everything of it.
     pub fn project(&self, project: &ProjectName) -> PathBuf {
-        self.data.join("projects").join(project.as_str())
+        self.projects().join(project.as_str())
     }
 
     /// The folder that is the project's own: its home on a server.

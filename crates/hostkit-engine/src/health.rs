@@ -96,7 +96,9 @@ pub(crate) async fn report(context: &Arc<Context>) -> HealthReport {
 }
 
 pub(crate) async fn doctor(context: &Arc<Context>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = report(context).await.checks.into_iter().map(finding).collect();
+    let is_server = context.parts.layout.is_server();
+    let checks = report(context).await.checks.into_iter();
+    let mut findings: Vec<Finding> = checks.map(|check| finding(check, is_server)).collect();
     for entry in context.router.put_aside() {
         findings.push(Finding {
             level: Level::Problem,
@@ -128,7 +130,20 @@ pub(crate) async fn doctor(context: &Arc<Context>) -> Vec<Finding> {
     findings
 }
 
-fn finding(check: HealthCheck) -> Finding {
+/// What to do about a check that fails. On a server systemd keeps the daemons and what they log.
+fn remedy(check: &str, is_server: bool) -> &'static str {
+    match (check, is_server) {
+        ("disk", _) => "free some space; deployments are refused until then",
+        ("front_door", false) => "it is started again by itself; if not, run `hostkit up` again",
+        ("front_door", true) => {
+            "it is started again by itself; if not, `systemctl restart hostkit-proxy` and `journalctl -u hostkit-proxy`"
+        }
+        (_, false) => "see `logs/control.log` in the data folder",
+        (_, true) => "see `journalctl -u hostkit-control`",
+    }
+}
+
+fn finding(check: HealthCheck, is_server: bool) -> Finding {
     let subject = check.name.replace('_', " ");
     match check.problem {
         None => Finding {
@@ -143,11 +158,7 @@ fn finding(check: HealthCheck) -> Finding {
         Some(problem) => Finding {
             level: Level::Problem,
             message: problem,
-            hint: Some(match check.name {
-                "disk" => "free some space; deployments are refused until then".into(),
-                "front_door" => "it is started again by itself; if not, run `hostkit up` again".into(),
-                _ => "see `logs/control.log` in the data folder".to_owned(),
-            }),
+            hint: Some(remedy(check.name, is_server).to_owned()),
             subject,
         },
     }

@@ -65,9 +65,10 @@ struct Write<'a> {
 
 impl Store {
     /// Opens the database below the data folder, making it, the master key and their folder at the first start.
-    /// Refuses a second opener, a newer schema, and a file that is damaged or no HostKit database.
+    /// Refuses a second opener, a newer schema, a file that is damaged or no HostKit database, and one that is gone.
     pub fn open(layout: &Layout, clock: Arc<dyn Clock>) -> std::result::Result<Store, Failure> {
         let lock = open::lock(layout.data())?;
+        open::refuse_lost(&layout.database(), &layout.projects())?;
         // The key goes first: a start that is cut short between the two leaves a key without data, never the reverse.
         let sealer = Sealer::open(&layout.key(), !layout.database().exists())?;
         let connection = open::database(&layout.database())?;

@@ -49,6 +49,22 @@ pub(crate) fn lock(folder: &Path) -> Result<File, Failure> {
     }
 }
 
+/// Refuses to begin with nothing where projects are: an empty database wants none of them, so all their programs would
+/// be stopped and their routes taken away.
+pub(crate) fn refuse_lost(database: &Path, projects: &Path) -> Result<(), Failure> {
+    let is_there = fs::metadata(database).is_ok_and(|found| found.len() > 0);
+    let has_projects = || fs::read_dir(projects).is_ok_and(|mut entries| entries.next().is_some());
+    if is_there || !has_projects() {
+        return Ok(());
+    }
+    Err(
+        cannot(database, "it is gone, and projects are still here").hint(format!(
+            "put the file back from a copy of the data folder; to begin with nothing, move `{}` away",
+            projects.display()
+        )),
+    )
+}
+
 /// Opens the database at `path` and brings its schema up to date.
 pub(crate) fn database(path: &Path) -> Result<Connection, Failure> {
     // SQLite gives its side files the mode of the main one, which it would make readable for others.
@@ -65,7 +81,7 @@ pub(crate) fn database(path: &Path) -> Result<Connection, Failure> {
             Kind::Conflict,
             format!("cannot open `{}`: it is not a HostKit database", path.display()),
         )
-        .hint("move the file away, or choose another folder with `--data`"),
+        .hint("put a copy of the data folder back in place, or choose another folder with `--data`"),
         Refusal::Damaged(why) => Failure::new(
             Kind::Internal,
             format!("cannot open `{}`: the file is damaged ({why})", path.display()),

@@ -170,6 +170,31 @@ fn foreign_and_damaged_files_are_refused_and_left_alone() {
     );
 }
 
+/// An empty database would want nothing of what runs.
+#[test]
+fn a_lost_database_is_not_replaced_while_projects_are_there() {
+    let Bench { folder, store } = Bench::new();
+    drop(store);
+    let layout = Layout::new(folder.path());
+    let good = std::fs::read(layout.database()).unwrap();
+    std::fs::create_dir_all(layout.project(&project("shop"))).unwrap();
+    for lose in [
+        |layout: &Layout| std::fs::remove_file(layout.database()).unwrap(),
+        |layout: &Layout| std::fs::write(layout.database(), b"").unwrap(),
+    ] {
+        lose(&layout);
+        let refused = open(&layout).err().unwrap();
+        assert!(refused.message.contains("projects are still here"), "{refused}");
+        assert!(refused.hint.is_some(), "{refused}");
+    }
+    std::fs::write(layout.database(), good).unwrap();
+    drop(open(&layout).unwrap());
+
+    std::fs::remove_file(layout.database()).unwrap();
+    std::fs::remove_dir_all(layout.projects()).unwrap();
+    open(&layout).unwrap();
+}
+
 #[test]
 fn a_lost_key_is_not_replaced() {
     let Bench { folder, store } = Bench::new();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::layout::Layout;
 use http::{StatusCode, Uri};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -97,9 +98,18 @@ impl Address {
         }
     }
 
+    /// Whether systemd keeps what answers there.
+    fn is_server(&self) -> bool {
+        matches!(self, Address::Socket(path) if *path == Layout::server().control_socket())
+    }
+
     fn unreachable(&self, why: &std::io::Error) -> Failure {
         use std::io::ErrorKind;
         let (message, hint) = match (self, why.kind()) {
+            (Address::Socket(_), ErrorKind::NotFound | ErrorKind::ConnectionRefused) if self.is_server() => (
+                format!("cannot reach HostKit at `{self}`: it is not running"),
+                "`systemctl start hostkit-control` starts it, `journalctl -u hostkit-control` says why it ended",
+            ),
             (Address::Socket(_), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => (
                 format!("cannot reach HostKit at `{self}`: it is not running"),
                 "start it with `hostkit up`, or name its data folder with `--data DIR`",
@@ -128,7 +138,10 @@ impl Address {
                 after.as_secs()
             ),
         )
-        .hint("look with `hostkit status` and `hostkit doctor`")
+        .hint(match self.is_server() {
+            true => "`systemctl status hostkit-control` and `journalctl -u hostkit-control` say why",
+            false => "look with `hostkit status` and `hostkit doctor`",
+        })
     }
 
     /// The connection was lost, or the body that was being sent failed: the innermost cause says which.

@@ -55,7 +55,14 @@ fn every_example_of_a_command_parses() {
 #[test]
 fn every_command_of_the_documents_parses() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for file in ["README.md", "docs/deploying.md", "docs/troubleshooting.md"] {
+    for file in [
+        "README.md",
+        "docs/deploying.md",
+        "docs/troubleshooting.md",
+        "docs/server-setup.md",
+        "docs/runbook.md",
+        "docs/incident-response.md",
+    ] {
         let text = std::fs::read_to_string(root.join(file)).expect("a document");
         let in_code = text.split('`').skip(1).step_by(2);
         let in_blocks = text.lines().filter_map(|line| line.trim().strip_prefix("$ "));

@@ -74,12 +74,12 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Where the installation lies that is meant: in the folder that is named, else the server this machine is, else
-    /// the account's own.
+    /// Where the installation lies that is meant: in the folder that is named, else the server this machine is (also
+    /// while it is stopped and its sockets are gone), else the account's own.
     fn layout(&self) -> Result<Layout, Failure> {
         let server = Layout::server();
         let named = self.globals.data.as_ref();
-        match named.is_none_or(|path| path.as_os_str().is_empty()) && server.control_socket().exists() {
+        match named.is_none_or(|path| path.as_os_str().is_empty()) && server.run().is_dir() {
             true => Ok(server),
             false => Ok(Layout::new(self.data()?)),
         }

@@ -5,6 +5,7 @@
 mod access;
 mod apps;
 mod deploy;
+mod documents;
 mod endings;
 mod fixture;
 mod installed;
