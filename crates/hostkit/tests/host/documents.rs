@@ -7,10 +7,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hostkit_testkit::machine::{Flavour, Machine, World, wait_until};
+use hostkit_testkit::http::{self, Place};
+use hostkit_testkit::machine::{Flavour, Machine, World};
 
 use crate::installed::{API, APT, OPEN, package, until_healthy};
-use hostkit_testkit::http::{self, Place};
 
 /// How long something may take to show that is looked at again and again.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -205,9 +205,16 @@ impl Terminal {
     /// After each section of a day that went wrong, all is as it was.
     fn all_is_well(&self) {
         until_healthy(&self.machine);
-        wait_until("the site answers", || {
-            http::get(Place::on(&self.machine, 80), "shop.apps.example.com", "/").body == "hello\n"
-        });
+        let began = Instant::now();
+        loop {
+            let found = http::get(Place::on(&self.machine, 80), "shop.apps.example.com", "/");
+            if found.body == "hello\n" {
+                break;
+            }
+            let doctor = || self.machine.exec(&["hostkit", "doctor"]).all();
+            assert!(began.elapsed() < PATIENCE, "{found:?}\n{}", doctor());
+            std::thread::sleep(Duration::from_millis(500));
+        }
         assert_eq!(http::get(Place::on(&self.machine, 80), API, OPEN).status, 200);
     }
 }
