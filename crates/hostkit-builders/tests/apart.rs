@@ -187,6 +187,13 @@ impl Bench {
                 ..UnitLimits::default()
             },
             caller: None,
+            free_space: |place| {
+                Ok(if place.join("source/filled").exists() {
+                    0
+                } else {
+                    u64::MAX
+                })
+            },
         };
         let builders = catalogue(&settings, &apart);
         let builder = builders.iter().find(|builder| builder.name() == name).unwrap();
@@ -268,6 +275,19 @@ async fn limits_of_the_unit_are_told_as_what_they_are() {
         assert!(failure.message.contains(expected), "{failure}");
         assert!(failure.hint.is_some());
     }
+}
+
+#[tokio::test]
+async fn a_build_that_fills_the_disk_is_ended_before_it_is_full() {
+    let bench = Bench::new();
+    bench.write("index.html", "x");
+    let endless = command("echo filling; touch filled; while :; do sleep 1; done");
+    let failure = bench.build("static", endless).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Failed);
+    assert!(failure.message.contains("about to fill the disk"), "{failure}");
+    assert!(failure.message.contains("1MB stay free"), "{failure}");
+    assert!(failure.hint.is_some());
+    assert_eq!(bench.said(LogStream::Out), ["filling"]);
 }
 
 #[tokio::test]

@@ -31,6 +31,9 @@ use hostkit_store::Store;
 
 /// The unit control runs in on a server.
 const CONTROL: &str = "hostkit-control.service";
+/// How many processes and threads one build may have: enough for a compiler on many processors, and a quarter of what all
+/// builds together may have.
+const BUILD_TASKS: u64 = 1024;
 
 /// What control is made of.
 pub(crate) struct Wired {
@@ -79,8 +82,12 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
         units: bus.clone(),
         accounts: Arc::new(LinuxAccounts),
         program: runtime.program.clone(),
-        limits: UnitLimits::default(),
+        limits: UnitLimits {
+            tasks: Some(BUILD_TASKS),
+            ..UnitLimits::default()
+        },
         caller: Some(control),
+        free_space: hostkit_host::files::free_space,
     };
     assemble(Mode {
         layout,

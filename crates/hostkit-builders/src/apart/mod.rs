@@ -3,6 +3,7 @@
 //! follows with the project's rights. It is our own binary in the role `build`, told what to do on its input and
 //! telling lines and the outcome on its output ([`words`]). What comes from there is the project's word, and read so.
 
+mod room;
 mod unit;
 mod words;
 mod worker;
@@ -38,7 +39,12 @@ pub struct ApartSettings {
     pub limits: UnitLimits,
     /// The unit of the caller, with which builds end.
     pub caller: Option<UnitName>,
+    /// How much room there is on the file system of a path.
+    pub free_space: FreeSpace,
 }
+
+/// Asks how many bytes are free where a path is.
+pub type FreeSpace = fn(&Path) -> std::io::Result<u64>;
 
 /// The builders, each in a unit of its own; in the order in which they are asked.
 pub fn catalogue(settings: &BuilderSettings, apart: &ApartSettings) -> Vec<Arc<dyn Builder>> {
@@ -132,8 +138,18 @@ impl Apart {
             }
             outcome
         };
-        let ((), outcome) = tokio::join!(told, heard);
-        let end = match (run.wait().await, outcome) {
+        let whole = async {
+            let ((), outcome) = tokio::join!(told, heard);
+            (run.wait().await, outcome)
+        };
+        let ended = tokio::select! {
+            ended = whole => ended,
+            free = room::until_little_is_left(self.apart.free_space, job, self.settings.min_free) => {
+                run.stop().await?;
+                return Err(room::too_little(free, self.settings.min_free));
+            }
+        };
+        let end = match ended {
             // The worker told it all: whether systemd still knows its unit says no more.
             (Err(_), Some(outcome)) => return *outcome,
             (end, outcome) => (end?.ending, outcome),

@@ -11,7 +11,7 @@ fn facts(machine: &Machine, path: &str) -> String {
 }
 
 /// The unit of the only instance of a project's only process.
-fn unit(machine: &Machine, name: &str) -> String {
+pub(crate) fn unit(machine: &Machine, name: &str) -> String {
     let pattern = format!("hostkit-{name}.production.*");
     let listed = said(
         machine,

@@ -43,16 +43,22 @@ pub(crate) fn install(machine: &Machine, package: &Path) -> String {
 
 /// A machine with HostKit and its settings, and the folder its package lies in.
 pub(crate) fn server(world: &World, flavour: Flavour) -> (Machine, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
     let machine = Machine::boot(world, flavour);
     machine.exec(&["apt-get", "update"]).ok();
     apt(&machine, &["install", "curl"]);
-    install(&machine, &package(folder.path(), "0.1.0"));
-    let settings = "base_domain = \"apps.example.com\"\n";
+    let folder = set_up(&machine, "");
+    (machine, folder)
+}
+
+/// Installs HostKit with its settings on a machine, and says in which folder its package lies.
+pub(crate) fn set_up(machine: &Machine, more_settings: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    install(machine, &package(folder.path(), "0.1.0"));
+    let settings = format!("base_domain = \"apps.example.com\"\n{more_settings}");
     machine.write(settings, "/etc/hostkit/server.toml", 0o644);
     machine.exec(&["systemctl", "restart", "hostkit-control"]).ok();
-    until_healthy(&machine);
-    (machine, folder)
+    until_healthy(machine);
+    folder
 }
 
 pub(crate) fn said(machine: &Machine, arguments: &[&str]) -> String {
