@@ -127,8 +127,7 @@ fn matrix_of_cuts_over_a_deployment() {
     let started = std::time::Instant::now();
     machine.exec(&DEPLOY).ok();
     let whole = started.elapsed();
-    let mut next = 3;
-    for cut in 0..cuts {
+    for (next, cut) in (3..).zip(0..cuts) {
         let last = is_one_of(
             &machine,
             &[&format!("shop {}", next - 1), &format!("shop {}", next - 2)],
@@ -143,6 +142,5 @@ fn matrix_of_cuts_over_a_deployment() {
         // The next one begins with something new live.
         machine.exec_within(Duration::from_secs(600), &DEPLOY).ok();
         is_one_of(&machine, &[&word]);
-        next += 1;
     }
 }
