@@ -6,7 +6,7 @@ use hostkit_testkit::http::{self, Place};
 use hostkit_testkit::machine::{Machine, Memory, World, wait_until};
 
 use super::write_program;
-use crate::deploy::{body, deploy, write_app};
+use crate::apps::{body, deploy, write_app};
 use crate::installed::{said, set_up};
 
 /// Takes nearly all the memory a build of it may have, and a processor each for four processes, until it is told to end.

@@ -8,7 +8,7 @@ mod small;
 
 use hostkit_testkit::machine::Machine;
 
-use crate::deploy::write_app;
+use crate::apps::write_app;
 
 /// A small program without anything from a registry: `/` says a word, `/hungry` takes memory without end.
 fn write_program(machine: &Machine, name: &str, word: &str) {

@@ -4,7 +4,8 @@ use hostkit_testkit::http::{self, Place};
 use hostkit_testkit::machine::{Machine, Memory, World, wait_until};
 
 use super::write_program;
-use crate::deploy::{body, deploy, unit, write_app};
+use crate::apps::{body, deploy, write_app};
+use crate::deploy::unit;
 use crate::installed::{property, said, set_up};
 
 #[test]
