@@ -15,7 +15,7 @@ pub struct Health {
     pub version: String,
     /// When this was found.
     pub timestamp: Timestamp,
-    /// Every check by name: `database`, `front_door`, `disk`.
+    /// Every check by name: `database`, `front_door`, `disk`, on a server `ports`.
     pub checks: BTreeMap<String, Check>,
 }
 

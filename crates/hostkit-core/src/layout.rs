@@ -20,7 +20,7 @@
 //! ```text
 //! /etc/hostkit/server.toml                   settings of the machine
 //! /run/hostkit/                              control.sock proxy.sock
-//! /var/lib/hostkit/                          hostkit.db key proxy/ archives/ bin/hostkit
+//! /var/lib/hostkit/                          hostkit.db key ports.nft proxy/ archives/ bin/hostkit
 //!   projects/NAME/blobs/ sources/            as above
 //!   projects/NAME/environments/ENV/instances/ ENV/logs/deploy-D.jsonl
 //! /home/NAME/releases/ app shared/ .env build/ .cache/    production
@@ -129,6 +129,11 @@ impl Layout {
     /// Who runs and where: written by `hostkit up`.
     pub fn up_file(&self) -> PathBuf {
         self.run().join("up.json")
+    }
+
+    /// The rules by which loopback ports belong to projects, loaded before anything of a project runs.
+    pub fn port_rules(&self) -> PathBuf {
+        self.data.join("ports.nft")
     }
 
     /// The front door's own folder.

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::feed::Feeds;
 use crate::health::Checks;
 use crate::parts::Parts;
+use crate::ports::Ports;
 use crate::ready::Ready;
 use crate::routing::Router;
 
@@ -29,6 +30,7 @@ type Releases = HashMap<(EnvironmentId, ReleaseName), Arc<Release>>;
 pub(crate) struct Context {
     pub(crate) parts: Parts,
     pub(crate) router: Router,
+    pub(crate) ports: Ports,
     pub(crate) feeds: Feeds,
     pub(crate) ready: Ready,
     pub(crate) events: broadcast::Sender<Event>,
@@ -67,6 +69,7 @@ impl Context {
         Context {
             parts,
             router: Router::default(),
+            ports: Ports::default(),
             feeds: Feeds::default(),
             ready: Ready::default(),
             events,

@@ -13,7 +13,7 @@ use hostkit_core::workload::{Instance, Scope, WorkloadId};
 
 use crate::context::Context;
 use crate::lanes::LaneSet;
-use crate::{provisioning, routing};
+use crate::{ports, provisioning, routing};
 
 /// How long requests in flight may go on; whoever deletes a project does not wait for its slowest visitor.
 const GRACE: Duration = Duration::from_secs(5);
@@ -93,6 +93,8 @@ pub(crate) async fn delete(
         None => None,
     };
     remove_files(context, name).await?;
+    // Before its account goes, whose number may be another project's one day.
+    ports::bring_in_force(context).await?;
     provisioning::remove(context, name).await?;
     store.finish_delete(name)?;
     context.forget_project(name);

@@ -11,10 +11,13 @@ use crate::context::Context;
 use crate::looks::Looks;
 use crate::wanted;
 
+/// The check of whether the loopback ports of projects are kept apart.
+const PORTS: &str = "ports";
+
 /// The outcome of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
-    /// `database`, `front_door` or `disk`.
+    /// `database`, `front_door`, `disk` or, where projects share a machine, `ports`.
     pub name: &'static str,
     /// Why it is not well; nothing where it is.
     pub problem: Option<String>,
@@ -90,9 +93,16 @@ pub(crate) async fn report(context: &Arc<Context>) -> HealthReport {
         check("front_door", &known.front_door, front_door),
         check("disk", &known.disk, disk)
     );
-    HealthReport {
-        checks: vec![database, front_door, disk],
+    let mut checks = vec![database, front_door, disk];
+    if context.parts.port_owners.is_some() {
+        // What the loops last found: nothing is looked at here.
+        checks.push(HealthCheck {
+            name: PORTS,
+            problem: context.ports.trouble().map(|failure| failure.message),
+            latency_ms: 0,
+        });
     }
+    HealthReport { checks }
 }
 
 pub(crate) async fn doctor(context: &Arc<Context>) -> Vec<Finding> {
@@ -134,6 +144,7 @@ pub(crate) async fn doctor(context: &Arc<Context>) -> Vec<Finding> {
 fn remedy(check: &str, is_server: bool) -> &'static str {
     match (check, is_server) {
         ("disk", _) => "free some space; deployments are refused until then",
+        (PORTS, _) => "nothing is started until then; see `hostkit server check`",
         ("front_door", false) => "it is started again by itself; if not, run `hostkit up` again",
         ("front_door", true) => {
             "it is started again by itself; if not, `systemctl restart hostkit-proxy` and `journalctl -u hostkit-proxy`"
@@ -150,6 +161,7 @@ fn finding(check: HealthCheck, is_server: bool) -> Finding {
             level: Level::Fine,
             message: match check.name {
                 "disk" => "has room".to_owned(),
+                PORTS => "belong to their projects alone".to_owned(),
                 _ => format!("answers in {} ms", check.latency_ms),
             },
             hint: None,

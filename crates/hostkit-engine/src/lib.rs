@@ -16,6 +16,7 @@ mod looks;
 mod one_off;
 mod operator_keys;
 pub mod parts;
+mod ports;
 mod probing;
 mod provisioning;
 mod ready;
@@ -96,6 +97,10 @@ impl Engine {
             if instance.state == InstanceState::Running {
                 context.ready.mark(&instance);
             }
+        }
+        // Where that does not succeed nothing is started, and the loops go on trying.
+        if let Err(error) = ports::bring_in_force(&context).await {
+            tracing::warn!(%error, "cannot keep the ports of projects apart");
         }
         let version = context.parts.settings.version.clone();
         context

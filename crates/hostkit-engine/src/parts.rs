@@ -13,8 +13,8 @@ use hostkit_core::names::{HostName, ProcessName};
 use hostkit_core::plan::variables::SYSTEM_PATH;
 use hostkit_core::size::ByteSize;
 use hostkit_core::traits::{
-    Archives, Builder, Clock, Files, FrontDoor, HealthProbe, OperatorKeys, Premises, Runtime, Sources,
-    Traffic,
+    Archives, Builder, Clock, Files, FrontDoor, HealthProbe, OperatorKeys, PortOwners, Premises, Runtime,
+    Sources, Traffic,
 };
 use hostkit_store::Store;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ pub struct Parts {
     pub operator_keys: Option<Arc<dyn OperatorKeys>>,
     /// Keeps what of a project is worth it when it is deleted; `None` where nothing is kept.
     pub archives: Option<Arc<dyn Archives>>,
+    /// Keeps the ports of projects apart; `None` where all programs are one account's.
+    pub port_owners: Option<Arc<dyn PortOwners>>,
     /// Where instances run.
     pub runtime: Arc<dyn Runtime>,
     /// Ways to build, in the order they are asked.

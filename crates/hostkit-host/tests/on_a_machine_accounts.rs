@@ -10,6 +10,8 @@ mod cgroup;
 mod firewall;
 #[path = "machine_accounts/homes.rs"]
 mod homes;
+#[path = "machine_accounts/port_owners.rs"]
+mod port_owners;
 #[path = "machine_accounts/premises.rs"]
 mod premises;
 #[path = "machine_accounts/rights.rs"]

@@ -11,13 +11,14 @@ use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
 use hostkit_core::server_settings::ServerSettings;
 use hostkit_core::source::SourceLimits;
-use hostkit_core::traits::{Archives, Clock, OperatorKeys, Premises, Runtime, Sources};
+use hostkit_core::traits::{Archives, Clock, OperatorKeys, PortOwners, Premises, Runtime, Sources};
 use hostkit_engine::{Parts, Procfile};
 use hostkit_host::accounts::LinuxAccounts;
 use hostkit_host::archives::DiskArchives;
 use hostkit_host::clock::SystemClock;
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_host::front_door::HttpVisitor;
+use hostkit_host::port_owners::PortRules;
 use hostkit_host::premises::{LinuxPremises, LocalPremises};
 use hostkit_host::probe::HttpProbe;
 use hostkit_host::roles::SelfProgram;
@@ -56,6 +57,7 @@ pub(crate) fn local(layout: &Layout, http: SocketAddr, api: SocketAddr) -> Resul
         files: DiskFiles::default(),
         operator_keys: None,
         archives: None,
+        port_owners: None,
         apart: None,
         account: std::env::var("USER").ok(),
         account_of: None,
@@ -101,6 +103,7 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
             Arc::new(AuthorizedKeys::default()),
         ))),
         archives: Some(Arc::new(DiskArchives::new("/home", layout.archives()))),
+        port_owners: Some(Arc::new(PortRules::of_this_machine(layout.port_rules()))),
         apart: Some(apart),
         account: None,
         account_of: Some(hostkit_host::account_by_number),
@@ -130,6 +133,7 @@ struct Mode<'a> {
     files: DiskFiles,
     operator_keys: Option<Arc<dyn OperatorKeys>>,
     archives: Option<Arc<dyn Archives>>,
+    port_owners: Option<Arc<dyn PortOwners>>,
     /// How builds run, where it is not as control itself.
     apart: Option<ApartSettings>,
     /// The account programs run as, where it is one for all.
@@ -175,6 +179,7 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         premises: mode.premises,
         operator_keys: mode.operator_keys,
         archives: mode.archives,
+        port_owners: mode.port_owners,
         runtime: mode.runtime,
         builders,
         procfile,

@@ -27,6 +27,14 @@ pub trait Runtime: Send + Sync {
     /// An instance that ends by itself is started again with growing pauses, also while the caller is gone.
     async fn ensure(&self, workload: &Workload) -> Result<Vec<Instance>, Failure>;
 
+    /// Chooses the ports of the instances that [`Runtime::ensure`] would start, and keeps them: from now on `observe`
+    /// shows those instances with their addresses, so that the ports can be made theirs before the first of their
+    /// programs runs. Says whether there is anything to start. Idempotent; undone by `remove`. Only runtimes whose
+    /// programs share ports with those of strangers have something to do here.
+    async fn reserve(&self, _workload: &Workload) -> Result<bool, Failure> {
+        Ok(true)
+    }
+
     /// What is there: also instances that crashed, also such whose deployment nobody remembers.
     async fn observe(&self, scope: &Scope) -> Result<Vec<Instance>, Failure>;
 

@@ -10,6 +10,7 @@ use hostkit_core::route::BackendId;
 use hostkit_core::workload::{Instance, Scope, WorkloadId};
 
 use super::Step;
+use crate::ports;
 use crate::run::Run;
 use crate::wanted;
 
@@ -59,7 +60,7 @@ async fn attempt(run: &Run) -> Result<(), Failure> {
         async move {
             drain(run, &instances).await?;
             match kept {
-                Some(kept) => runtime.ensure(kept).await.map(|_| ()),
+                Some(kept) => ports::start(context, &[kept]).await,
                 None => runtime.remove(workload).await,
             }
         }

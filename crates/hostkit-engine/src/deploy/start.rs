@@ -6,6 +6,7 @@ use hostkit_core::kind::Failure;
 use hostkit_core::workload::{Scope, Workload, WorkloadId};
 
 use super::Step;
+use crate::ports;
 use crate::probing::{self, Probe};
 use crate::run::Run;
 use crate::wanted;
@@ -48,10 +49,8 @@ impl Step for Start {
             // Instances that are too many go after the traffic did.
             workload.count = workload.count.max(before.get(&workload.id).copied().unwrap_or(0));
         }
-        let running = workloads.iter().filter(|w| w.count > 0);
-        let runtime = &run.context.parts.runtime;
-        try_join_all(running.map(|workload| runtime.ensure(workload))).await?;
-        Ok(())
+        let running: Vec<&Workload> = workloads.iter().filter(|w| w.count > 0).collect();
+        ports::start(&run.context, &running).await
     }
 
     async fn undo(&self, run: &mut Run) -> Result<(), Failure> {
@@ -64,7 +63,6 @@ impl Step for Start {
         let new = there.iter().filter(|w| !before.contains_key(w));
         try_join_all(new.map(|workload| runtime.remove(workload))).await?;
         let old: Vec<Workload> = wanted::workloads(&run.context, id, &run.saved.before)?;
-        try_join_all(old.iter().map(|workload| runtime.ensure(workload))).await?;
-        Ok(())
+        ports::start(&run.context, &old.iter().collect::<Vec<_>>()).await
     }
 }

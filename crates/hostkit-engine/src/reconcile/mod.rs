@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::context::{Context, locked};
-use crate::routing;
+use crate::{ports, routing};
 
 /// How often leftovers are looked for.
 const GARBAGE_EVERY: Duration = Duration::from_secs(600);
@@ -71,11 +71,12 @@ async fn round(
     crashes.tell(context, &observed);
     // What ended gets no more requests, before anything else is done about it.
     let routes = routing::apply(context).await;
+    let ports = ports::keep(context, &observed).await;
     // Trouble with one of these is none of the others'.
     let workloads = workloads::reconcile(context, &observed).await;
     let proven = proofs.follow(context, &observed);
     *locked(&context.seen) = observed;
-    routes.and(proven).and(workloads)
+    routes.and(ports).and(proven).and(workloads)
 }
 
 /// Waits for a reason to look again. Where nobody tells of changes, or something was not as it should be, that is time.

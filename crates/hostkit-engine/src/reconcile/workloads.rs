@@ -10,7 +10,7 @@ use hostkit_core::workload::{Instance, InstanceId, InstanceState, Scope, Workloa
 use hostkit_store::{Environment, Standing};
 
 use crate::context::Context;
-use crate::wanted;
+use crate::{ports, wanted};
 
 /// How often each instance was seen to have crashed.
 #[derive(Default)]
@@ -85,7 +85,7 @@ async fn put_right(context: Arc<Context>, id: EnvironmentId) -> Result<(), Failu
     }
     for workload in wanted::workloads(context, id, &standing)? {
         tracing::info!(workload = %workload.id, count = workload.count, "starting what is missing");
-        runtime.ensure(&workload).await?;
+        ports::start(context, &[&workload]).await?;
     }
     let observed = runtime.observe(&Scope::of(id)).await?;
     if is_as_wanted(context, id, &standing, &observed)? {

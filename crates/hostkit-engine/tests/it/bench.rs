@@ -17,8 +17,8 @@ use hostkit_engine::{Engine, Parts, Procfile, Settings};
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeArchives, FakeBuilder, FakeClock, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic,
-    Journal,
+    FakeArchives, FakeBuilder, FakeClock, FakePortOwners, FakePremises, FakeProbe, FakeRuntime, FakeSources,
+    FakeTraffic, Journal,
 };
 
 /// The front door as the fake traffic has it: what its table says is what a visitor gets.
@@ -52,6 +52,7 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
     pub(crate) premises: FakePremises,
     pub(crate) archives: FakeArchives,
+    pub(crate) port_owners: FakePortOwners,
     pub(crate) runtime: FakeRuntime,
     pub(crate) probe: FakeProbe,
     pub(crate) traffic: FakeTraffic,
@@ -96,6 +97,7 @@ impl World {
             probe: FakeProbe::of(&runtime),
             premises,
             archives: FakeArchives::default(),
+            port_owners: FakePortOwners::new(&journal),
             runtime,
             traffic: FakeTraffic::new(&journal),
             sources: FakeSources::new(&journal),
@@ -119,6 +121,7 @@ impl World {
             premises: Arc::new(self.premises.clone()),
             operator_keys: None,
             archives: Some(Arc::new(self.archives.clone())),
+            port_owners: Some(Arc::new(self.port_owners.clone())),
             runtime: Arc::new(self.runtime.clone()),
             builders: vec![Arc::new(self.builder.clone())],
             procfile: |folder| {

@@ -12,6 +12,7 @@ mod failures;
 mod hosts;
 mod interruptions;
 mod lanes;
+mod ports;
 mod provisioning;
 mod reconcile;
 mod scan;

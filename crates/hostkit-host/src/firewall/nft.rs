@@ -1,5 +1,7 @@
 //! The kernel's packet filter, by way of `nft`.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use hostkit_core::kind::{Failure, Kind};
 use nix::sched::{CloneFlags, unshare};
@@ -15,6 +17,14 @@ const NFT: SystemProgram = SystemProgram::new("nft", "nftables");
 /// The packet filter of the network namespace that this process is in.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Nft;
+
+impl Nft {
+    /// Port and uid of the account it belongs to, as the sets in place say, whatever became of the rules around them.
+    pub async fn owners(&self) -> Result<BTreeMap<u16, u32>, Failure> {
+        let rules = list().await?.and_then(|listing| listing.loopback());
+        Ok(rules.map(|rules| rules.owners).unwrap_or_default())
+    }
+}
 
 #[async_trait]
 impl Firewall for Nft {
@@ -39,8 +49,15 @@ impl Firewall for Nft {
     }
 
     async fn ensure_loopback(&self, wanted: &Loopback) -> Result<Change, Failure> {
-        if self.observe().await?.loopback == Seen::Intact(wanted.clone()) {
-            return Ok(Change::Unneeded);
+        // Ports come and go with every deployment: only where the values are the wanted ones the rules around them are
+        // looked at, too.
+        if let Some(listing) = list().await?
+            && listing.loopback().as_ref() == Some(wanted)
+        {
+            let seen = judge(&listing, &LOOPBACK, listing.loopback(), Loopback::script).await?;
+            if seen == Seen::Intact(wanted.clone()) {
+                return Ok(Change::Unneeded);
+            }
         }
         apply(&wanted.script()).await
     }

@@ -118,6 +118,11 @@ impl Runtime for SystemdRuntime {
         self.observe(&scope_of(&workload.id)).await
     }
 
+    async fn reserve(&self, workload: &Workload) -> Result<bool, Failure> {
+        let _turn = turns::take(&self.layout, &workload.id).await?;
+        self.reserve_all(workload).await
+    }
+
     async fn observe(&self, scope: &Scope) -> Result<Vec<Instance>, Failure> {
         // Watched before it is looked: a change in between is told.
         self.watch.begin().await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::layout::Layout;
 use hostkit_core::log::LogStream;
 use hostkit_core::names::VariableName;
 use hostkit_core::secret::Secret;
@@ -21,8 +22,9 @@ use jiff::Timestamp;
 use super::folder::{InstanceFolder, open_to_all};
 use super::observe::{is_alive, is_whole};
 use super::unit::{self, Places, UnitPlan};
-use super::{SystemdRuntime, logs};
+use super::{Settings, SystemdRuntime, logs};
 use crate::shared::instances::no_instance;
+use crate::shared::port_lease::PortLeases;
 use crate::shared::{off_thread, program};
 
 /// How often to look whether a unit that is about to end has ended.
@@ -31,16 +33,7 @@ const POLL: Duration = Duration::from_millis(10);
 impl SystemdRuntime {
     /// Makes sure that every wanted instance is kept running. The manager reads new files once for all of them.
     pub(super) async fn start_all(&self, workload: &Workload) -> Result<(), Failure> {
-        let ids = (1..=workload.count).map(|number| InstanceId {
-            workload: workload.id.clone(),
-            number,
-        });
-        let mut missing = Vec::new();
-        for id in ids {
-            if !self.is_kept_running(&id).await? {
-                missing.push(id);
-            }
-        }
+        let missing = self.missing(workload).await?;
         if missing.is_empty() {
             return Ok(());
         }
@@ -53,6 +46,39 @@ impl SystemdRuntime {
         }
         let started = join_all(missing.iter().map(|id| self.start(id))).await;
         started.into_iter().collect()
+    }
+
+    /// Describes every instance that is missing, its port with it, and starts none; says whether any is missing.
+    pub(super) async fn reserve_all(&self, workload: &Workload) -> Result<bool, Failure> {
+        let missing = self.missing(workload).await?;
+        for id in &missing {
+            let (folder, workload, means) = (self.folder(id), workload.clone(), self.means());
+            off_thread(move || means.describe(&folder, &workload).map(drop)).await?;
+        }
+        Ok(!missing.is_empty())
+    }
+
+    fn means(&self) -> Means {
+        Means {
+            layout: self.layout.clone(),
+            leases: self.leases.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
+    /// The wanted instances that are not kept running.
+    async fn missing(&self, workload: &Workload) -> Result<Vec<InstanceId>, Failure> {
+        let ids = (1..=workload.count).map(|number| InstanceId {
+            workload: workload.id.clone(),
+            number,
+        });
+        let mut missing = Vec::new();
+        for id in ids {
+            if !self.is_kept_running(&id).await? {
+                missing.push(id);
+            }
+        }
+        Ok(missing)
     }
 
     /// Whether systemd means to go on with an instance. One that is about to end is waited for.
@@ -82,50 +108,18 @@ impl SystemdRuntime {
 
     /// Writes everything of an instance but its start; says whether systemd has to read a file again.
     async fn write(&self, id: &InstanceId, workload: &Workload) -> Result<bool, Failure> {
-        let folder = self.folder(id);
-        let (layout, settings) = (self.layout.clone(), self.settings.clone());
-        let (leases, workload) = (self.leases.clone(), workload.clone());
+        let (folder, workload, means) = (self.folder(id), workload.clone(), self.means());
         let file = off_thread(move || {
-            let cannot = |e: &dyn std::fmt::Display| {
-                Failure::new(Kind::Internal, format!("cannot start `{}`: {e}", folder.id))
-            };
-            // Below it is what the project's own account looks at.
-            open_to_all(&layout.run()).map_err(|e| cannot(&e))?;
-            files::create_folder(&folder.path, 0o700).map_err(|e| cannot(&e))?;
-            files::remove_tree(&folder.asked).map_err(|e| cannot(&e))?;
-            logs::ensure_folder(&layout, &folder.id.workload.environment)?;
-            let address = match workload.port_variable {
-                Some(_) => Some(take_port(&leases, &layout, &folder).map_err(|e| cannot(&e))?),
-                None => None,
-            };
-            let launch = program::launch(&workload, address);
-            let limits = settings.limits_of(&workload);
+            let spec = means.describe(&folder, &workload)?;
             let environment = &folder.id.workload.environment;
-            let spec = InstanceSpec {
-                id: folder.id.clone(),
-                release: workload.release.clone(),
-                variables: launch.environment.keys().cloned().collect(),
-                program: launch.program,
-                arguments: launch.arguments,
-                directory: launch.directory,
-                address,
-                stop: workload.stop.clone(),
-                memory: limits.memory,
-                restart: settings.restart,
-                output_log: logs::path(&layout, environment, logs::Log::Output),
-                error_log: logs::path(&layout, environment, logs::Log::Errors),
-                state: folder.state.clone(),
-                asked: folder.asked.clone(),
-            };
-            let text = serde_json::to_vec(&spec).map_err(|e| cannot(&e))?;
-            files::write_atomic(&folder.spec_file(), &text, 0o600).map_err(|e| cannot(&e))?;
+            let limits = means.settings.limits_of(&workload);
             environment_file::ensure(&folder.variables_file(), &workload.variables)?;
-            environment_file::ensure(&folder.address_file(), &of_address(&workload, address))?;
+            environment_file::ensure(&folder.address_file(), &of_address(&workload, spec.address))?;
             unit_of(
                 &folder,
                 &spec,
-                &Places::of(&layout, environment, &spec.directory),
-                &settings.program,
+                &Places::of(&means.layout, environment, &spec.directory),
+                &means.settings.program,
                 &limits,
             )
         })
@@ -193,6 +187,60 @@ impl SystemdRuntime {
     }
 }
 
+/// What an instance is described with, to be used off the thread.
+struct Means {
+    layout: Layout,
+    leases: PortLeases,
+    settings: Settings,
+}
+
+impl Means {
+    /// Writes what an instance is, with the port it has or is given now.
+    fn describe(&self, folder: &InstanceFolder, workload: &Workload) -> Result<InstanceSpec, Failure> {
+        let Means {
+            layout,
+            leases,
+            settings,
+        } = self;
+        let cannot = |e: &dyn std::fmt::Display| {
+            Failure::new(Kind::Internal, format!("cannot start `{}`: {e}", folder.id))
+        };
+        // Below it is what the project's own account looks at.
+        open_to_all(&layout.run()).map_err(|e| cannot(&e))?;
+        files::create_folder(&folder.path, 0o700).map_err(|e| cannot(&e))?;
+        files::remove_tree(&folder.asked).map_err(|e| cannot(&e))?;
+        logs::ensure_folder(layout, &folder.id.workload.environment)?;
+        let address = match workload.port_variable {
+            Some(_) => Some(take_port(leases, layout, folder).map_err(|e| cannot(&e))?),
+            None => None,
+        };
+        let launch = program::launch(workload, address);
+        let environment = &folder.id.workload.environment;
+        let spec = InstanceSpec {
+            id: folder.id.clone(),
+            release: workload.release.clone(),
+            variables: launch.environment.keys().cloned().collect(),
+            program: launch.program,
+            arguments: launch.arguments,
+            directory: launch.directory,
+            address,
+            stop: workload.stop.clone(),
+            memory: settings.limits_of(workload).memory,
+            restart: settings.restart,
+            output_log: logs::path(layout, environment, logs::Log::Output),
+            error_log: logs::path(layout, environment, logs::Log::Errors),
+            state: folder.state.clone(),
+            asked: folder.asked.clone(),
+        };
+        let text = serde_json::to_vec(&spec).map_err(|e| cannot(&e))?;
+        // Reserved a moment ago, it is there as it is.
+        if std::fs::read(folder.spec_file()).ok().as_ref() != Some(&text) {
+            files::write_atomic(&folder.spec_file(), &text, 0o600).map_err(|e| cannot(&e))?;
+        }
+        Ok(spec)
+    }
+}
+
 fn unit_of(
     folder: &InstanceFolder,
     spec: &InstanceSpec,
@@ -211,11 +259,7 @@ fn unit_of(
 }
 
 /// An instance that was there before keeps its port, if that is still free.
-fn take_port(
-    leases: &crate::shared::port_lease::PortLeases,
-    layout: &hostkit_core::layout::Layout,
-    folder: &InstanceFolder,
-) -> std::io::Result<SocketAddr> {
+fn take_port(leases: &PortLeases, layout: &Layout, folder: &InstanceFolder) -> std::io::Result<SocketAddr> {
     let owner = folder.id.to_string();
     let known = |owner: &str| {
         InstanceId::try_from(owner.to_owned()).is_ok_and(|id| InstanceFolder::new(layout, &id).path.exists())

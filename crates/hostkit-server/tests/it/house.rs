@@ -119,6 +119,7 @@ impl House {
             premises: Arc::new(FakePremises::new(layout.clone())),
             operator_keys: Some(keys.of_operators()),
             archives: Some(Arc::new(FakeArchives::default())),
+            port_owners: None,
             runtime: Arc::new(runtime.clone()),
             builders: vec![Arc::new(builder.clone())],
             procfile: |_| Ok(Default::default()),

@@ -6,6 +6,7 @@ pub mod archives;
 pub mod firewall;
 pub mod homes;
 pub mod operator_keys;
+pub mod port_owners;
 pub mod premises;
 pub mod runtime;
 pub mod ssh_keys;

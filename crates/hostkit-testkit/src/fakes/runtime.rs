@@ -52,7 +52,7 @@ struct State {
 }
 
 /// A runtime in memory. Clones are second views of the same instances, as a caller that was started again has.
-/// Faults: `"ensure"`, `"observe"`, `"remove"`, `"restart"`, `"diagnose"`, `"logs"`.
+/// Faults: `"reserve"`, `"ensure"`, `"observe"`, `"remove"`, `"restart"`, `"diagnose"`, `"logs"`.
 #[derive(Clone, Default)]
 pub struct FakeRuntime {
     state: Arc<Mutex<State>>,
@@ -178,9 +178,42 @@ impl State {
         self.lines.push((id.workload.environment.clone(), line));
     }
 
-    fn start(&mut self, id: &InstanceId, workload: &Workload) {
+    /// An instance that has a port, and no program yet.
+    fn reserve(&mut self, id: &InstanceId, workload: &Workload) {
         let port = INSTANCE_PORTS.start() + self.started;
         self.started += 1;
+        let entry = Entry {
+            instance: Instance {
+                id: id.clone(),
+                release: workload.release.clone(),
+                state: InstanceState::Stopped,
+                pid: None,
+                address: workload
+                    .port_variable
+                    .as_ref()
+                    .map(|_| SocketAddr::from(([127, 0, 0, 1], port))),
+                started_at: None,
+                restarts: 0,
+                last_exit: None,
+                memory: None,
+            },
+            behaviour: Behaviour::Healthy,
+            checks: 0,
+            workload: workload.clone(),
+        };
+        self.entries.insert(id.clone(), entry);
+    }
+
+    fn is_missing(&self, id: &InstanceId) -> bool {
+        let entry = self.entries.get(id);
+        entry.is_none_or(|entry| entry.instance.state == InstanceState::Stopped)
+    }
+
+    fn start(&mut self, id: &InstanceId, workload: &Workload) {
+        if !self.entries.contains_key(id) {
+            self.reserve(id, workload);
+        }
+        let address = self.entries.get(id).and_then(|entry| entry.instance.address);
         let behaviour = self.behaviour(&workload.id.process, &workload.release);
         let mut entry = Entry {
             instance: Instance {
@@ -188,10 +221,7 @@ impl State {
                 release: workload.release.clone(),
                 state: InstanceState::Running,
                 pid: Some(100_000 + u32::from(self.started)),
-                address: workload
-                    .port_variable
-                    .as_ref()
-                    .map(|_| SocketAddr::from(([127, 0, 0, 1], port))),
+                address,
                 started_at: Some(Timestamp::now()),
                 restarts: 0,
                 last_exit: None,
@@ -235,7 +265,7 @@ impl Runtime for FakeRuntime {
                 workload: workload.id.clone(),
                 number,
             };
-            if !state.entries.contains_key(&id) {
+            if state.is_missing(&id) {
                 state.start(&id, workload);
             }
         }
@@ -245,6 +275,23 @@ impl Runtime for FakeRuntime {
             .filter(|e| e.instance.id.workload == workload.id)
             .map(|e| e.instance.clone())
             .collect())
+    }
+
+    async fn reserve(&self, workload: &Workload) -> Result<bool, Failure> {
+        self.faults.pass("reserve").await?;
+        let mut state = locked(&self.state);
+        let mut is_any = false;
+        for number in 1..=workload.count {
+            let id = InstanceId {
+                workload: workload.id.clone(),
+                number,
+            };
+            is_any |= state.is_missing(&id);
+            if !state.entries.contains_key(&id) {
+                state.reserve(&id, workload);
+            }
+        }
+        Ok(is_any)
     }
 
     async fn observe(&self, scope: &Scope) -> Result<Vec<Instance>, Failure> {
