@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use hostkit_core::isolation::IsolationReport;
+use hostkit_core::names::ProjectName;
 use hostkit_core::server::{CheckReport, Progress, SetupReport, SetupWish};
 
 /// The acts that are no API calls. The one binary hands them to [`crate::run`]. An error that is a
@@ -24,6 +26,8 @@ pub struct Hooks {
     pub server_setup: fn(SetupWish, Tell<'_>) -> anyhow::Result<SetupReport>,
     /// Says how the machine is. Changes nothing.
     pub server_check: fn(SetupWish) -> anyhow::Result<CheckReport>,
+    /// Tries everything as the account of the first project that it must not be able to do to the second one.
+    pub isolation: fn(&ProjectName, &ProjectName) -> anyhow::Result<IsolationReport>,
 }
 
 /// Who is told each step of a setup as it is done.

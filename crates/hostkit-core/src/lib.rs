@@ -5,6 +5,7 @@ pub mod access;
 pub mod deployment;
 pub mod doctor;
 pub mod event;
+pub mod isolation;
 pub mod kind;
 pub mod layout;
 pub mod log;

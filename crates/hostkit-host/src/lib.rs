@@ -18,6 +18,7 @@ pub mod folder_watch;
 pub mod front_door;
 pub mod guard;
 pub mod homes;
+pub mod isolation;
 pub mod launch;
 pub mod launch_role;
 pub mod launcher;

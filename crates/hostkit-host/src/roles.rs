@@ -8,6 +8,7 @@ use std::path::PathBuf;
 /// it asks for none of these roles.
 pub fn dispatch(args: &[OsString]) -> Option<i32> {
     match args.get(1)?.to_str()? {
+        "attempts" => Some(crate::isolation::run_role()),
         "ended" => Some(crate::launch_role::ended()),
         "guard" => Some(crate::guard::run()),
         "launch" => Some(crate::launch_role::launch()),

@@ -306,3 +306,36 @@ async fn a_project_without_an_account_is_named() {
     assert_eq!(failure.kind, Kind::NotFound);
     assert_eq!(failure.hint.as_deref(), Some("hostkit provision no-such-account"));
 }
+
+#[tokio::test]
+async fn a_port_is_chosen_and_seen_before_anything_is_started_on_it() {
+    let fixture = Fixture::new();
+    let runtime = fixture.runtime();
+    let wanted = Workload {
+        count: 2,
+        ..sleeper()
+    };
+    for _ in 0..2 {
+        assert!(runtime.reserve(&wanted).await.unwrap());
+    }
+    let reserved = all(&fixture).await;
+    assert_eq!(reserved.len(), 2);
+    for instance in &reserved {
+        assert_eq!(instance.state, InstanceState::Stopped);
+        assert!(fixture.systemd.file(&unit_of(instance)).is_none());
+    }
+    let addresses =
+        |instances: &[Instance]| -> Vec<_> { instances.iter().map(|i| i.address.unwrap()).collect() };
+    let started = runtime.ensure(&wanted).await.unwrap();
+    assert_eq!(addresses(&started), addresses(&reserved));
+    assert!(!runtime.reserve(&wanted).await.unwrap(), "nothing is missing");
+
+    // What was reserved and never started goes without a trace.
+    let mut other = sleeper();
+    other.id.deployment = 2;
+    assert!(runtime.reserve(&other).await.unwrap());
+    runtime.remove(&other.id).await.unwrap();
+    assert_eq!(all(&fixture).await.len(), 2);
+    runtime.remove(&wanted.id).await.unwrap();
+    assert!(all(&fixture).await.is_empty());
+}

@@ -2,6 +2,7 @@
 
 mod control;
 mod daemon_log;
+mod isolation;
 mod machine_settings;
 mod proxy;
 mod server;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         proxy: |options| proxy::run(options, hostkit_host::role_process::take_listen_sockets()),
         server_setup: server::setup,
         server_check: server::check,
+        isolation: isolation::examine,
     };
     ExitCode::from(hostkit_cli::run(arguments, hooks))
 }

@@ -23,4 +23,14 @@ pub(crate) struct DoctorArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum DoctorCommand {}
+pub(crate) enum DoctorCommand {
+    /// Try everything as one project that it must not be able to do to another; as root, on the server
+    Isolation {
+        /// The project whose account tries
+        #[arg(add = completion::projects())]
+        from: ProjectName,
+        /// The project it is tried at
+        #[arg(add = completion::projects())]
+        to: ProjectName,
+    },
+}

@@ -27,7 +27,8 @@ examples! {
         ("hostkit status --json", "the same for a script");
     DOCTOR: ("hostkit doctor", "check the installation; exit code 1 if something is wrong"),
         ("hostkit doctor shop", "the production checklist of a project"),
-        ("hostkit doctor shop --env staging --json", "of another environment, for a script");
+        ("hostkit doctor shop --env staging --json", "of another environment, for a script"),
+        ("sudo hostkit doctor isolation shop blog", "what shop's account can do to blog: nothing, or exit code 1");
     INIT: ("hostkit init", "write a hostkit.toml with comments; everything in it is optional"),
         ("hostkit init shop --name shop", "for another folder, under another name");
     PROVISION: ("hostkit provision shop --no-db --no-auth --no-storage", "account, home, rights, logs and port; done again, what is missing"),

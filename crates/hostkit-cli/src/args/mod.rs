@@ -25,7 +25,7 @@ pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArg
 pub(crate) use deploy::{
     CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs, ScanArgs,
 };
-pub(crate) use doctor::DoctorArgs;
+pub(crate) use doctor::{DoctorArgs, DoctorCommand};
 pub(crate) use groups::{GROUPS, command};
 pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs, PsArgs, ReleasesArgs};
 pub(crate) use manage::{ProjectArgs, ProjectCommand, TokenArgs, TokenCommand};

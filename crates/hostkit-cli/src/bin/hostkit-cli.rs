@@ -13,6 +13,7 @@ fn main() -> std::process::ExitCode {
         proxy: |_| Ok(()),
         server_setup: |wish, tell| Ok(server::setup(&wish, tell)),
         server_check: |_| Ok(server::check()),
+        isolation: |from, to| Ok(isolation::examined(from, to)),
     };
     hostkit_cli::run(std::env::args_os().collect(), hooks).into()
 }
@@ -111,6 +112,44 @@ mod server {
         CheckReport {
             ok: items.iter().all(|item| item.state.is_fine()),
             items,
+        }
+    }
+}
+
+/// Two projects that are kept apart or not, as the test wants it.
+mod isolation {
+    use hostkit_core::isolation::{AttemptOutcome, AttemptReport, IsolationReport};
+    use hostkit_core::names::ProjectName;
+
+    pub(super) fn examined(from: &ProjectName, to: &ProjectName) -> IsolationReport {
+        let attempt = |noun: &str, act: String, outcome, why: Option<&str>| AttemptReport {
+            noun: noun.to_owned(),
+            act,
+            outcome,
+            why: why.map(str::to_owned),
+        };
+        let env = match std::env::var_os("HOSTKIT_TEST_FINE") {
+            Some(_) => AttemptOutcome::Refused,
+            None => AttemptOutcome::Succeeded,
+        };
+        IsolationReport {
+            from: from.clone(),
+            to: to.clone(),
+            attempts: vec![
+                attempt(
+                    "home",
+                    format!("list /home/{to}"),
+                    AttemptOutcome::Refused,
+                    Some("denied"),
+                ),
+                attempt("variables", format!("read /home/{to}/.env"), env, None),
+                attempt(
+                    "process",
+                    "reach its processes".to_owned(),
+                    AttemptOutcome::NotMade,
+                    Some("nothing of it runs"),
+                ),
+            ],
         }
     }
 }

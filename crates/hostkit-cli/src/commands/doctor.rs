@@ -9,8 +9,8 @@ use hostkit_core::project::EnvironmentId;
 use hostkit_core::server::{CheckReport, ItemState};
 
 use super::daemon::failure_of;
-use super::server;
-use crate::args::DoctorArgs;
+use super::{isolation, server};
+use crate::args::{DoctorArgs, DoctorCommand};
 use crate::local::Hooks;
 use crate::output::{Printer, Style, plural};
 use crate::session::Session;
@@ -18,8 +18,8 @@ use crate::stop::Stop;
 
 /// Looks at the machine first where that is asked for, then calls the API.
 pub(crate) fn run(session: &Session<'_>, args: DoctorArgs, hooks: &Hooks) -> Result<(), Stop> {
-    if let Some(command) = args.command {
-        match command {}
+    if let Some(DoctorCommand::Isolation { from, to }) = &args.command {
+        return isolation::run(session, from, to, hooks);
     }
     let is_here = args.project.is_none() && !session.is_remote() && session.is_server();
     let machine = is_here.then(|| (hooks.server_check)(server::wish(false)).map_err(failure_of));

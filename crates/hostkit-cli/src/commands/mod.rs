@@ -11,6 +11,7 @@ mod event;
 pub(crate) mod init;
 mod installation;
 mod instance;
+mod isolation;
 mod log;
 mod open;
 mod project;

@@ -103,3 +103,51 @@ fn it_is_about_the_machine_one_is_on() {
         .unwrap();
     assert_eq!(output.status.code(), Some(64));
 }
+
+#[test]
+fn isolation_is_told_attempt_by_attempt_and_the_exit_code_says_whether_it_holds() {
+    let api = Api::start();
+    let arguments = ["doctor", "isolation", "shop", "blog"];
+    let output = api.command(&arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "ok    home            cannot list /home/blog",
+            "open  variables       can read /home/blog/.env",
+            "-     process         did not try to reach its processes: nothing of it runs",
+        ]
+    );
+    assert!(
+        said.contains("`blog` is not kept apart from `shop`: 1 attempt of 2 succeeded."),
+        "{said}"
+    );
+    let fine = api
+        .command(&arguments)
+        .env("HOSTKIT_TEST_FINE", "1")
+        .output()
+        .unwrap();
+    assert_eq!(fine.status.code(), Some(0));
+    assert!(
+        String::from_utf8_lossy(&fine.stderr).contains("`shop` was refused all of 2 attempts at `blog`.")
+    );
+    let output = api
+        .command(&[&arguments[..], &["--json"]].concat())
+        .output()
+        .unwrap();
+    let told = json(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!((&told["from"], &told["to"]), (&"shop".into(), &"blog".into()));
+    assert_eq!(told["attempts"][1]["outcome"], "succeeded");
+    assert_eq!(told["attempts"][2]["why"], "nothing of it runs");
+    for hostile in ["../blog", "-x", "b\u{1b}[2J"] {
+        let output = api
+            .command(&["doctor", "isolation", "shop", "--", hostile])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(64), "{hostile:?}");
+    }
+}

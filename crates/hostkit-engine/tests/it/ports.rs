@@ -18,8 +18,9 @@ fn owned(ports: &[u16]) -> Option<BTreeMap<u16, ProjectName>> {
 #[tokio::test]
 async fn a_port_has_its_owner_before_the_program_runs_and_none_after_it_is_gone() {
     let world = World::new();
-    let engine = world.with_shop().await;
+    let engine = world.engine().await;
     assert_eq!(world.port_owners.owned(), owned(&[]));
+    engine.create_project(&shop().project).await.unwrap();
     succeeds(&engine, world.deploy(&[("a", "1")])).await;
     assert_eq!(world.port_owners.owned(), owned(&[8001, 20000]));
     let entries = world.journal.entries();

@@ -12,4 +12,5 @@ mod installed;
 mod package;
 mod setup;
 mod survive;
+mod tenants;
 mod vm;
