@@ -48,7 +48,7 @@ impl AuthorizedKeys {
                 Kind::NotFound,
                 format!("cannot open the keys of `{project}`: it has no home with a folder `.ssh`"),
             )
-            .hint(format!("hostkit provision {project}"))
+            .hint(format!("hostkit project create {project}"))
         };
         let home = Folder::open(&self.homes)?
             .folder(project.as_str())?
