@@ -41,7 +41,9 @@ fn question(endpoint: &Endpoint, to: &ProjectName) -> Option<Question> {
         .path
         .replace("{project}", to.as_str())
         .replace("{environment}", production.as_str());
-    let is_askable = endpoint.permission != Permission::Public && !path.contains('{');
+    // What everybody is told, and what everybody is told of themselves, is nobody else's.
+    let is_private = !matches!(endpoint.permission, Permission::Public | Permission::KnowOneself);
+    let is_askable = is_private && !path.contains('{');
     is_askable.then(|| Question {
         says: format!("answer {} {path}", endpoint.method),
         method: endpoint.method.to_string(),

@@ -289,7 +289,7 @@ async fn without_a_home_there_is_nothing_to_let_in_to() {
     let failure = home.keys.add(&other, &key(P384)).await.unwrap_err();
     assert_eq!(
         (failure.kind, failure.hint.as_deref()),
-        (Kind::NotFound, Some("hostkit provision other"))
+        (Kind::NotFound, Some("hostkit project create other"))
     );
 }
 

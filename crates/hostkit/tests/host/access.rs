@@ -168,10 +168,10 @@ fn a_key_is_a_login_as_the_operator_of_one_project() {
     ] {
         ci.run(line).refused("account `shop`");
     }
-    ci.run("sudo -n true").refused("sudo: ");
+    ci.run("sudo -n true").refused("is not allowed to execute");
     for other in ["root", "blog"] {
         let line = format!("sudo -n -u {other} hostkit status");
-        ci.run(&line).refused("sudo: ");
+        ci.run(&line).refused("a password is required");
     }
     ci.run_with("blog", "true", None).refused("Permission denied");
     // No program of the project lets anybody in.
