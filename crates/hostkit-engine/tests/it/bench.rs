@@ -153,6 +153,13 @@ impl World {
         engine
     }
 
+    /// An engine with a project and a first release of it that is live.
+    pub(crate) async fn with_live_shop(&self) -> (Arc<Engine>, ReleaseName) {
+        let engine = self.with_shop().await;
+        let first = succeeds(&engine, self.deploy(&[("a", "1")])).await;
+        (engine, first.release.unwrap())
+    }
+
     /// What every deployment of these files is asked as.
     pub(crate) fn deploy(&self, files: &[(&str, &str)]) -> Act {
         // The time of a release is its name: no two in one second, as people deploy.

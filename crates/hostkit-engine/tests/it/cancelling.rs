@@ -50,11 +50,7 @@ fn steps(world: &World, id: u64) -> Vec<StepName> {
 #[tokio::test]
 async fn a_build_is_left_in_its_middle() {
     let world = World::new();
-    let engine = world.with_shop().await;
-    let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-        .await
-        .release
-        .unwrap();
+    let (engine, live) = world.with_live_shop().await;
     world.builder.faults.block("build");
     let act = world.deploy(&[("a", "2")]);
     let id = engine.submit(&shop(), act, "test").await.unwrap().id;
@@ -154,11 +150,7 @@ async fn between_any_two_steps_it_is_undone_also_by_the_next_start() {
     for step in StepName::ALL.into_iter().take_while(|s| *s < StepName::Switch) {
         for moment in [Moment::Before, Moment::After] {
             let world = World::new();
-            let engine = world.with_shop().await;
-            let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-                .await
-                .release
-                .unwrap();
+            let (engine, live) = world.with_live_shop().await;
             let faults = &world.settings.faults;
             faults.add(Fault::Halt, moment, step);
             let act = world.deploy(&[("a", "2")]);

@@ -14,11 +14,7 @@ async fn a_failure_before_the_commit_point_is_undone_at_every_step() {
     for step in StepName::ALL.into_iter().take_while(|s| *s <= StepName::Switch) {
         for moment in [Moment::Before, Moment::After] {
             let world = World::new();
-            let engine = world.with_shop().await;
-            let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-                .await
-                .release
-                .unwrap();
+            let (engine, live) = world.with_live_shop().await;
             world.settings.faults.add(Fault::Fail, moment, step);
             let failed = fails(&engine, world.deploy(&[("a", "2")])).await;
             assert_eq!(failed.steps.last().unwrap().name, step);
@@ -63,11 +59,7 @@ async fn a_first_deploy_that_fails_leaves_nothing() {
 #[tokio::test]
 async fn undo_is_tried_again_when_it_fails_itself() {
     let world = World::new();
-    let engine = world.with_shop().await;
-    let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-        .await
-        .release
-        .unwrap();
+    let (engine, live) = world.with_live_shop().await;
     world
         .settings
         .faults
@@ -96,11 +88,7 @@ async fn after_the_commit_point_nothing_is_undone() {
 #[tokio::test]
 async fn what_confirm_does_not_find_is_rolled_back_by_itself() {
     let world = World::new();
-    let engine = world.with_shop().await;
-    let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-        .await
-        .release
-        .unwrap();
+    let (engine, live) = world.with_live_shop().await;
     world.traffic.faults.block("drain");
     let second = engine
         .submit(&shop(), world.deploy(&[("a", "2")]), "test")
@@ -134,11 +122,7 @@ async fn what_confirm_does_not_find_is_rolled_back_by_itself() {
 #[tokio::test]
 async fn a_program_that_ends_at_start_explains_itself() {
     let world = World::new();
-    let engine = world.with_shop().await;
-    let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-        .await
-        .release
-        .unwrap();
+    let (engine, live) = world.with_live_shop().await;
     let lines = vec!["Error: Cannot find module 'express'".to_owned()];
     world
         .runtime
@@ -160,11 +144,7 @@ async fn a_program_that_ends_at_start_explains_itself() {
 #[tokio::test]
 async fn a_program_that_never_gets_ready_is_given_up_after_its_time() {
     let world = World::new();
-    let engine = world.with_shop().await;
-    let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-        .await
-        .release
-        .unwrap();
+    let (engine, live) = world.with_live_shop().await;
     let reason = "GET /up answered 301 to https://shop.localhost/up";
     world
         .runtime
@@ -220,11 +200,7 @@ async fn a_crash_right_after_the_switch_goes_back_to_the_old_instances() {
 async fn a_front_door_that_is_down_is_waited_for_and_then_named() {
     let mut world = World::new();
     world.settings.front_door_patience = std::time::Duration::from_millis(200);
-    let engine = world.with_shop().await;
-    let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-        .await
-        .release
-        .unwrap();
+    let (engine, live) = world.with_live_shop().await;
     let down = || {
         Failure::new(
             Kind::Unavailable,
@@ -368,11 +344,7 @@ async fn a_full_disk_refuses_the_build_before_it_starts() {
 #[tokio::test]
 async fn a_scale_that_fails_leaves_the_old_number() {
     let world = World::new();
-    let engine = world.with_shop().await;
-    let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-        .await
-        .release
-        .unwrap();
+    let (engine, live) = world.with_live_shop().await;
     world
         .runtime
         .behave(None, None, Behaviour::CrashAtStart(1, Vec::new()));

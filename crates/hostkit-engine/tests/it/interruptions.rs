@@ -132,11 +132,7 @@ async fn every_other_act_is_taken_up_too() {
 #[tokio::test]
 async fn what_failed_is_undone_to_its_end_by_the_next_start() {
     let world = World::new();
-    let engine = world.with_shop().await;
-    let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-        .await
-        .release
-        .unwrap();
+    let (engine, live) = world.with_live_shop().await;
     engine.stop().await;
     for step in [StepName::Check, StepName::Switch] {
         let engine = world.engine().await;
@@ -173,11 +169,7 @@ async fn what_failed_is_undone_to_its_end_by_the_next_start() {
 async fn an_automatic_rollback_is_asked_for_once_whatever_happens_meanwhile() {
     for moment in [Moment::Before, Moment::Failed] {
         let world = World::new();
-        let engine = world.with_shop().await;
-        let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-            .await
-            .release
-            .unwrap();
+        let (engine, live) = world.with_live_shop().await;
         let faults = &world.settings.faults;
         if moment == Moment::Failed {
             faults.add(Fault::Fail, Moment::Before, StepName::Confirm);

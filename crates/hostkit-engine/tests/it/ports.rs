@@ -45,11 +45,7 @@ async fn a_port_has_its_owner_before_the_program_runs_and_none_after_it_is_gone(
 #[tokio::test]
 async fn without_rules_nothing_is_started_and_what_serves_goes_on() {
     let world = World::new();
-    let engine = world.with_shop().await;
-    let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-        .await
-        .release
-        .unwrap();
+    let (engine, live) = world.with_live_shop().await;
     world
         .port_owners
         .faults

@@ -52,11 +52,7 @@ async fn a_secret_is_told_by_place_and_kind_and_never_shown() {
 #[tokio::test]
 async fn the_manifest_stops_ignores_or_does_not_look() {
     let world = World::new();
-    let engine = world.with_shop().await;
-    let live = succeeds(&engine, world.deploy(&[("a", "1")]))
-        .await
-        .release
-        .unwrap();
+    let (engine, live) = world.with_live_shop().await;
     let text = line();
     let stop = "[scan]\nsecrets = \"stop\"\n";
     let deployment = fails(&engine, world.deploy(&[("hostkit.toml", stop), ("b", &text)])).await;

@@ -103,7 +103,8 @@ fn grant_folder(
     Ok(())
 }
 
-fn open_file(folder: impl AsFd, name: &OsStr) -> rustix::io::Result<File> {
+/// Opens what is at a name, unless it is a link, without waiting for the other end of a pipe.
+pub(super) fn open_file(folder: impl AsFd, name: &OsStr) -> rustix::io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH
         | ResolveFlags::NO_SYMLINKS

@@ -7,12 +7,13 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use hostkit_core::kind::{Failure, Kind};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2, readlinkat};
+use rustix::fs::{FileType, ResolveFlags, Stat, fstat, readlinkat};
 use rustix::io::Errno;
 use tar::{Builder, EntryType, Header};
 
 use super::failure;
 use super::folder::{Folder, open_folder};
+use super::grant::open_file;
 
 /// Deeper trees are refused: a folder is open for each level.
 const DEEPEST: usize = 200;
@@ -143,7 +144,7 @@ fn add(
             into.append_link(&mut header, path, PathBuf::from(os(target.as_bytes())))
         }
         _ => {
-            let Some(file) = open_file(folder, name)? else {
+            let Some(file) = still_there(folder, name)? else {
                 return Ok(());
             };
             let stat = fstat(&file)?;
@@ -164,19 +165,11 @@ fn os(bytes: &[u8]) -> &OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
 }
 
-/// What is at a name, without waiting for the other end of a pipe; nothing where it is gone or a link by now.
-fn open_file(folder: &Folder, name: &OsStr) -> io::Result<Option<File>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH
-        | ResolveFlags::NO_SYMLINKS
-        | ResolveFlags::NO_MAGICLINKS
-        | ResolveFlags::NO_XDEV;
-    loop {
-        match openat2(folder, name, flags, Mode::empty(), resolve) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Ok(fd) => return Ok(Some(File::from(fd))),
-            Err(Errno::NOENT | Errno::LOOP | Errno::XDEV | Errno::NXIO) => return Ok(None),
-            Err(e) => return Err(e.into()),
-        }
+/// What is at a name; nothing where it is gone or a link by now.
+fn still_there(folder: &Folder, name: &OsStr) -> io::Result<Option<File>> {
+    match open_file(folder, name) {
+        Ok(file) => Ok(Some(file)),
+        Err(Errno::NOENT | Errno::LOOP | Errno::XDEV | Errno::NXIO) => Ok(None),
+        Err(e) => Err(e.into()),
     }
 }

@@ -3,7 +3,7 @@
 use hostkit_testkit::http::{self, Place};
 use hostkit_testkit::machine::{Flavour, Machine, World, wait_until};
 
-use crate::installed::{APT, apt, property, said, server};
+use crate::installed::{APT, apt, property, purge_with_data, said, server};
 
 /// Answers, ends itself, or takes 200 MB, as it is asked to.
 const PROGRAM: &str = "import http.server, os, signal
@@ -146,20 +146,7 @@ fn programs_are_kept_running_without_the_package_and_a_purge_leaves_what_guards_
     let uid = said(&machine, &["id", "-u", "shop"]);
     machine.write("left", "/tmp/of-shop", 0o644);
     machine.exec(&["chown", "shop:", "/tmp/of-shop"]).ok();
-    let told = machine
-        .exec_within(
-            APT,
-            &[
-                "env",
-                "HOSTKIT_PURGE=yes",
-                "DEBIAN_FRONTEND=noninteractive",
-                "dpkg",
-                "--purge",
-                "hostkit",
-            ],
-        )
-        .ok()
-        .all();
+    let told = purge_with_data(&machine).all();
     machine.exec(&["id", "shop"]).failed();
     for path in FOR_PROJECTS.iter().chain(&["/var/lib/hostkit", "/tmp/of-shop"]) {
         assert!(!exists(&machine, path), "{path}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hostkit_testkit::http::{self, Place};
 use hostkit_testkit::load::Report;
-use hostkit_testkit::machine::{Flavour, Machine, World, wait_until};
+use hostkit_testkit::machine::{Flavour, Machine, Output, World, wait_until};
 
 /// Apt may have much to unpack on a busy host.
 pub(crate) const APT: Duration = Duration::from_secs(600);
@@ -99,4 +99,29 @@ pub(crate) fn all_answered(what: &str, report: &Report, least: u64) {
     );
     assert!(report.requests >= least, "{what}: {report:?}");
     assert!(report.failures.is_empty(), "{what}: {report:?}");
+}
+
+/// Stops control and what would start it.
+pub(crate) fn stop_control(machine: &Machine) {
+    let stop = [
+        "systemctl",
+        "stop",
+        "hostkit-control.socket",
+        "hostkit-api.socket",
+        "hostkit-control.service",
+    ];
+    machine.exec(&stop).ok();
+}
+
+/// Purges the package and, as asked for, everything of its projects.
+pub(crate) fn purge_with_data(machine: &Machine) -> Output {
+    let purge = [
+        "env",
+        "HOSTKIT_PURGE=yes",
+        "DEBIAN_FRONTEND=noninteractive",
+        "dpkg",
+        "--purge",
+        "hostkit",
+    ];
+    machine.exec_within(APT, &purge).ok()
 }

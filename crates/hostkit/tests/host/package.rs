@@ -9,7 +9,8 @@ use hostkit_testkit::load::Load;
 use hostkit_testkit::machine::{Flavour, World, wait_until};
 
 use crate::installed::{
-    API, APT, OPEN, all_answered, apt, health, install, package, property, said, server, until_healthy,
+    API, OPEN, all_answered, apt, health, install, package, property, purge_with_data, said, server,
+    stop_control, until_healthy,
 };
 
 const SITE: &str = "shop.apps.example.com";
@@ -188,14 +189,7 @@ fn nobody_is_refused_while_daemons_are_restarted_and_upgraded() {
 fn the_front_door_needs_no_control_and_keeps_stable_ports_while_it_is_restarted() {
     let world = World::new();
     let (machine, _folder) = server(&world, Flavour::Bare);
-    let control = [
-        "hostkit-control.socket",
-        "hostkit-api.socket",
-        "hostkit-control.service",
-    ];
-    machine
-        .exec(&[&["systemctl", "stop"], &control[..]].concat())
-        .ok();
+    stop_control(&machine);
     machine.write("hello", "/srv/site/index.html", 0o644);
     let table = RouteTable {
         version: 1_000_000,
@@ -385,19 +379,7 @@ fn removal_keeps_everything_and_a_purge_removes_data_only_when_told() {
     });
     machine.exec(&["hostkit", "project", "show", "shop"]).ok();
     apt(&machine, &["remove", "hostkit"]);
-    machine
-        .exec_within(
-            APT,
-            &[
-                "env",
-                "HOSTKIT_PURGE=yes",
-                "DEBIAN_FRONTEND=noninteractive",
-                "dpkg",
-                "--purge",
-                "hostkit",
-            ],
-        )
-        .ok();
+    purge_with_data(&machine);
     for path in [
         "/var/lib/hostkit",
         "/var/log/projects",

@@ -8,7 +8,7 @@ use hostkit_testkit::machine::{Flavour, Machine, World, wait_until};
 
 use crate::apps::{APPS, body, deploy, deploy_all, load_all, write_version};
 use crate::deploy::{check_gone, check_places};
-use crate::installed::{all_answered, apt, package, property, said, server, until_healthy};
+use crate::installed::{all_answered, apt, package, property, said, server, stop_control, until_healthy};
 
 /// After a start of the machine everything answers within this.
 const BACK: Duration = Duration::from_secs(60);
@@ -57,14 +57,7 @@ fn nobody_is_refused_whatever_is_deployed_restarted_or_upgraded() {
     let version = said(&machine, &["dpkg-query", "-W", "-f", "${Version}", "hostkit"]);
     assert_eq!(version, "0.2.0");
 
-    let control = [
-        "hostkit-control.socket",
-        "hostkit-api.socket",
-        "hostkit-control.service",
-    ];
-    machine
-        .exec(&[&["systemctl", "stop"], &control[..]].concat())
-        .ok();
+    stop_control(&machine);
     each("control stopped", &|name| {
         std::thread::sleep(Duration::from_secs(2));
         assert_eq!(body(&machine, name), format!("{name} 1"));
