@@ -36,5 +36,5 @@ pub(super) fn too_little(free: ByteSize, min_free: ByteSize) -> Failure {
             "cannot build: it was about to fill the disk, of which {free} are free ({min_free} stay free)"
         ),
     )
-    .hint("let the build write less, or make room; `hostkit status` shows the disk")
+    .hint("let the build write less, or make room (see `hostkit doctor`)")
 }

@@ -39,7 +39,7 @@ pub fn refuse_full_disk(
             ByteSize(needed)
         ),
     )
-    .hint("make room, or keep fewer releases with `releases` in hostkit.toml; `hostkit status` shows the disk"))
+    .hint("make room, or keep fewer releases with `releases` in hostkit.toml; `hostkit doctor` says how the disk is"))
 }
 
 /// The check for one build. Makes the cache folder where it is the first build of a project.
