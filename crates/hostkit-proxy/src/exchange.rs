@@ -37,6 +37,8 @@ pub(crate) struct Exchange {
     pub(crate) repeated: bool,
     /// The client asks for an upgrade that may be passed on.
     pub(crate) upgrades: bool,
+    /// It is HostKit's own look at what is behind a route.
+    pub(crate) visits: bool,
     /// None for a request without a body.
     pub(crate) progress: Option<Rc<Progress>>,
     pub(crate) lease: Option<Lease>,
@@ -88,6 +90,7 @@ impl Exchange {
             signed: false,
             repeated: false,
             upgrades: false,
+            visits: false,
             progress: None,
             lease: None,
             upstream: None,

@@ -5,6 +5,7 @@ mod challenge;
 pub(crate) mod head;
 mod hold;
 mod ids;
+mod redirect;
 mod repeat;
 mod send;
 mod tunnel;
@@ -50,6 +51,7 @@ pub(crate) async fn serve(client: Rc<Client>, mut request: Request<Incoming>) ->
     if exchange.uri.authority().is_some() {
         exchange.uri = parts.uri.clone();
     }
+    exchange.visits = scan.visits && client.is_local();
     let misdirected = !client.may_ask_for(host.name());
     exchange.host = Some(host);
     if misdirected {
@@ -82,6 +84,9 @@ async fn route(
             return Page::nobody_here(&host).answer(exchange, accept.as_ref());
         };
         exchange.route = Some(Arc::clone(&route));
+        if let Some(port) = redirect::port(&exchange, &route) {
+            return redirect::answer(exchange, port);
+        }
         let backends = match &route.target {
             LiveTarget::Instances(backends) => backends,
             LiveTarget::Nothing(reason) => {

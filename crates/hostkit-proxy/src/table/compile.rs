@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::route::{PutAside, Route, Target};
+use hostkit_core::route::{Https, PutAside, Route, Target};
 use http::HeaderValue;
 use serde::Deserialize;
 
@@ -177,6 +177,7 @@ fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut Has
             .as_ref()
             .and_then(|release| HeaderValue::from_str(release.as_str()).ok()),
         prefix,
+        to_https: route.https == Https::Required,
         target,
         hold: route.hold.clone(),
         waiting: AtomicU32::new(0),

@@ -63,6 +63,8 @@ pub(crate) struct LiveRoute {
     pub(crate) log_part: String,
     pub(crate) release: Option<HeaderValue>,
     prefix: String,
+    /// Plain HTTP is redirected, where TLS is spoken.
+    pub(crate) to_https: bool,
     pub(crate) target: LiveTarget,
     pub(crate) hold: HoldRule,
     pub(crate) waiting: AtomicU32,

@@ -27,8 +27,8 @@ const FULL: &[u8] =
 
 /// What a listener is for.
 pub(crate) enum Purpose {
-    /// Anybody's requests, by their host.
-    Public,
+    /// Anybody's requests, by their host; with the port of the other kind, where there is one.
+    Public { https_port: Option<u16> },
     /// The same, over TLS.
     PublicTls(Arc<ServerConfig>),
     /// One route's requests: a stable loopback port.
@@ -39,6 +39,8 @@ pub(crate) enum Purpose {
 pub(crate) struct Door {
     /// The stable port; none for a public listener.
     pub(crate) port: Option<u16>,
+    /// Where requests are sent that should come over TLS and came without.
+    pub(crate) https_port: Option<u16>,
     /// What its connections begin with, where they are encrypted.
     pub(crate) tls: Option<TlsAcceptor>,
     /// For X-Forwarded-Proto.
@@ -52,10 +54,10 @@ pub(crate) struct Door {
 impl Door {
     /// A listener at an address.
     pub(crate) fn new(purpose: Purpose, address: Option<SocketAddr>) -> Self {
-        let (port, tls) = match purpose {
-            Purpose::Public => (None, None),
-            Purpose::PublicTls(settings) => (None, Some(TlsAcceptor::from(settings))),
-            Purpose::Port(port) => (Some(port), None),
+        let (port, https_port, tls) = match purpose {
+            Purpose::Public { https_port } => (None, https_port, None),
+            Purpose::PublicTls(settings) => (None, None, Some(TlsAcceptor::from(settings))),
+            Purpose::Port(port) => (Some(port), None, None),
         };
         let (scheme, usual) = if tls.is_some() {
             ("https", 443)
@@ -65,6 +67,7 @@ impl Door {
         let number = address.map_or(usual, |address| address.port());
         Door {
             port,
+            https_port,
             tls,
             scheme: HeaderValue::from_static(scheme),
             port_text: HeaderValue::from(number),
@@ -89,6 +92,12 @@ impl Client {
     /// Whether its connection is encrypted.
     pub(crate) fn is_tls(&self) -> bool {
         self.door.tls.is_some()
+    }
+
+    /// Whether it comes from this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let peer = self.peer.as_bytes();
+        peer.starts_with(b"127.") || peer == b"::1"
     }
 
     /// Whether a request for `host` belongs on this connection: over TLS, the host must be the one the connection was
