@@ -1,5 +1,6 @@
 //! Accepting connections, and what is known of each before its first request.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::pulse::{Order, Pulse};
 use super::stream::ClientStream;
-use super::{Worker, connection};
+use super::{Worker, connection, http2};
 use crate::tls;
 
 /// Sent, as far as it goes, to a client there is no room for.
@@ -85,6 +86,8 @@ pub(crate) struct Client {
     pub(crate) peer: HeaderValue,
     /// The host it asked for when TLS began.
     server_name: Option<Box<str>>,
+    /// Requests under way, where there may be many at once.
+    pub(super) streams: Cell<usize>,
     _place: Place,
 }
 
@@ -130,7 +133,8 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<
         match listener.accept().await {
             Ok((stream, peer)) => match worker.admit() {
                 Some(admitted) => begin(&worker, &door, stream, peer, admitted),
-                None => drop(stream.try_write(FULL)),
+                None if door.tls.is_none() => drop(stream.try_write(FULL)),
+                None => {}
             },
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -193,6 +197,7 @@ fn begin(
         pulse: Arc::clone(&pulse),
         peer: text_of(peer.ip().to_canonical()),
         server_name: None,
+        streams: Cell::new(0),
         _place: Place {
             worker: Rc::clone(worker),
             number,
@@ -224,12 +229,12 @@ async fn begin_tls(mut client: Client, tls: TlsAcceptor, stream: TcpStream) {
     };
     let (_, session) = stream.get_ref();
     client.server_name = session.server_name().map(Into::into);
-    if session.alpn_protocol() == Some(tls::CHALLENGE) {
+    match session.alpn_protocol() {
         // The certificate was the answer.
-        drop(until_ended(&pulse, stream.shutdown()).await);
-        return;
+        Some(tls::CHALLENGE) => drop(until_ended(&pulse, stream.shutdown()).await),
+        Some(tls::HTTP2) => http2::serve(client, ClientStream::tls(stream, pulse)).await,
+        _ => connection::http1(client, ClientStream::tls(stream, pulse)).await,
     }
-    connection::http1(client, ClientStream::tls(stream, pulse)).await;
 }
 
 /// What comes before the first request, as long as the connection may be there.

@@ -7,6 +7,7 @@ mod files;
 mod forwarding;
 mod holding;
 mod hostile;
+mod http2;
 mod lifecycle;
 mod limits;
 mod plain;

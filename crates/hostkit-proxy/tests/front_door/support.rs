@@ -79,7 +79,12 @@ impl Door {
     }
 
     pub(crate) fn in_flight(&self, id: &str) -> u64 {
-        self.status()
+        block_on(self.in_flight_now(id))
+    }
+
+    pub(crate) async fn in_flight_now(&self, id: &str) -> u64 {
+        let status = self.client.status().await.unwrap();
+        status
             .in_flight
             .iter()
             .filter(|(backend, _)| backend.0 == id)
