@@ -42,6 +42,21 @@ pub struct Route {
     pub release: Option<ReleaseName>,
     /// What happens to requests while no instance is ready.
     pub hold: HoldRule,
+    /// What becomes of requests that come without TLS.
+    #[serde(default)]
+    pub https: Https,
+}
+
+/// What becomes of requests that come to the public listener without TLS, where the front door speaks it. Stable
+/// loopback ports have nothing to do with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Https {
+    /// They are answered all the same.
+    #[default]
+    Offered,
+    /// They are redirected to https.
+    Required,
 }
 
 /// Where requests of a route go.
@@ -147,6 +162,12 @@ pub struct TrafficStatus {
     pub held: u64,
     /// Where the public listener is.
     pub http: Option<SocketAddr>,
+    /// Where the public listener that speaks TLS is.
+    #[serde(default)]
+    pub https: Option<SocketAddr>,
+    /// Connections that ended before TLS was agreed on, since the front door started.
+    #[serde(default)]
+    pub failed_handshakes: u64,
     /// Requests answered since the front door started.
     pub requests: u64,
 }

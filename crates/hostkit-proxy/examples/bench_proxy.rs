@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
-use hostkit_core::route::{Backend, BackendId, HoldRule, Route, RouteTable, Target};
+use hostkit_core::route::{Backend, BackendId, HoldRule, Https, Route, RouteTable, Target};
 use hostkit_proxy::{ProxyConfig, bind_public};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -57,6 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             target,
             release: None,
             hold: HoldRule::default(),
+            https: Https::Offered,
         }],
     };
     let layout = Layout::new(&data);

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::exchange::Exchange;
 use crate::files::FileBody;
 use crate::forward::head;
 use crate::plain::body::PlainBody;
-use crate::worker::accept::Client;
+use crate::worker::http2::Stream;
+use crate::worker::pulse::Pulse;
 
 /// Why a body ended early.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -38,27 +40,25 @@ pub(crate) struct RequestBody(Option<Box<Upload>>);
 struct Upload {
     incoming: Incoming,
     progress: Rc<Progress>,
-    client: Rc<Client>,
+    pulse: Arc<Pulse>,
+    pause: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl RequestBody {
     /// Forwards `incoming`, which has something in it.
-    pub(crate) fn new(incoming: Incoming, progress: Rc<Progress>, client: Rc<Client>) -> Self {
+    pub(crate) fn new(incoming: Incoming, progress: Rc<Progress>, exchange: &Exchange) -> Self {
         RequestBody(Some(Box::new(Upload {
             incoming,
             progress,
-            client,
+            pulse: Arc::clone(exchange.pulse()),
+            pause: exchange.client.worker.shared.limits.body_pause,
             timer: None,
         })))
     }
 }
 
 impl Upload {
-    fn pause(&self) -> Duration {
-        self.client.worker.shared.limits.body_pause
-    }
-
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.incoming).poll_frame(context) {
             Poll::Ready(Some(Ok(mut frame))) => {
@@ -72,8 +72,8 @@ impl Upload {
                 if self.incoming.is_end_stream() {
                     self.progress.done.set(true);
                 }
-                self.client.pulse.uploading();
-                let pause = self.pause();
+                self.pulse.uploading();
+                let pause = self.pause;
                 if let Some(timer) = &mut self.timer {
                     timer.as_mut().reset(Instant::now() + pause);
                 }
@@ -88,7 +88,7 @@ impl Upload {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let pause = self.pause();
+                let pause = self.pause;
                 let timer = self
                     .timer
                     .get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
@@ -161,6 +161,17 @@ impl AnswerBody {
         }
     }
 
+    /// Notes whether a piece waits for the client. On a connection with one request at a time the socket shows that.
+    fn note_stalled(&self, stalled: bool) {
+        let stream: Option<&Stream> = self
+            .exchange
+            .as_ref()
+            .and_then(|exchange| exchange.stream.as_ref());
+        if let Some(stream) = stream {
+            stream.pulse.stalled(stalled);
+        }
+    }
+
     fn note(&mut self, frame: &Option<Result<Frame<Bytes>, BodyError>>) {
         let Some(exchange) = &mut self.exchange else {
             return;
@@ -205,6 +216,8 @@ impl Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        // The client took what it was given before.
+        this.note_stalled(false);
         let frame = match &mut this.source {
             Source::Empty => None,
             Source::Full(bytes) => {
@@ -228,6 +241,7 @@ impl Body for AnswerBody {
                 .map(|bytes| bytes.map(Frame::data).map_err(BodyError::from)),
         };
         this.note(&frame);
+        this.note_stalled(matches!(frame, Some(Ok(_))));
         Poll::Ready(frame)
     }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::body::Progress;
@@ -15,7 +16,9 @@ use crate::table::LiveRoute;
 use crate::table::backend::InFlight;
 use crate::worker::accept::Client;
 use crate::worker::bell::Bell;
+use crate::worker::http2::Stream;
 use crate::worker::pool::Sender;
+use crate::worker::pulse::Pulse;
 
 /// The status noted for a client that went away before there was an answer.
 const CLIENT_GONE: u16 = 499;
@@ -23,6 +26,8 @@ const CLIENT_GONE: u16 = 499;
 /// A request being answered.
 pub(crate) struct Exchange {
     pub(crate) client: Rc<Client>,
+    /// Where its connection carries many at once.
+    pub(crate) stream: Option<Stream>,
     pub(crate) began: Instant,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
@@ -37,6 +42,8 @@ pub(crate) struct Exchange {
     pub(crate) repeated: bool,
     /// The client asks for an upgrade that may be passed on.
     pub(crate) upgrades: bool,
+    /// It is HostKit's own look at what is behind a route.
+    pub(crate) visits: bool,
     /// None for a request without a body.
     pub(crate) progress: Option<Rc<Progress>>,
     pub(crate) lease: Option<Lease>,
@@ -75,12 +82,18 @@ impl Lease {
 
 impl Exchange {
     /// A request that has just come.
-    pub(crate) fn begin(client: Rc<Client>, method: Method, uri: Uri, id: HeaderValue) -> Box<Exchange> {
+    pub(crate) fn begin(
+        client: Rc<Client>,
+        stream: Option<Stream>,
+        head: &Parts,
+        id: HeaderValue,
+    ) -> Box<Exchange> {
         Box::new(Exchange {
             client,
+            stream,
             began: Instant::now(),
-            method,
-            uri,
+            method: head.method.clone(),
+            uri: head.uri.clone(),
             host: None,
             id,
             route: None,
@@ -88,6 +101,7 @@ impl Exchange {
             signed: false,
             repeated: false,
             upgrades: false,
+            visits: false,
             progress: None,
             lease: None,
             upstream: None,
@@ -99,6 +113,14 @@ impl Exchange {
             closes: false,
             complete: false,
         })
+    }
+
+    /// What times and orders the exchange.
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        match &self.stream {
+            Some(stream) => &stream.pulse,
+            None => &self.client.pulse,
+        }
     }
 
     /// What wakes the connection the answer comes on.
@@ -143,7 +165,7 @@ impl Drop for Exchange {
                 worker.pools.give_back(backend, sender, now);
             }
         }
-        if !self.is_tunnel {
+        if !self.is_tunnel && self.stream.is_none() {
             self.client.pulse.answered(request_read && !self.closes);
         }
         worker.shared.count_request(worker.number);

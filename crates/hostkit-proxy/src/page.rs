@@ -69,6 +69,16 @@ impl Page {
         page
     }
 
+    /// A host that the connection was not opened for.
+    pub(crate) fn misdirected() -> Page {
+        Page::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "other_host",
+            "This connection is for another host",
+            "The request is for another host than the one its connection was opened for.",
+        )
+    }
+
     /// No route for a host.
     pub(crate) fn nobody_here(host: &str) -> Page {
         Page::new(
@@ -238,7 +248,9 @@ impl Page {
         accept: Option<&HeaderValue>,
     ) -> Response<AnswerBody> {
         exchange.status = self.status.as_u16();
-        exchange.closes = self.close;
+        // One of many requests is refused alone: where it ends is beyond doubt.
+        let closes = self.close && exchange.stream.is_none();
+        exchange.closes = closes;
         let json = prefers_json(accept);
         let text = if json { self.json() } else { self.html(&exchange) };
         let length = text.len();
@@ -266,7 +278,7 @@ impl Page {
         if let Some(methods) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(methods));
         }
-        if self.close {
+        if closes {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         head::sign_answer(headers, release.as_ref(), &id);

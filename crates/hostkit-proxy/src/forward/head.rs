@@ -1,6 +1,7 @@
 //! What a request's head must be, and what becomes of it. The front door is the edge: what a client says about where
 //! it comes from is dropped, and nothing that two parsers could read in two ways is passed on.
 
+use hostkit_core::traits::front_door::VISIT_HEADER;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
@@ -80,6 +81,8 @@ pub(crate) struct Scan {
     asks_trailers: bool,
     ids: usize,
     id: Option<HeaderValue>,
+    /// It says that it is HostKit's own look at what is behind a route.
+    pub(crate) visits: bool,
     /// There is an Upgrade header.
     pub(crate) has_upgrade: bool,
     pub(crate) accept: Option<HeaderValue>,
@@ -114,7 +117,7 @@ impl Scan {
                             scan.is_chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
                         }
                         header::TE => scan.asks_trailers |= has_token(value, "trailers"),
-                        _ => {}
+                        _ => scan.visits |= text == VISIT_HEADER,
                     }
                     scan.dropped.push(name.clone());
                 }
@@ -300,7 +303,7 @@ pub(crate) fn sign_request(headers: &mut HeaderMap, exchange: &Exchange) {
     headers.reserve(SIGNATURES);
     // Nothing of these names is there any more: adding to them costs less than replacing them.
     headers.append(X_FORWARDED_FOR, client.peer.clone());
-    headers.append(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.append(X_FORWARDED_PROTO, client.door.scheme.clone());
     headers.append(X_FORWARDED_PORT, client.door.port_text.clone());
     if let Some(host) = &exchange.host {
         headers.append(X_FORWARDED_HOST, host.value.clone());

@@ -1,9 +1,12 @@
 //! One request, straight down: check the head, find the route, answer from files or forward to a backend, and come
 //! back to the start whenever the table changed while the request was held.
 
+mod challenge;
 pub(crate) mod head;
 mod hold;
+mod http2;
 mod ids;
+mod redirect;
 mod repeat;
 mod send;
 mod tunnel;
@@ -21,33 +24,50 @@ use crate::files;
 use crate::page::Page;
 use crate::table::{LiveRoute, LiveTarget};
 use crate::worker::accept::Client;
+use crate::worker::http2::Stream;
 use hold::Hold;
 pub(crate) use hold::HoldOver;
 pub(crate) use send::Failed;
 use send::Outcome;
 
-/// Answers one request of a client.
-pub(crate) async fn serve(client: Rc<Client>, mut request: Request<Incoming>) -> Response<AnswerBody> {
-    client.pulse.serving();
+/// Answers one request of a client; `stream` where it is one of many at once.
+pub(crate) async fn serve(
+    client: Rc<Client>,
+    stream: Option<Stream>,
+    mut request: Request<Incoming>,
+) -> Response<AnswerBody> {
+    match &stream {
+        Some(_) => http2::write_as_http1(&mut request),
+        None => client.pulse.serving(),
+    }
     let mut scan = head::Scan::of(request.headers());
     let upgrade = scan.has_upgrade.then(|| hyper::upgrade::on(&mut request));
     let (mut parts, incoming) = request.into_parts();
     let id = ids::request_id(scan.only_id());
     let accept = scan.accept.take();
-    let mut exchange = Exchange::begin(Rc::clone(&client), parts.method.clone(), parts.uri.clone(), id);
+    let mut exchange = Exchange::begin(Rc::clone(&client), stream, &parts, id);
 
     let mut body = RequestBody::default();
     if !incoming.is_end_stream() {
         let progress = Rc::new(Progress::default());
         exchange.progress = Some(Rc::clone(&progress));
-        body = RequestBody::new(incoming, progress, Rc::clone(&client));
+        body = RequestBody::new(incoming, progress, &exchange);
     }
-    exchange.host = match head::check(&mut parts, &mut scan) {
-        Ok(host) => Some(host),
+    let host = match head::check(&mut parts, &mut scan) {
+        Ok(host) => host,
         Err(refusal) => return Page::refused(&refusal).answer(exchange, accept.as_ref()),
     };
     if exchange.uri.authority().is_some() {
         exchange.uri = parts.uri.clone();
+    }
+    exchange.visits = scan.visits && client.is_local();
+    let misdirected = !client.may_ask_for(host.name());
+    exchange.host = Some(host);
+    if misdirected {
+        return Page::misdirected().answer(exchange, accept.as_ref());
+    }
+    if let Some(proof) = challenge::proof(&exchange) {
+        return challenge::answer(exchange, proof);
     }
     let upgrade = upgrade.filter(|_| exchange.progress.is_none() && head::may_upgrade(&parts));
     exchange.upgrades = upgrade.is_some();
@@ -73,6 +93,9 @@ async fn route(
             return Page::nobody_here(&host).answer(exchange, accept.as_ref());
         };
         exchange.route = Some(Arc::clone(&route));
+        if let Some(port) = redirect::port(&exchange, &route) {
+            return redirect::answer(exchange, port);
+        }
         let backends = match &route.target {
             LiveTarget::Instances(backends) => backends,
             LiveTarget::Nothing(reason) => {
@@ -132,6 +155,10 @@ fn finish(
             None => Page::failed(route, Failed::Malformed).answer(exchange, accept.as_ref()),
         };
     }
+    if exchange.stream.is_some() && exchange.upgrades && answer.status().is_success() {
+        // To the client it would be the beginning of a tunnel.
+        return Page::failed(route, Failed::Malformed).answer(exchange, accept.as_ref());
+    }
     let (mut parts, incoming) = answer.into_parts();
     if head::edit_answer(&mut parts.headers).is_err() {
         return Page::failed(route, Failed::Malformed).answer(exchange, accept.as_ref());
@@ -156,7 +183,7 @@ fn pass_on(
 ) -> Response<AnswerBody> {
     head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
     if is_endless(&parts.headers) {
-        exchange.client.pulse.endless();
+        exchange.pulse().endless();
     }
     parts.version = Version::HTTP_11;
     exchange.status = parts.status.as_u16();

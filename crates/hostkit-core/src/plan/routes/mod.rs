@@ -8,7 +8,7 @@ use crate::manifest::Reach;
 use crate::names::{HostName, ProcessName};
 use crate::project::EnvironmentId;
 use crate::release::Release;
-use crate::route::{Backend, BackendId, HoldRule, NothingReason, Route, RouteTable, Target};
+use crate::route::{Backend, BackendId, HoldRule, Https, NothingReason, Route, RouteTable, Target};
 
 #[cfg(test)]
 mod tests;
@@ -128,6 +128,7 @@ fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
         },
         release: None,
         hold: HoldRule::default(),
+        https: Https::Offered,
     })
 }
 
@@ -203,6 +204,7 @@ fn public_route(
         release: environment.live.as_ref().map(|live| live.release.name.clone()),
         process,
         hold: HoldRule::default(),
+        https: Https::Required,
     }
 }
 
@@ -230,6 +232,7 @@ fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
             },
             release: Some(live.release.name.clone()),
             hold: HoldRule::default(),
+            https: Https::Offered,
         })
         .collect()
 }
