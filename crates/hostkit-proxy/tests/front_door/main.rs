@@ -11,6 +11,7 @@ mod lifecycle;
 mod limits;
 mod plain;
 mod ports;
+mod smuggling;
 mod support;
 mod tables;
 mod tunnels;
