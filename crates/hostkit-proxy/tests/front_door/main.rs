@@ -14,6 +14,7 @@ mod plain;
 mod ports;
 mod redirects;
 mod secure;
+mod smuggling;
 mod support;
 mod tables;
 mod tls;
