@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::compress::kept::Forms;
 use crate::config::Limits;
 use crate::request_log::LogSink;
 use crate::table::LiveTable;
@@ -20,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Where request log lines go.
     pub(crate) log: Option<LogSink>,
+    /// Compressed forms of files.
+    pub(crate) forms: Forms,
     /// Requests that wait for an instance.
     pub(crate) held: AtomicU64,
     /// Client connections open.
@@ -40,6 +43,7 @@ impl Shared {
             changed: watch::Sender::new(0),
             limits,
             log,
+            forms: Forms::default(),
             held: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             counts: (0..threads).map(|_| Count::default()).collect(),

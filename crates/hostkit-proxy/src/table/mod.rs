@@ -10,7 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use hostkit_core::route::{HoldRule, NothingReason, PutAside};
+use hostkit_core::route::{Compression, HoldRule, NothingReason, PutAside};
 use http::HeaderValue;
 
 use crate::files::Site;
@@ -62,6 +62,7 @@ pub(crate) struct LiveRoute {
     prefix: String,
     pub(crate) target: LiveTarget,
     pub(crate) hold: HoldRule,
+    pub(crate) compression: Compression,
     pub(crate) waiting: AtomicU32,
 }
 

@@ -8,7 +8,7 @@ use crate::manifest::Reach;
 use crate::names::{HostName, ProcessName};
 use crate::project::EnvironmentId;
 use crate::release::Release;
-use crate::route::{Backend, BackendId, HoldRule, NothingReason, Route, RouteTable, Target};
+use crate::route::{Backend, BackendId, Compression, HoldRule, NothingReason, Route, RouteTable, Target};
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +38,8 @@ pub struct LiveRelease<'a> {
     pub release: &'a Release,
     /// The folder of its files, absolute.
     pub folder: PathBuf,
+    /// The folders of files of the releases before it that are still there, newest first.
+    pub earlier: Vec<PathBuf>,
     /// The instances that are ready, by process. A process without any has its requests held.
     pub backends: BTreeMap<ProcessName, Vec<Backend>>,
 }
@@ -128,6 +130,7 @@ fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
         },
         release: None,
         hold: HoldRule::default(),
+        compression: Compression::default(),
     })
 }
 
@@ -186,6 +189,7 @@ fn public_route(
             (_, Some(files)) => Target::Files {
                 root: files.root.under(&live.folder),
                 single_page: files.single_page,
+                earlier: live.earlier.clone(),
             },
             _ => nothing(NothingReason::NoPublicProcess),
         },
@@ -203,6 +207,7 @@ fn public_route(
         release: environment.live.as_ref().map(|live| live.release.name.clone()),
         process,
         hold: HoldRule::default(),
+        compression: Compression::default(),
     }
 }
 
@@ -230,6 +235,7 @@ fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
             },
             release: Some(live.release.name.clone()),
             hold: HoldRule::default(),
+            compression: Compression::default(),
         })
         .collect()
 }
