@@ -45,6 +45,9 @@ pub struct Route {
     /// What becomes of requests that come without TLS.
     #[serde(default)]
     pub https: Https,
+    /// Whether answers are compressed on their way.
+    #[serde(default)]
+    pub compression: Compression,
 }
 
 /// What becomes of requests that come to the public listener without TLS, where the front door speaks it. Stable
@@ -57,6 +60,17 @@ pub enum Https {
     Offered,
     /// They are redirected to https.
     Required,
+}
+
+/// Whether the front door compresses answers for clients that take that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// Those that gain by it.
+    #[default]
+    On,
+    /// None: for answers that hold a secret beside what a stranger can choose (BREACH).
+    Off,
 }
 
 /// Where requests of a route go.
@@ -74,6 +88,10 @@ pub enum Target {
         root: PathBuf,
         /// Whether unknown paths answer with `index.html`.
         single_page: bool,
+        /// The folders of the releases before it, newest first: files with a hash in their names are looked for there
+        /// as well, for clients that still have the page of then.
+        #[serde(default)]
+        earlier: Vec<PathBuf>,
     },
     /// Nothing, on purpose: answered at once with 503 and a page that says why.
     Nothing {

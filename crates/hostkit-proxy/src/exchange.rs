@@ -33,6 +33,8 @@ pub(crate) struct Exchange {
     pub(crate) uri: Uri,
     pub(crate) host: Option<Host>,
     pub(crate) id: HeaderValue,
+    /// The codings the client takes for the answer, as it says it.
+    pub(crate) codings: Option<HeaderValue>,
     pub(crate) route: Option<Arc<LiveRoute>>,
     /// The client's headers as far as they go on to the backend, while the request may be sent once more.
     pub(crate) spare: Option<Vec<(HeaderName, HeaderValue)>>,
@@ -96,6 +98,7 @@ impl Exchange {
             uri: head.uri.clone(),
             host: None,
             id,
+            codings: None,
             route: None,
             spare: None,
             signed: false,

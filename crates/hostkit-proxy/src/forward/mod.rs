@@ -14,11 +14,13 @@ mod tunnel;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hostkit_core::route::Compression;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, response};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 
 use crate::body::{AnswerBody, Progress, RequestBody, Source};
+use crate::compress;
 use crate::exchange::Exchange;
 use crate::files;
 use crate::page::Page;
@@ -46,6 +48,7 @@ pub(crate) async fn serve(
     let id = ids::request_id(scan.only_id());
     let accept = scan.accept.take();
     let mut exchange = Exchange::begin(Rc::clone(&client), stream, &parts, id);
+    exchange.codings = scan.codings_taken.take();
 
     let mut body = RequestBody::default();
     if !incoming.is_end_stream() {
@@ -178,9 +181,12 @@ fn is_endless(headers: &HeaderMap) -> bool {
 fn pass_on(
     mut exchange: Box<Exchange>,
     mut parts: response::Parts,
-    source: Source,
+    mut source: Source,
     route: &LiveRoute,
 ) -> Response<AnswerBody> {
+    if route.compression == Compression::On {
+        source = compress::answer::compress(&exchange, &mut parts, source);
+    }
     head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
     if is_endless(&parts.headers) {
         exchange.pulse().endless();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
 mod answers;
+mod compression;
 mod files;
 mod forwarding;
 mod holding;

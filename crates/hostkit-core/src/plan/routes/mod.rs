@@ -8,7 +8,9 @@ use crate::manifest::Reach;
 use crate::names::{HostName, ProcessName};
 use crate::project::EnvironmentId;
 use crate::release::Release;
-use crate::route::{Backend, BackendId, HoldRule, Https, NothingReason, Route, RouteTable, Target};
+use crate::route::{
+    Backend, BackendId, Compression, HoldRule, Https, NothingReason, Route, RouteTable, Target,
+};
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +40,8 @@ pub struct LiveRelease<'a> {
     pub release: &'a Release,
     /// The folder of its files, absolute.
     pub folder: PathBuf,
+    /// The folders of files of the releases before it that are still there, newest first.
+    pub earlier: Vec<PathBuf>,
     /// The instances that are ready, by process. A process without any has its requests held.
     pub backends: BTreeMap<ProcessName, Vec<Backend>>,
 }
@@ -129,6 +133,7 @@ fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
         release: None,
         hold: HoldRule::default(),
         https: Https::Offered,
+        compression: Compression::default(),
     })
 }
 
@@ -187,6 +192,7 @@ fn public_route(
             (_, Some(files)) => Target::Files {
                 root: files.root.under(&live.folder),
                 single_page: files.single_page,
+                earlier: live.earlier.clone(),
             },
             _ => nothing(NothingReason::NoPublicProcess),
         },
@@ -205,6 +211,7 @@ fn public_route(
         process,
         hold: HoldRule::default(),
         https: Https::Required,
+        compression: Compression::default(),
     }
 }
 
@@ -233,6 +240,7 @@ fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
             release: Some(live.release.name.clone()),
             hold: HoldRule::default(),
             https: Https::Offered,
+            compression: Compression::default(),
         })
         .collect()
 }
