@@ -57,6 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             target,
             release: None,
             hold: HoldRule::default(),
+            rules: Default::default(),
         }],
     };
     let layout = Layout::new(&data);

@@ -8,6 +8,7 @@ use crate::manifest::Reach;
 use crate::names::{HostName, ProcessName};
 use crate::project::EnvironmentId;
 use crate::release::Release;
+use crate::route::rules::Rules;
 use crate::route::{Backend, BackendId, HoldRule, NothingReason, Route, RouteTable, Target};
 
 #[cfg(test)]
@@ -128,6 +129,7 @@ fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
         },
         release: None,
         hold: HoldRule::default(),
+        rules: Rules::default(),
     })
 }
 
@@ -203,6 +205,7 @@ fn public_route(
         release: environment.live.as_ref().map(|live| live.release.name.clone()),
         process,
         hold: HoldRule::default(),
+        rules: Rules::default(),
     }
 }
 
@@ -230,6 +233,7 @@ fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
             },
             release: Some(live.release.name.clone()),
             hold: HoldRule::default(),
+            rules: Rules::default(),
         })
         .collect()
 }
