@@ -18,6 +18,7 @@ mod request_log;
 mod shared;
 mod start;
 mod table;
+mod tls;
 mod worker;
 
 pub use client::ProxyClient;

@@ -69,6 +69,16 @@ impl Page {
         page
     }
 
+    /// A host that the connection was not opened for.
+    pub(crate) fn misdirected() -> Page {
+        Page::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "other_host",
+            "This connection is for another host",
+            "The request is for another host than the one its connection was opened for.",
+        )
+    }
+
     /// No route for a host.
     pub(crate) fn nobody_here(host: &str) -> Page {
         Page::new(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
+use hostkit_certificates::Certificates;
 use tokio::sync::watch;
 
 use crate::config::Limits;
@@ -24,6 +25,10 @@ pub(crate) struct Shared {
     pub(crate) held: AtomicU64,
     /// Client connections open.
     pub(crate) connections: AtomicUsize,
+    /// Connections that ended before client and front door had agreed on TLS.
+    pub(crate) failed_handshakes: AtomicU64,
+    /// What is shown to clients of TLS, where it is spoken.
+    pub(crate) certificates: Option<Arc<Certificates>>,
     counts: Box<[Count]>,
 }
 
@@ -34,14 +39,21 @@ struct Count(AtomicU64);
 
 impl Shared {
     /// The state before the first table.
-    pub(crate) fn new(threads: usize, table: LiveTable, limits: Limits, log: Option<LogSink>) -> Self {
+    pub(crate) fn new(
+        threads: usize,
+        limits: Limits,
+        log: Option<LogSink>,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Self {
         Shared {
-            table: ArcSwap::new(Arc::new(table)),
+            table: ArcSwap::from_pointee(LiveTable::default()),
             changed: watch::Sender::new(0),
             limits,
             log,
             held: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            failed_handshakes: AtomicU64::new(0),
+            certificates,
             counts: (0..threads).map(|_| Count::default()).collect(),
         }
     }

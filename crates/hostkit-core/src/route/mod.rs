@@ -163,6 +163,12 @@ pub struct TrafficStatus {
     pub held: u64,
     /// Where the public listener is.
     pub http: Option<SocketAddr>,
+    /// Where the public listener that speaks TLS is.
+    #[serde(default)]
+    pub https: Option<SocketAddr>,
+    /// Connections that ended before TLS was agreed on, since the front door started.
+    #[serde(default)]
+    pub failed_handshakes: u64,
     /// Requests answered since the front door started.
     pub requests: u64,
 }

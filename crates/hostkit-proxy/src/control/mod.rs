@@ -40,13 +40,20 @@ impl Workers {
     }
 }
 
+/// Where the public listeners are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addresses {
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) https: Option<SocketAddr>,
+}
+
 /// The front door's control side.
 pub(crate) struct Control {
     shared: Arc<Shared>,
     workers: Workers,
     backends: Backends,
     saved: SavedTable,
-    http: Option<SocketAddr>,
+    public: Addresses,
     /// One table at a time.
     ports: Mutex<Ports>,
     unsynced: Notify,
@@ -58,7 +65,7 @@ impl Control {
         shared: Arc<Shared>,
         workers: Workers,
         saved: SavedTable,
-        http: Option<SocketAddr>,
+        public: Addresses,
         kept: KeptPorts,
     ) -> Self {
         let ports = Mutex::new(Ports::new(workers.clone(), kept));
@@ -67,7 +74,7 @@ impl Control {
             workers,
             backends: Backends::default(),
             saved,
-            http,
+            public,
             ports,
             unsynced: Notify::new(),
         }
@@ -116,6 +123,9 @@ impl Control {
             .iter()
             .map(|(port, route)| (*port, route.id.clone()))
             .collect();
+        if let Some(certificates) = &self.shared.certificates {
+            certificates.want(&table.host_names);
+        }
         self.backends.enlist(&keys);
         self.shared.table.store(Arc::new(table));
         self.backends.retire_others(&keys);
@@ -155,12 +165,14 @@ impl Control {
             put_aside,
             in_flight: self.backends.in_flight(),
             held: self.shared.held.load(Ordering::Relaxed),
-            http: self.http,
+            http: self.public.http,
+            https: self.public.https,
+            failed_handshakes: self.shared.failed_handshakes.load(Ordering::Relaxed),
             requests: self.shared.requests(),
         }
     }
 
-    /// The things that come back: ports that could not be bound, tables that are not on the disk yet.
+    /// The things that come back: ports that could not be bound, tables that are not on the disk yet, certificates.
     pub(crate) async fn tend(&self) {
         let sync = async {
             loop {
@@ -177,7 +189,12 @@ impl Control {
                 self.ports.lock().await.retry();
             }
         };
-        tokio::join!(sync, bind);
+        let certify = async {
+            if let Some(certificates) = &self.shared.certificates {
+                Arc::clone(certificates).tend().await;
+            }
+        };
+        tokio::join!(sync, bind, certify);
     }
 }
 

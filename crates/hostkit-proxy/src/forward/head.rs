@@ -300,7 +300,7 @@ pub(crate) fn sign_request(headers: &mut HeaderMap, exchange: &Exchange) {
     headers.reserve(SIGNATURES);
     // Nothing of these names is there any more: adding to them costs less than replacing them.
     headers.append(X_FORWARDED_FOR, client.peer.clone());
-    headers.append(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.append(X_FORWARDED_PROTO, client.door.scheme.clone());
     headers.append(X_FORWARDED_PORT, client.door.port_text.clone());
     if let Some(host) = &exchange.host {
         headers.append(X_FORWARDED_HOST, host.value.clone());

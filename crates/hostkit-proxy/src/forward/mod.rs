@@ -1,6 +1,7 @@
 //! One request, straight down: check the head, find the route, answer from files or forward to a backend, and come
 //! back to the start whenever the table changed while the request was held.
 
+mod challenge;
 pub(crate) mod head;
 mod hold;
 mod ids;
@@ -42,12 +43,20 @@ pub(crate) async fn serve(client: Rc<Client>, mut request: Request<Incoming>) ->
         exchange.progress = Some(Rc::clone(&progress));
         body = RequestBody::new(incoming, progress, Rc::clone(&client));
     }
-    exchange.host = match head::check(&mut parts, &mut scan) {
-        Ok(host) => Some(host),
+    let host = match head::check(&mut parts, &mut scan) {
+        Ok(host) => host,
         Err(refusal) => return Page::refused(&refusal).answer(exchange, accept.as_ref()),
     };
     if exchange.uri.authority().is_some() {
         exchange.uri = parts.uri.clone();
+    }
+    let misdirected = !client.may_ask_for(host.name());
+    exchange.host = Some(host);
+    if misdirected {
+        return Page::misdirected().answer(exchange, accept.as_ref());
+    }
+    if let Some(proof) = challenge::proof(&exchange) {
+        return challenge::answer(exchange, proof);
     }
     let upgrade = upgrade.filter(|_| exchange.progress.is_none() && head::may_upgrade(&parts));
     exchange.upgrades = upgrade.is_some();

@@ -1,6 +1,7 @@
 //! From the table as it was handed over to the table in force, entry by entry: what is wrong with one entry puts
 //! that entry aside and no other.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -80,11 +81,11 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends) -> (LiveTable, HashSe
             }
         }
         for host in &route.hosts {
-            table
-                .hosts
-                .entry(host.to_string().into_bytes().into())
-                .or_default()
-                .push(Arc::clone(&live));
+            let routes = table.hosts.entry(host.to_string().into_bytes().into());
+            if matches!(routes, Entry::Vacant(_)) {
+                table.host_names.push(host.clone());
+            }
+            routes.or_default().push(Arc::clone(&live));
         }
     }
     for routes in table.hosts.values_mut() {

@@ -10,6 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use hostkit_core::names::HostName;
 use hostkit_core::route::{HoldRule, NothingReason, PutAside};
 use http::HeaderValue;
 
@@ -21,6 +22,8 @@ use backend::Backend;
 pub(crate) struct LiveTable {
     pub(crate) version: u64,
     pub(crate) put_aside: Vec<PutAside>,
+    /// All public hosts, once each.
+    pub(crate) host_names: Vec<HostName>,
     /// By host, longest prefix first.
     hosts: HashMap<Box<[u8]>, Vec<Arc<LiveRoute>>, BuildHasherDefault<HostHasher>>,
     pub(crate) ports: HashMap<u16, Arc<LiveRoute>>,

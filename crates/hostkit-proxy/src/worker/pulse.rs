@@ -18,7 +18,7 @@ const HEAD: u8 = 1;
 const SERVING: u8 = 2;
 /// Our side is closed; the rest of what the client sends is read and dropped, so that it gets to see the answer.
 const LINGERING: u8 = 3;
-/// Connected, and nothing came yet.
+/// Connected, and nothing came yet, or keys are still being agreed on.
 const NEW: u8 = 4;
 /// A backend has the request, and its answer did not begin yet.
 const ASKING: u8 = 5;

@@ -11,6 +11,8 @@ mod lifecycle;
 mod limits;
 mod plain;
 mod ports;
+mod secure;
 mod support;
 mod tables;
+mod tls;
 mod tunnels;

@@ -162,7 +162,7 @@ impl Answer {
 }
 
 /// Reads one answer; status 0 where the connection was closed without one.
-pub(crate) fn read_answer(stream: &mut TcpStream, is_head: bool) -> Answer {
+pub(crate) fn read_answer(stream: &mut impl Read, is_head: bool) -> Answer {
     let head = read_head(stream);
     if head.is_empty() {
         return Answer::default();
@@ -217,7 +217,7 @@ pub(crate) fn read_answer(stream: &mut TcpStream, is_head: bool) -> Answer {
     answer
 }
 
-pub(crate) fn read_line(stream: &mut TcpStream) -> String {
+pub(crate) fn read_line(stream: &mut impl Read) -> String {
     let mut line = Vec::new();
     let mut byte = [0];
     while let Ok(1) = stream.read(&mut byte) {
@@ -229,7 +229,7 @@ pub(crate) fn read_line(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&line).into_owned()
 }
 
-pub(crate) fn read_head(stream: &mut TcpStream) -> String {
+pub(crate) fn read_head(stream: &mut impl Read) -> String {
     let mut head = String::new();
     loop {
         let line = read_line(stream);
