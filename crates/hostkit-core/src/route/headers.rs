@@ -44,7 +44,8 @@ const KEPT: [&str; 11] = [
 ];
 
 impl HeaderRule {
-    pub(super) fn check(&self) -> Result<(), String> {
+    /// Says what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
         if self.set.len() > MOST_HEADERS {
             return Err(format!(
                 "{} headers are too many, {MOST_HEADERS} are taken",

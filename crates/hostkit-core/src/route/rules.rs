@@ -179,7 +179,8 @@ impl Rules {
 }
 
 impl Redirect {
-    fn check(&self) -> Result<(), String> {
+    /// Says what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
         if !REDIRECTS.contains(&self.status) {
             return Err(format!(
                 "{} is not the status of a redirect: it is one of 301, 302, 303, 307, 308",
@@ -207,7 +208,8 @@ impl Redirect {
 }
 
 impl Rewrite {
-    fn check(&self) -> Result<(), String> {
+    /// Says what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
         if !self.to.is_local() {
             return Err(format!(
                 "`{}` is another host, which this version does not fetch from: use a redirect, or a path",

@@ -505,6 +505,7 @@ fn a_password_is_known_by_its_hash_alone() {
     let text = serde_json::to_string(&auth).unwrap();
     assert!(!text.contains("horse"), "{text}");
     assert_ne!(auth, BasicAuth::new("ada", "correct horse", "elsewhere"));
+    assert!(!BasicAuth::of_nobody("ada").accepts(b"ada", b""));
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::body::{AnswerBody, Source};
 use crate::exchange::Exchange;
 use crate::forward::head;
 use crate::page::Page;
+use crate::rules;
 use cache::{Content, Ready};
 use conditions::{Part, Validators};
 use open::{Found, Opened, Root};
@@ -90,7 +91,7 @@ impl Site {
 
 /// Answers a request with a file.
 pub(crate) async fn serve(
-    exchange: Box<Exchange>,
+    mut exchange: Box<Exchange>,
     site: &Site,
     headers: HeaderMap,
     accept: Option<&HeaderValue>,
@@ -98,7 +99,7 @@ pub(crate) async fn serve(
     if !matches!(exchange.method, Method::GET | Method::HEAD) {
         return Page::only_reading().answer(exchange, accept);
     }
-    let Some(wanted) = path::wanted(exchange.uri.path()) else {
+    let Some(wanted) = path::wanted(exchange.target().path()) else {
         return not_found(exchange, site, headers, accept).await;
     };
     let found = if wanted.is_folder {
@@ -110,11 +111,22 @@ pub(crate) async fn serve(
         Ok(Found::File(file)) => send(exchange, &file, headers, &wanted.file, StatusCode::OK),
         Ok(Found::Folder) if !wanted.is_folder => {
             match site.find(&wanted.below("index.html"), &exchange).await {
+                Ok(Found::File(file)) if rules::folder_is_page(&exchange) => {
+                    send(exchange, &file, headers, &wanted.file, StatusCode::OK)
+                }
                 Ok(Found::File(_)) => redirect(exchange),
                 _ => not_found(exchange, site, headers, accept).await,
             }
         }
         Ok(Found::Folder | Found::Nothing) => {
+            if let Some(name) = rules::clean_name(&exchange, &wanted.file)
+                && let Ok(Found::File(file)) = site.find(&name, &exchange).await
+            {
+                return send(exchange, &file, headers, &name, StatusCode::OK);
+            }
+            if rules::fall_back(&mut exchange, &headers) {
+                return Box::pin(serve(exchange, site, headers, accept)).await;
+            }
             let is_asset = HASHED
                 .iter()
                 .any(|folder| wanted.file.starts_with(folder.as_bytes()));

@@ -20,6 +20,7 @@ use crate::body::{AnswerBody, Progress, RequestBody, Source};
 use crate::exchange::Exchange;
 use crate::files;
 use crate::page::Page;
+use crate::rules::{self, LiveRules, Verdict};
 use crate::table::{LiveRoute, LiveTarget};
 use crate::worker::accept::Client;
 use hold::Hold;
@@ -63,7 +64,7 @@ pub(crate) async fn serve(client: Rc<Client>, mut request: Request<Incoming>) ->
     head::strip_request(&mut parts.headers, scan, upgrade.is_some());
     parts.version = Version::HTTP_11;
     let request = Request::from_parts(parts, body);
-    route(exchange, request, upgrade, accept).await
+    rules::dress(route(exchange, request, upgrade, accept).await)
 }
 
 /// Finds the route and answers by it, again and again while the request is held.
@@ -82,6 +83,15 @@ async fn route(
             return Page::nobody_here(&host).answer(exchange, accept.as_ref());
         };
         exchange.route = Some(Arc::clone(&route));
+        if let Some(rules) = &route.rules
+            && let Some(request) = &mut request
+        {
+            match rules::ask(rules, &route, &mut exchange, request) {
+                Verdict::GoOn => {}
+                Verdict::Elsewhere => continue,
+                Verdict::Reply(reply) => return reply.answer(exchange, accept.as_ref()),
+            }
+        }
         let backends = match &route.target {
             LiveTarget::Instances(backends) => backends,
             LiveTarget::Nothing(reason) => {
@@ -94,7 +104,10 @@ async fn route(
                 return files::serve(exchange, site, headers, accept.as_ref()).await;
             }
         };
-        match send::attempt(&mut exchange, &mut request, backends).await {
+        let limit = route.rules.as_ref().and_then(LiveRules::timeout);
+        let attempt = send::attempt(&mut exchange, &mut request, backends);
+        let outcome = rules::within(limit, attempt).await;
+        match outcome.unwrap_or(Outcome::Failed(Failed::Late)) {
             Outcome::Plain(answer) => {
                 let (parts, body) = answer.into_parts();
                 return pass_on(exchange, parts, Source::Plain(body), &route);
@@ -122,7 +135,7 @@ fn find(exchange: &Exchange) -> Option<Arc<LiveRoute>> {
         Some(port) => table.ports.get(&port).cloned(),
         None => {
             let host = exchange.host.as_ref()?;
-            table.find(host.name(), exchange.uri.path()).cloned()
+            table.find(host.name(), exchange.place().path()).cloned()
         }
     }
 }

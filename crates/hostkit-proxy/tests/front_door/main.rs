@@ -11,6 +11,7 @@ mod lifecycle;
 mod limits;
 mod plain;
 mod ports;
+mod rules;
 mod secure;
 mod support;
 mod tables;
