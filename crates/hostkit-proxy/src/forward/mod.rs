@@ -12,7 +12,7 @@ mod tunnel;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, response};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 
@@ -65,6 +65,13 @@ pub(crate) async fn serve(client: Rc<Client>, mut request: Request<Incoming>) ->
     parts.version = Version::HTTP_11;
     let request = Request::from_parts(parts, body);
     rules::dress(route(exchange, request, upgrade, accept).await)
+}
+
+/// Notes in the log a request whose head is too large: it was refused (431) before it could be read.
+pub(crate) fn note_unread(client: Rc<Client>) {
+    let method = Method::from_bytes(b"-").unwrap_or_default();
+    let mut exchange = Exchange::begin(client, method, Uri::from_static("/"), ids::request_id(None));
+    exchange.status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16();
 }
 
 /// Finds the route and answers by it, again and again while the request is held.

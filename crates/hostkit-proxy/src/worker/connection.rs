@@ -22,6 +22,7 @@ pub(super) async fn http1(client: Client, stream: ClientStream) {
     let client = Rc::new(client);
     let pulse = Arc::clone(&client.pulse);
     let header_bytes = client.worker.shared.limits.header_bytes;
+    let unread = Rc::clone(&client);
     let service = service_fn(move |request: Request<Incoming>| {
         let client = Rc::clone(&client);
         async move {
@@ -57,7 +58,12 @@ pub(super) async fn http1(client: Client, stream: ClientStream) {
             Order::End => return Poll::Ready(()),
         }
         // How a connection ended is the client's affair; requests are logged on their own.
-        connection.as_mut().poll(context).map(drop)
+        connection.as_mut().poll(context).map(|ended| {
+            // But for the one that hyper answers itself, which nobody would hear of.
+            if ended.is_err_and(|error| error.is_parse_too_large()) {
+                forward::note_unread(Rc::clone(&unread));
+            }
+        })
     })
     .await;
 }

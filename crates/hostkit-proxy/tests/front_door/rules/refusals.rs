@@ -92,3 +92,16 @@ fn a_path_that_is_too_long_for_rules_is_refused_and_not_let_through() {
     assert_eq!(answer.status, 414);
     assert!(upstream.seen().is_empty());
 }
+
+#[test]
+fn a_head_that_is_too_large_is_refused_and_in_the_log() {
+    let (door, upstream) = shop(Rules::default());
+    let answer = get(&door, "/", &format!("X-Large: {}\r\n", "x".repeat(70_000)));
+    assert_eq!(answer.status, 431);
+    assert!(upstream.seen().is_empty());
+    until("the log has it", || {
+        door.log_lines()
+            .iter()
+            .any(|line| line["status"] == 431 && line["method"] == "-")
+    });
+}
