@@ -1,6 +1,7 @@
 //! The route table: made from the state and from what runs, handed over when it differs from the one in force.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
@@ -87,6 +88,7 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
             Some(release) => Some(LiveRelease {
                 release,
                 folder: context.parts.layout.release(&environment.id, &release.name),
+                earlier: earlier_files(context, &environment.id, release)?,
                 backends: backends(context, environment, &observed)?,
                 basic_auth: basic_auth(context, &environment.id, release)?,
             }),
@@ -133,6 +135,24 @@ fn basic_auth(
     };
     locked(&context.router.passwords).insert(key, auth.clone());
     Ok(Some(auth))
+}
+
+/// How many other releases hashed files are looked for in.
+const EARLIER: usize = 3;
+
+/// Where the files of the other releases lie that are kept, newest first: clients may still have a page of one of
+/// them. After a rollback that is a newer one.
+fn earlier_files(context: &Context, id: &EnvironmentId, live: &Release) -> Result<Vec<PathBuf>, Failure> {
+    if live.artifact.files.is_none() {
+        return Ok(Vec::new());
+    }
+    let kept = context.parts.store.releases(id)?;
+    let others = kept.iter().filter(|release| release.name != live.name);
+    let roots = others.filter_map(|release| {
+        let files = release.artifact.files.as_ref()?;
+        Some(files.root.under(&context.parts.layout.release(id, &release.name)))
+    });
+    Ok(roots.take(EARLIER).collect())
 }
 
 /// The instances of the live generation that are ready, by process. Those beyond the wanted number get no traffic:

@@ -6,6 +6,7 @@
 
 mod body;
 mod client;
+mod compress;
 mod config;
 mod control;
 mod exchange;

@@ -257,7 +257,9 @@ impl Page {
         accept: Option<&HeaderValue>,
     ) -> Response<AnswerBody> {
         exchange.status = self.status.as_u16();
-        exchange.closes = self.close;
+        // One of many requests is refused alone: where it ends is beyond doubt.
+        let closes = self.close && exchange.stream.is_none();
+        exchange.closes = closes;
         let json = prefers_json(accept);
         let text = if json { self.json() } else { self.html(&exchange) };
         let length = text.len();
@@ -285,7 +287,7 @@ impl Page {
         if let Some(methods) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(methods));
         }
-        if self.close {
+        if closes {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         head::sign_answer(headers, release.as_ref(), &id);

@@ -95,12 +95,13 @@ impl Proxy {
             http: address(&config.listeners),
             https: address(&config.tls_listeners),
         };
+        let https_port = public.https.map(|address| address.port());
         let certificates = match public.https {
             Some(_) => Some(Certificates::open(config.certificates)?),
             None => None,
         };
         let tls = certificates.as_ref().map(tls::settings).transpose()?;
-        let mut doors = divide(config.listeners, threads, || Purpose::Public)?;
+        let mut doors = divide(config.listeners, threads, || Purpose::Public { https_port })?;
         if let Some(tls) = tls {
             let others = divide(config.tls_listeners, threads, || {
                 Purpose::PublicTls(Arc::clone(&tls))

@@ -13,8 +13,10 @@ use rustls::version::{TLS12, TLS13};
 /// Spoken by a certificate authority that looks whether a host is ours: there is nothing to be said after the
 /// handshake.
 pub(crate) const CHALLENGE: &[u8] = b"acme-tls/1";
+/// Many requests at once on one connection.
+pub(crate) const HTTP2: &[u8] = b"h2";
 /// The protocols that are spoken, the best one first.
-const PROTOCOLS: [&[u8]; 3] = [b"http/1.1", b"http/1.0", CHALLENGE];
+const PROTOCOLS: [&[u8]; 4] = [HTTP2, b"http/1.1", b"http/1.0", CHALLENGE];
 /// How many sessions are kept for clients of TLS 1.2 that know no tickets.
 const SESSIONS: usize = 4096;
 

@@ -58,6 +58,35 @@ pub struct Route {
     /// What happens to requests before they go there, and to answers. Tables of versions before have none.
     #[serde(default, skip_serializing_if = "Rules::is_empty")]
     pub rules: Rules,
+    /// What becomes of requests that come without TLS.
+    #[serde(default)]
+    pub https: Https,
+    /// Whether answers are compressed on their way.
+    #[serde(default)]
+    pub compression: Compression,
+}
+
+/// What becomes of requests that come to the public listener without TLS, where the front door speaks it. Stable
+/// loopback ports have nothing to do with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Https {
+    /// They are answered all the same.
+    #[default]
+    Offered,
+    /// They are redirected to https.
+    Required,
+}
+
+/// Whether the front door compresses answers for clients that take that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// Those that gain by it.
+    #[default]
+    On,
+    /// None: for answers that hold a secret beside what a stranger can choose (BREACH).
+    Off,
 }
 
 /// Where requests of a route go.
@@ -75,6 +104,10 @@ pub enum Target {
         root: PathBuf,
         /// Whether unknown paths answer with `index.html`.
         single_page: bool,
+        /// The folders of the releases before it, newest first: files with a hash in their names are looked for there
+        /// as well, for clients that still have the page of then.
+        #[serde(default)]
+        earlier: Vec<PathBuf>,
     },
     /// Nothing, on purpose: answered at once with 503 and a page that says why.
     Nothing {

@@ -106,7 +106,7 @@ pub(super) async fn attempt(
             head::sign_request(sending.headers_mut(), exchange);
             exchange.signed = true;
         }
-        let pulse = &exchange.client.pulse;
+        let pulse = exchange.pulse();
         pulse.asking();
         let mut asked = pin!(sender.requests.try_send_request(sending));
         let answer = poll_fn(|context| match asked.as_mut().poll(context) {
@@ -158,10 +158,10 @@ async fn ask(exchange: &mut Exchange, request: &mut Option<Request<RequestBody>>
     let Some(asked) = request else {
         return Short::Done(Outcome::Failed(Failed::Closed));
     };
-    exchange.client.pulse.asking();
+    exchange.pulse().asking();
     match plain.ask(asked, exchange).await {
         Asked::Answered(answer) => {
-            exchange.client.pulse.serving();
+            exchange.pulse().serving();
             Short::Done(Outcome::Plain(answer))
         }
         Asked::Other(plain, read) => {

@@ -93,7 +93,7 @@ impl Plain {
     /// Sends `request` with our notes on it, and waits for the answer's head. The request is left as it was, but for
     /// the memory of its headers once there is an answer.
     pub(crate) async fn ask(mut self, request: &mut Request<RequestBody>, exchange: &Exchange) -> Asked {
-        let pulse = &exchange.client.pulse;
+        let pulse = exchange.pulse();
         let mut rest = None;
         let sent = poll_fn(
             |context| match self.poll_send(context, request, exchange, &mut rest) {

@@ -132,6 +132,9 @@ impl LogBuffer {
         if let Some(upstream) = exchange.upstream {
             millis(out, b",\"upstream_ms\":", upstream);
         }
+        if exchange.stream.is_some() {
+            out.extend_from_slice(b",\"protocol\":\"h2\"");
+        }
         if exchange.client.is_tls() {
             out.extend_from_slice(b",\"tls\":true");
         }

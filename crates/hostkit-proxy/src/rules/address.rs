@@ -16,10 +16,9 @@ pub(super) fn on_host(exchange: &Exchange, host: &HostName) -> Option<HeaderValu
     let port = &asked.value.as_bytes()[asked.name().len()..];
     let mut location = format!("{scheme}://{host}").into_bytes();
     location.extend_from_slice(port);
-    let target = exchange
-        .uri
-        .path_and_query()
-        .map_or("/", |target| target.as_str());
+    // `OPTIONS *` is about the server as a whole.
+    let target = exchange.uri.path_and_query().map(|target| target.as_str());
+    let target = target.filter(|target| target.starts_with('/')).unwrap_or("/");
     location.extend_from_slice(target.as_bytes());
     HeaderValue::from_bytes(&location).ok()
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::route::{PutAside, Route, Target};
+use hostkit_core::route::{Https, PutAside, Route, Target};
 use http::HeaderValue;
 use serde::Deserialize;
 
@@ -121,8 +121,10 @@ fn check(
             route.path_prefix
         ));
     }
-    if let Target::Files { root, .. } = &route.target
-        && !root.is_absolute()
+    if let Target::Files { root, earlier, .. } = &route.target
+        && let Some(root) = std::iter::once(root)
+            .chain(earlier)
+            .find(|root| !root.is_absolute())
     {
         return Err(format!("folder `{}` is not absolute", root.display()));
     }
@@ -152,9 +154,18 @@ fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut Has
                 })
                 .collect(),
         ),
-        Target::Files { root, single_page } => {
+        Target::Files {
+            root,
+            single_page,
+            earlier,
+        } => {
             let release = route.release.as_ref().map_or("", |release| release.as_str());
-            LiveTarget::Files(Arc::new(Site::new(root.clone(), *single_page, release)))
+            LiveTarget::Files(Arc::new(Site::new(
+                root.clone(),
+                earlier.clone(),
+                *single_page,
+                release,
+            )))
         }
         Target::Nothing { reason } => LiveTarget::Nothing(*reason),
     };
@@ -189,8 +200,10 @@ fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut Has
         prefix,
         rules: None,
         security: Security::of(&route.rules.security_headers),
+        to_https: route.https == Https::Required,
         target,
         hold: route.hold.clone(),
+        compression: route.compression,
         waiting: AtomicU32::new(0),
     }
 }

@@ -1,5 +1,6 @@
 //! Accepting connections, and what is known of each before its first request.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::pulse::{Order, Pulse};
 use super::stream::ClientStream;
-use super::{Worker, connection};
+use super::{Worker, connection, http2};
 use crate::tls;
 
 /// Sent, as far as it goes, to a client there is no room for.
@@ -27,8 +28,8 @@ const FULL: &[u8] =
 
 /// What a listener is for.
 pub(crate) enum Purpose {
-    /// Anybody's requests, by their host.
-    Public,
+    /// Anybody's requests, by their host; with the port of the other kind, where there is one.
+    Public { https_port: Option<u16> },
     /// The same, over TLS.
     PublicTls(Arc<ServerConfig>),
     /// One route's requests: a stable loopback port.
@@ -39,6 +40,8 @@ pub(crate) enum Purpose {
 pub(crate) struct Door {
     /// The stable port; none for a public listener.
     pub(crate) port: Option<u16>,
+    /// Where requests are sent that should come over TLS and came without.
+    pub(crate) https_port: Option<u16>,
     /// What its connections begin with, where they are encrypted.
     pub(crate) tls: Option<TlsAcceptor>,
     /// For X-Forwarded-Proto.
@@ -52,10 +55,10 @@ pub(crate) struct Door {
 impl Door {
     /// A listener at an address.
     pub(crate) fn new(purpose: Purpose, address: Option<SocketAddr>) -> Self {
-        let (port, tls) = match purpose {
-            Purpose::Public => (None, None),
-            Purpose::PublicTls(settings) => (None, Some(TlsAcceptor::from(settings))),
-            Purpose::Port(port) => (Some(port), None),
+        let (port, https_port, tls) = match purpose {
+            Purpose::Public { https_port } => (None, https_port, None),
+            Purpose::PublicTls(settings) => (None, None, Some(TlsAcceptor::from(settings))),
+            Purpose::Port(port) => (Some(port), None, None),
         };
         let (scheme, usual) = if tls.is_some() {
             ("https", 443)
@@ -65,6 +68,7 @@ impl Door {
         let number = address.map_or(usual, |address| address.port());
         Door {
             port,
+            https_port,
             tls,
             scheme: HeaderValue::from_static(scheme),
             port_text: HeaderValue::from(number),
@@ -82,6 +86,8 @@ pub(crate) struct Client {
     pub(crate) peer: HeaderValue,
     /// The host it asked for when TLS began.
     server_name: Option<Box<str>>,
+    /// Requests under way, where there may be many at once.
+    pub(super) streams: Cell<usize>,
     _place: Place,
 }
 
@@ -89,6 +95,12 @@ impl Client {
     /// Whether its connection is encrypted.
     pub(crate) fn is_tls(&self) -> bool {
         self.door.tls.is_some()
+    }
+
+    /// Whether it comes from this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let peer = self.peer.as_bytes();
+        peer.starts_with(b"127.") || peer == b"::1"
     }
 
     /// Whether a request for `host` belongs on this connection: over TLS, the host must be the one the connection was
@@ -121,7 +133,8 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<
         match listener.accept().await {
             Ok((stream, peer)) => match worker.admit() {
                 Some(admitted) => begin(&worker, &door, stream, peer, admitted),
-                None => drop(stream.try_write(FULL)),
+                None if door.tls.is_none() => drop(stream.try_write(FULL)),
+                None => {}
             },
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -184,6 +197,7 @@ fn begin(
         pulse: Arc::clone(&pulse),
         peer: text_of(peer.ip().to_canonical()),
         server_name: None,
+        streams: Cell::new(0),
         _place: Place {
             worker: Rc::clone(worker),
             number,
@@ -215,12 +229,12 @@ async fn begin_tls(mut client: Client, tls: TlsAcceptor, stream: TcpStream) {
     };
     let (_, session) = stream.get_ref();
     client.server_name = session.server_name().map(Into::into);
-    if session.alpn_protocol() == Some(tls::CHALLENGE) {
+    match session.alpn_protocol() {
         // The certificate was the answer.
-        drop(until_ended(&pulse, stream.shutdown()).await);
-        return;
+        Some(tls::CHALLENGE) => drop(until_ended(&pulse, stream.shutdown()).await),
+        Some(tls::HTTP2) => http2::serve(client, ClientStream::tls(stream, pulse)).await,
+        _ => connection::http1(client, ClientStream::tls(stream, pulse)).await,
     }
-    connection::http1(client, ClientStream::tls(stream, pulse)).await;
 }
 
 /// What comes before the first request, as long as the connection may be there.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -13,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 
 use super::accept::Client;
-use super::pulse::Order;
+use super::pulse::{Order, Pulse};
 use super::stream::ClientStream;
 use crate::forward;
 
@@ -27,7 +28,7 @@ pub(super) async fn http1(client: Client, stream: ClientStream) {
         let client = Rc::clone(&client);
         async move {
             let worker = Rc::clone(&client.worker);
-            let mut answer = forward::serve(client, request).await;
+            let mut answer = forward::serve(client, None, request).await;
             if worker.leaving.get() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                 answer
                     .headers_mut()
@@ -45,25 +46,37 @@ pub(super) async fn http1(client: Client, stream: ClientStream) {
         .max_buf_size(header_bytes.max(8192))
         .serve_connection(stream, service)
         .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
+    let ended = drive(&pulse, pin!(connection), |connection| {
+        connection.graceful_shutdown()
+    })
+    .await;
+    // How a connection ended is the client's affair; requests are logged on their own, but for the one that hyper
+    // answers itself, which nobody would hear of.
+    if let Some(Err(error)) = ended
+        && error.is_parse_too_large()
+    {
+        forward::note_unread(unread);
+    }
+}
+
+/// Runs a connection to its end, or to the one its pulse orders; then there is nothing to say about it.
+pub(super) async fn drive<C: Future>(
+    pulse: &Pulse,
+    mut connection: Pin<&mut C>,
+    wind_up: impl Fn(Pin<&mut C>),
+) -> Option<C::Output> {
     let mut winding_up = false;
     let mut waker = None;
     std::future::poll_fn(|context| {
         match pulse.order(context, &mut waker) {
             Order::WindUp if !winding_up => {
                 winding_up = true;
-                connection.as_mut().graceful_shutdown();
+                wind_up(connection.as_mut());
             }
             Order::GoOn | Order::WindUp => {}
-            Order::End => return Poll::Ready(()),
+            Order::End => return Poll::Ready(None),
         }
-        // How a connection ended is the client's affair; requests are logged on their own.
-        connection.as_mut().poll(context).map(|ended| {
-            // But for the one that hyper answers itself, which nobody would hear of.
-            if ended.is_err_and(|error| error.is_parse_too_large()) {
-                forward::note_unread(Rc::clone(&unread));
-            }
-        })
+        connection.as_mut().poll(context).map(Some)
     })
-    .await;
+    .await
 }

@@ -3,16 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
 mod answers;
+mod compression;
 mod files;
 mod forwarding;
 mod holding;
 mod hostile;
+mod http2;
 mod lifecycle;
 mod limits;
 mod plain;
 mod ports;
+mod redirects;
 mod rules;
 mod secure;
+mod smuggling;
 mod support;
 mod tables;
 mod tls;

@@ -3,7 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hostkit_proxy::{ProxyConfig, bind_public};
+use http::Request;
+use http::response::Parts;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -101,4 +107,40 @@ impl ServerCertVerifier for TrustsAll {
             .signature_verification_algorithms
             .supported_schemes()
     }
+}
+
+/// The sending side of an HTTP/2 connection for `host`.
+pub(crate) async fn connect_http2(door: &Door, host: &str) -> SendRequest<Full<Bytes>> {
+    let stream = tokio::net::TcpStream::connect(door.tls_address()).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(client(&["h2", "http/1.1"])));
+    let name = ServerName::try_from(host.to_owned()).unwrap();
+    let stream = connector.connect(name, stream).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(1 << 20)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// A request for a path of a host.
+pub(crate) fn request(method: &str, host: &str, path: &str) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(method)
+        .uri(format!("https://{host}{path}"))
+        .body(Full::default())
+        .unwrap()
+}
+
+/// Sends a request and reads the whole answer.
+pub(crate) async fn ask(
+    sender: &mut SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Result<(Parts, Bytes), hyper::Error> {
+    sender.ready().await?;
+    let (head, body) = sender.send_request(request).await?.into_parts();
+    Ok((head, body.collect().await?.to_bytes()))
 }

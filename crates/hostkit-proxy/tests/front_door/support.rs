@@ -11,7 +11,8 @@ use hostkit_core::layout::Layout;
 use hostkit_core::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::route::{
-    Applied, Backend, BackendId, Drained, HoldRule, Route, RouteTable, Target, TrafficStatus,
+    Applied, Backend, BackendId, Compression, Drained, HoldRule, Https, Route, RouteTable, Target,
+    TrafficStatus,
 };
 use hostkit_core::size::Span;
 use hostkit_core::traits::traffic::Traffic;
@@ -79,7 +80,12 @@ impl Door {
     }
 
     pub(crate) fn in_flight(&self, id: &str) -> u64 {
-        self.status()
+        block_on(self.in_flight_now(id))
+    }
+
+    pub(crate) async fn in_flight_now(&self, id: &str) -> u64 {
+        let status = self.client.status().await.unwrap();
+        status
             .in_flight
             .iter()
             .filter(|(backend, _)| backend.0 == id)
@@ -418,6 +424,8 @@ pub(crate) fn route(name: &str, target: Target) -> Route {
             time: Span::secs(20),
             requests: 1000,
         },
+        https: Https::Offered,
+        compression: Compression::default(),
     }
 }
 
@@ -436,5 +444,13 @@ pub(crate) fn to(name: &str, addresses: &[SocketAddr]) -> Route {
 }
 
 pub(crate) fn files(name: &str, root: PathBuf, single_page: bool) -> Route {
-    route(name, Target::Files { root, single_page })
+    let earlier = Vec::new();
+    route(
+        name,
+        Target::Files {
+            root,
+            single_page,
+            earlier,
+        },
+    )
 }

@@ -10,7 +10,9 @@ use crate::project::EnvironmentId;
 use crate::release::Release;
 use crate::route::access::BasicAuth;
 use crate::route::rules::Rules;
-use crate::route::{Backend, BackendId, HoldRule, NothingReason, Route, RouteTable, Target};
+use crate::route::{
+    Backend, BackendId, Compression, HoldRule, Https, NothingReason, Route, RouteTable, Target,
+};
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,8 @@ pub struct LiveRelease<'a> {
     pub release: &'a Release,
     /// The folder of its files, absolute.
     pub folder: PathBuf,
+    /// The folders of files of the releases before it that are still there, newest first.
+    pub earlier: Vec<PathBuf>,
     /// The instances that are ready, by process. A process without any has its requests held.
     pub backends: BTreeMap<ProcessName, Vec<Backend>>,
     /// The password its manifest asks for, as its hash.
@@ -134,6 +138,8 @@ fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
         release: None,
         hold: HoldRule::default(),
         rules: Rules::default(),
+        https: Https::Offered,
+        compression: Compression::default(),
     })
 }
 
@@ -192,6 +198,7 @@ fn public_route(
             (_, Some(files)) => Target::Files {
                 root: files.root.under(&live.folder),
                 single_page: files.single_page,
+                earlier: live.earlier.clone(),
             },
             _ => nothing(NothingReason::NoPublicProcess),
         },
@@ -210,6 +217,8 @@ fn public_route(
         hosts,
         process,
         hold: HoldRule::default(),
+        https: Https::Required,
+        compression: Compression::default(),
     }
 }
 
@@ -251,6 +260,8 @@ fn path_routes(environment: &RoutedEnvironment<'_>, hosts: &[HostName]) -> Vec<R
                 },
                 release: Some(live.release.name.clone()),
                 hold: HoldRule::default(),
+                https: Https::Required,
+                compression: Compression::default(),
                 rules,
             }
         })
@@ -282,6 +293,8 @@ fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
             release: Some(live.release.name.clone()),
             hold: HoldRule::default(),
             rules: Rules::default(),
+            https: Https::Offered,
+            compression: Compression::default(),
         })
         .collect()
 }

@@ -74,6 +74,7 @@ fn routed<'a>(id: &str, release: Option<&'a Release>, ports: &[(&str, u16)]) -> 
         live: release.map(|release| LiveRelease {
             release,
             folder: PathBuf::from("/data/releases/r"),
+            earlier: vec![PathBuf::from("/data/releases/q/out")],
             backends: release
                 .processes
                 .keys()
@@ -239,6 +240,7 @@ fn every_state_has_its_target() {
             Target::Files {
                 root: PathBuf::from("/data/releases/r/dist"),
                 single_page: true,
+                earlier: vec![PathBuf::from("/data/releases/q/out")],
             },
         ),
     ] {
