@@ -5,22 +5,28 @@ use std::path::PathBuf;
 
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
-use hostkit_core::names::ProcessName;
+use hostkit_core::names::{ProcessName, ReleaseName};
 use hostkit_core::plan::routes::{self, HostConflict, LiveRelease, RoutedEnvironment};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::release::Release;
+use hostkit_core::route::access::BasicAuth;
 use hostkit_core::route::{Backend, BackendId, PutAside, RouteTable};
+use hostkit_core::secret::Secret;
 use hostkit_core::workload::{Instance, InstanceId, Scope};
 use hostkit_store::Environment;
 
 use crate::context::{Context, locked};
 use crate::wanted;
 
+type Passwords = BTreeMap<(EnvironmentId, ReleaseName), BasicAuth>;
+
 /// What was last handed over. One lock around making and handing over: tables never overtake each other.
 #[derive(Default)]
 pub(crate) struct Router {
     last: tokio::sync::Mutex<Option<RouteTable>>,
     put_aside: std::sync::Mutex<Vec<PutAside>>,
+    /// The passwords of live releases as their hashes, which take a moment to make.
+    passwords: std::sync::Mutex<Passwords>,
     conflicts: std::sync::Mutex<Vec<HostConflict>>,
 }
 
@@ -84,6 +90,7 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
                 folder: context.parts.layout.release(&environment.id, &release.name),
                 earlier: earlier_files(context, &environment.id, release)?,
                 backends: backends(context, environment, &observed)?,
+                basic_auth: basic_auth(context, &environment.id, release)?,
             }),
             None => None,
         };
@@ -95,10 +102,39 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
             ports: environment.ports.clone(),
         });
     }
+    let is_live = |(id, name): &(EnvironmentId, ReleaseName)| {
+        let mut releases = releases.iter().flatten();
+        releases.any(|release| release.environment == *id && release.name == *name)
+    };
+    locked(&context.router.passwords).retain(|key, _| is_live(key));
     let settings = &context.parts.settings;
     let planned = routes::table(0, &settings.base_host, settings.api_address, &routed);
     *locked(&context.router.conflicts) = planned.conflicts;
     Ok(planned.table)
+}
+
+/// The name and the password that the manifest of a release asks visitors for. The password is the one the release was
+/// frozen with; where it has none, nobody comes in.
+fn basic_auth(
+    context: &Context,
+    id: &EnvironmentId,
+    release: &Release,
+) -> Result<Option<BasicAuth>, Failure> {
+    let Some(wanted) = &release.manifest.routing.basic_auth else {
+        return Ok(None);
+    };
+    let key = (id.clone(), release.name.clone());
+    if let Some(known) = locked(&context.router.passwords).get(&key) {
+        return Ok(Some(known.clone()));
+    }
+    let variables = context.parts.store.release_variables(id, &release.name)?;
+    let password = variables.get(&wanted.variable).map(Secret::reveal);
+    let auth = match password.filter(|password| !password.is_empty()) {
+        Some(password) => BasicAuth::new(&wanted.user, password, &format!("{id} {}", release.name)),
+        None => BasicAuth::of_nobody(&wanted.user),
+    };
+    locked(&context.router.passwords).insert(key, auth.clone());
+    Ok(Some(auth))
 }
 
 /// How many other releases hashed files are looked for in.

@@ -58,6 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             target,
             release: None,
             hold: HoldRule::default(),
+            rules: Default::default(),
             https: Https::Offered,
             compression: Compression::default(),
         }],

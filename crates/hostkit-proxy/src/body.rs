@@ -33,6 +33,10 @@ pub(crate) struct Progress {
     pub(crate) timed_out: Cell<bool>,
     /// The client's side broke: it went away, or sent what is no body.
     pub(crate) broken: Cell<bool>,
+    /// The most that is taken, where the route has a limit.
+    pub(crate) limit: Cell<Option<u64>>,
+    /// More than that came.
+    pub(crate) too_large: Cell<bool>,
 }
 
 /// A request body on its way to a backend.
@@ -67,6 +71,15 @@ impl Upload {
                 if let Some(data) = frame.data_ref() {
                     let received = &self.progress.received;
                     received.set(received.get() + data.len() as u64);
+                    if self
+                        .progress
+                        .limit
+                        .get()
+                        .is_some_and(|limit| received.get() > limit)
+                    {
+                        self.progress.too_large.set(true);
+                        return Poll::Ready(Some(Err("the request body is too large".into())));
+                    }
                 }
                 if let Some(trailers) = frame.trailers_mut() {
                     head::strip_trailers(trailers);
@@ -216,6 +229,11 @@ impl AnswerBody {
             source: Source::Empty,
             exchange: None,
         }
+    }
+
+    /// What it is the answer of.
+    pub(crate) fn exchange(&self) -> Option<&Exchange> {
+        self.exchange.as_deref()
     }
 
     /// Notes whether a piece waits for the client. On a connection with one request at a time the socket shows that.

@@ -16,6 +16,7 @@ mod listen;
 mod page;
 mod plain;
 mod request_log;
+mod rules;
 mod shared;
 mod start;
 mod table;

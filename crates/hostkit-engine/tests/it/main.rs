@@ -16,5 +16,6 @@ mod lanes;
 mod ports;
 mod provisioning;
 mod reconcile;
+mod routing;
 mod scan;
 mod telling;

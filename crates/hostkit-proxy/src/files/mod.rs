@@ -23,6 +23,7 @@ use crate::body::{AnswerBody, Source};
 use crate::exchange::Exchange;
 use crate::forward::head;
 use crate::page::Page;
+use crate::rules;
 use cache::{Content, Ready};
 use conditions::{Part, Validators};
 use open::{Found, Opened, Root};
@@ -106,7 +107,7 @@ fn is_hashed(name: &[u8]) -> bool {
 
 /// Answers a request with a file.
 pub(crate) async fn serve(
-    exchange: Box<Exchange>,
+    mut exchange: Box<Exchange>,
     site: &Site,
     headers: HeaderMap,
     accept: Option<&HeaderValue>,
@@ -114,7 +115,7 @@ pub(crate) async fn serve(
     if !matches!(exchange.method, Method::GET | Method::HEAD) {
         return Page::only_reading().answer(exchange, accept);
     }
-    let Some(wanted) = path::wanted(exchange.uri.path()) else {
+    let Some(wanted) = path::wanted(exchange.target().path()) else {
         return not_found(exchange, site, headers, accept).await;
     };
     let found = if wanted.is_folder {
@@ -129,11 +130,32 @@ pub(crate) async fn serve(
         }
         Ok(Found::Folder) if !wanted.is_folder => {
             match site.find(&wanted.below("index.html"), &exchange).await {
+                Ok(Found::File(file)) if rules::folder_is_page(&exchange) => {
+                    let page = Wanted {
+                        is_folder: true,
+                        ..wanted
+                    };
+                    let file = site.form(file, &page, &exchange).await;
+                    send(exchange, &file, headers, &page.file, StatusCode::OK)
+                }
                 Ok(Found::File(_)) => redirect(exchange),
                 _ => not_found(exchange, site, headers, accept).await,
             }
         }
         Ok(Found::Folder | Found::Nothing) => {
+            if let Some(name) = rules::clean_name(&exchange, &wanted.file)
+                && let Ok(Found::File(file)) = site.find(&name, &exchange).await
+            {
+                let page = Wanted {
+                    file: name,
+                    is_folder: false,
+                };
+                let file = site.form(file, &page, &exchange).await;
+                return send(exchange, &file, headers, &page.file, StatusCode::OK);
+            }
+            if rules::fall_back(&mut exchange, &headers) {
+                return Box::pin(serve(exchange, site, headers, accept)).await;
+            }
             if site.single_page
                 && !is_hashed(&wanted.file)
                 && let Ok(Found::File(file)) = site.find(b"index.html", &exchange).await

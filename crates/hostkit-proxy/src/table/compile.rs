@@ -15,6 +15,7 @@ use super::backend::Backends;
 use super::{LiveRoute, LiveTable, LiveTarget};
 use crate::files::Site;
 use crate::request_log;
+use crate::rules::{self, Security};
 
 /// A table whose entries were not looked at yet.
 #[derive(Deserialize)]
@@ -64,12 +65,21 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends) -> (LiveTable, HashSe
             aside(reason);
             continue;
         }
+        let rules = match rules::compile(&route) {
+            Ok(rules) => rules,
+            Err(reason) => {
+                aside(reason);
+                continue;
+            }
+        };
         let prefix = route.path_prefix.trim_end_matches('/').to_owned();
         for host in &route.hosts {
             taken.insert((host.to_string(), prefix.clone()), route.id.clone());
         }
         ids.insert(route.id.clone());
-        let live = Arc::new(live_route(&route, prefix, backends, &mut keys));
+        let mut live = live_route(&route, prefix, backends, &mut keys);
+        live.rules = rules;
+        let live = Arc::new(live);
         for port in &route.ports {
             match table.ports.get(port) {
                 Some(holder) if holder.id != route.id => {
@@ -188,6 +198,8 @@ fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut Has
             .as_ref()
             .and_then(|release| HeaderValue::from_str(release.as_str()).ok()),
         prefix,
+        rules: None,
+        security: Security::of(&route.rules.security_headers),
         to_https: route.https == Https::Required,
         target,
         hold: route.hold.clone(),

@@ -15,6 +15,7 @@ use hostkit_core::route::{Compression, HoldRule, NothingReason, PutAside};
 use http::HeaderValue;
 
 use crate::files::Site;
+use crate::rules::{LiveRules, Security};
 use backend::Backend;
 
 /// A table in force.
@@ -63,6 +64,9 @@ pub(crate) struct LiveRoute {
     pub(crate) log_part: String,
     pub(crate) release: Option<HeaderValue>,
     prefix: String,
+    /// What happens to requests and answers besides; nothing for most routes.
+    pub(crate) rules: Option<LiveRules>,
+    pub(crate) security: Security,
     /// Plain HTTP is redirected, where TLS is spoken.
     pub(crate) to_https: bool,
     pub(crate) target: LiveTarget,

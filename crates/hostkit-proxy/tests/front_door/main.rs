@@ -14,6 +14,7 @@ mod limits;
 mod plain;
 mod ports;
 mod redirects;
+mod rules;
 mod secure;
 mod smuggling;
 mod support;

@@ -419,6 +419,7 @@ pub(crate) fn route(name: &str, target: Target) -> Route {
         ports: Vec::new(),
         target,
         release: Some(ReleaseName::parse("20260101-120000").unwrap()),
+        rules: Default::default(),
         hold: HoldRule {
             time: Span::secs(20),
             requests: 1000,

@@ -207,6 +207,7 @@ fn the_front_door_needs_no_control_and_keeps_stable_ports_while_it_is_restarted(
             },
             release: None,
             hold: HoldRule::default(),
+            rules: Default::default(),
             https: Https::Offered,
             compression: Compression::default(),
         }],

@@ -1,5 +1,5 @@
 //! Route: host and path, or a stable loopback port, to instances or files. The whole table is what the front door
-//! knows; it is handed over as JSON and kept on disk as it came.
+//! knows; it is handed over as JSON and kept on disk as it came. [`rules`] says what else happens to requests.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +11,19 @@ use crate::names::{HostName, ProcessName, ReleaseName};
 use crate::project::EnvironmentId;
 use crate::size::Span;
 use crate::workload::InstanceId;
+use rules::Rules;
+
+pub mod access;
+pub mod condition;
+pub mod destination;
+mod expression;
+pub mod headers;
+pub mod limits;
+pub mod pattern;
+pub mod rules;
+#[cfg(test)]
+mod tests;
+mod tokens;
 
 /// All routes. A table replaces the one before it as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +55,9 @@ pub struct Route {
     pub release: Option<ReleaseName>,
     /// What happens to requests while no instance is ready.
     pub hold: HoldRule,
+    /// What happens to requests before they go there, and to answers. Tables of versions before have none.
+    #[serde(default, skip_serializing_if = "Rules::is_empty")]
+    pub rules: Rules,
     /// What becomes of requests that come without TLS.
     #[serde(default)]
     pub https: Https,
