@@ -4,7 +4,9 @@
 
 mod answers;
 mod files;
+mod floods;
 mod forwarding;
+mod frames;
 mod holding;
 mod hostile;
 mod http2;
