@@ -40,6 +40,8 @@ pub struct UpOptions {
     pub data: PathBuf,
     /// The front door's port; 0 takes any free one.
     pub http_port: u16,
+    /// The front door's port for TLS, where it is spoken; 0 takes any free one.
+    pub https_port: Option<u16>,
     /// The API's port on loopback; 0 takes any free one.
     pub api_port: u16,
     /// Whether to return once everything is up.
@@ -57,6 +59,8 @@ pub enum ControlOptions {
         data: PathBuf,
         /// Where the front door's public listener is.
         http: SocketAddr,
+        /// Where it speaks TLS.
+        https: Option<SocketAddr>,
     },
     /// Of a server, below systemd: its places are fixed, its settings in a file.
     Server,
@@ -69,6 +73,8 @@ pub enum ProxyOptions {
     Local {
         /// The data folder, absolute.
         data: PathBuf,
+        /// Where its sockets for TLS are.
+        https: Option<SocketAddr>,
     },
     /// Of a server, below systemd.
     Server,

@@ -1,5 +1,5 @@
 //! The front door alone, for load generators: `bench_proxy --listen ADDR (--upstream ADDR… | --files FOLDER)
-//! [--threads N] [--log on|off] [--data FOLDER]`. The one route answers `localhost` and `127.0.0.1`.
+//! [--tls ADDR] [--threads N] [--log on|off] [--data FOLDER]`. The one route answers `localhost` and `127.0.0.1`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use hostkit_proxy::{ProxyConfig, bind_public};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut listen: SocketAddr = "127.0.0.1:8080".parse()?;
+    let mut tls: Option<SocketAddr> = None;
     let mut upstreams: Vec<SocketAddr> = Vec::new();
     let mut files: Option<PathBuf> = None;
     let mut threads = hostkit_proxy::default_threads();
@@ -21,6 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let value = arguments.next().ok_or(format!("`{name}` needs a value"))?;
         match name.as_str() {
             "--listen" => listen = value.parse()?,
+            "--tls" => tls = Some(value.parse()?),
             "--upstream" => upstreams.push(value.parse()?),
             "--files" => files = Some(std::fs::canonicalize(value)?),
             "--threads" => threads = value.parse()?,
@@ -69,6 +71,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(layout.proxy().join("table.json"), serde_json::to_vec(&table)?)?;
     let mut config = ProxyConfig::new(layout, bind_public(listen, threads)?);
     config.threads = threads;
+    if let Some(address) = tls {
+        config.tls_listeners = bind_public(address, threads)?;
+    }
     if !log {
         config.request_log = None;
     }

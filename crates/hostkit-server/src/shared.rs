@@ -31,6 +31,8 @@ pub struct Settings {
     pub base_host: HostName,
     /// Where the front door listens.
     pub front_door: SocketAddr,
+    /// The port it speaks TLS on, if it does.
+    pub https_port: Option<u16>,
     /// How much one source may be.
     pub limits: SourceLimits,
     /// When control was started.
@@ -88,9 +90,11 @@ impl Shared {
 
     /// A URL of the front door.
     pub(crate) fn url(&self, host: &HostName) -> String {
-        match self.settings.front_door.port() {
-            80 => format!("http://{host}"),
-            port => format!("http://{host}:{port}"),
+        match (self.settings.https_port, self.settings.front_door.port()) {
+            (Some(443), _) => format!("https://{host}"),
+            (Some(port), _) => format!("https://{host}:{port}"),
+            (None, 80) => format!("http://{host}"),
+            (None, port) => format!("http://{host}:{port}"),
         }
     }
 }

@@ -41,9 +41,9 @@ pub(crate) fn run(options: ControlOptions, sockets: Vec<ListenSocket>) -> anyhow
         .build()?;
     let _inside = runtime.enter();
     let (layout, wired, instances) = match options {
-        ControlOptions::Local { data, http } => {
+        ControlOptions::Local { data, http, https } => {
             let layout = Layout::new(data);
-            let wired = crate::wire::local(&layout, http, api)?;
+            let wired = crate::wire::local(&layout, http, https, api)?;
             wired.parts.store.bootstrap_token(&layout)?;
             (layout, wired, Instances::Stop)
         }

@@ -23,10 +23,7 @@ pub(crate) fn run(options: ProxyOptions, sockets: Vec<ListenSocket>) -> anyhow::
     let notice =
         Arc::new(DaemonNotice::from_environment().context("cannot reach whoever started the front door")?);
     let config = match options {
-        ProxyOptions::Local { data } => {
-            let sockets = sockets.into_iter().map(|socket| socket.socket).collect();
-            ProxyConfig::new(Layout::new(data), hostkit_proxy::inherited_listeners(sockets)?)
-        }
+        ProxyOptions::Local { data, https } => of_up(Layout::new(data), https, sockets)?,
         ProxyOptions::Server => of_server(sockets, &notice)?,
     };
     hostkit_proxy::run(config, |moment| {
@@ -41,13 +38,29 @@ pub(crate) fn run(options: ProxyOptions, sockets: Vec<ListenSocket>) -> anyhow::
     Ok(())
 }
 
+/// From `hostkit up`: the public sockets, of which those at `https` speak TLS.
+fn of_up(
+    layout: Layout,
+    https: Option<SocketAddr>,
+    sockets: Vec<ListenSocket>,
+) -> anyhow::Result<ProxyConfig> {
+    let sockets = sockets.into_iter().map(|socket| socket.socket).collect();
+    let (tls, plain) = hostkit_proxy::inherited_listeners(sockets)?
+        .into_iter()
+        .partition(|listener| https.is_some() && listener.local_addr().ok() == https);
+    let mut config = ProxyConfig::new(layout, plain);
+    config.tls_listeners = tls;
+    Ok(config)
+}
+
 /// From systemd: the public sockets and the one for tables by the names of their units, and the stable ports that it
 /// kept for us.
 fn of_server(sockets: Vec<ListenSocket>, notice: &Arc<DaemonNotice>) -> anyhow::Result<ProxyConfig> {
-    let (mut public, mut admin, mut ports) = (Vec::new(), None, HashMap::new());
+    let (mut public, mut tls, mut admin, mut ports) = (Vec::new(), Vec::new(), None, HashMap::new());
     for socket in sockets {
         match socket.name.as_str() {
             "http" => public.push(socket.socket),
+            "https" => tls.push(socket.socket),
             "tables" => admin = Some(UnixListener::from(socket.socket)),
             name => match kept_port(name, TcpListener::from(socket.socket)) {
                 Some((port, listener)) => drop(ports.insert(port, listener)),
@@ -60,6 +73,7 @@ fn of_server(sockets: Vec<ListenSocket>, notice: &Arc<DaemonNotice>) -> anyhow::
          `hostkit-tables.socket`; it is started by `systemctl start hostkit-proxy`",
     )?;
     let mut config = ProxyConfig::new(Layout::server(), hostkit_proxy::inherited_listeners(public)?);
+    config.tls_listeners = hostkit_proxy::inherited_listeners(tls)?;
     config.admin_listener = Some(admin);
     config.kept_ports = KeptPorts {
         listeners: ports,

@@ -50,10 +50,12 @@ fn with_declared(mut wish: SetupWish, machine: &ThisMachine) -> Result<SetupWish
     let settings = server_settings::parse(&text)?;
     wish.languages = settings.languages;
     wish.open_ports = settings.open_ports;
-    wish.open_ports.push(OpenPort {
-        port: settings.http_port,
-        protocol: Protocol::Tcp,
-    });
+    for port in [settings.http_port, settings.https_port] {
+        wish.open_ports.push(OpenPort {
+            port,
+            protocol: Protocol::Tcp,
+        });
+    }
     Ok(wish)
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use hostkit_core::server_settings::{API_PORT, HTTP_PORT, ServerSettings};
+use hostkit_core::server_settings::{API_PORT, HTTP_PORT, HTTPS_PORT, ServerSettings};
 
 /// What systemd finds among its generators: a link to our binary.
 const NAME: &str = "hostkit-sockets";
@@ -46,6 +46,7 @@ fn complain(why: &dyn std::fmt::Display) {
 fn write(folder: &Path, settings: &ServerSettings) -> io::Result<()> {
     let ports = [
         ("hostkit-proxy.socket.d", settings.http_port, HTTP_PORT, ""),
+        ("hostkit-https.socket.d", settings.https_port, HTTPS_PORT, ""),
         ("hostkit-api.socket.d", settings.api_port, API_PORT, "127.0.0.1:"),
     ];
     for (unit, port, installed, address) in ports {
@@ -72,6 +73,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         let settings = ServerSettings {
             http_port: 9080,
+            https_port: 9443,
             api_port: 7701,
             ..ServerSettings::default()
         };
@@ -80,6 +82,10 @@ mod tests {
         assert_eq!(
             text("hostkit-proxy.socket.d"),
             "[Socket]\nListenStream=\nListenStream=9080\n"
+        );
+        assert_eq!(
+            text("hostkit-https.socket.d"),
+            "[Socket]\nListenStream=\nListenStream=9443\n"
         );
         assert_eq!(
             text("hostkit-api.socket.d"),
@@ -104,6 +110,8 @@ mod tests {
     fn the_units_have_the_ports_of_the_settings() {
         let proxy = include_str!("../../../packaging/systemd/hostkit-proxy.socket");
         assert!(proxy.contains(&format!("\nListenStream={HTTP_PORT}\n")));
+        let https = include_str!("../../../packaging/systemd/hostkit-https.socket");
+        assert!(https.contains(&format!("\nListenStream={HTTPS_PORT}\n")));
         let api = include_str!("../../../packaging/systemd/hostkit-api.socket");
         assert!(api.contains(&format!("\nListenStream=127.0.0.1:{API_PORT}\n")));
     }

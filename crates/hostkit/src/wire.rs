@@ -44,13 +44,19 @@ pub(crate) struct Wired {
 }
 
 /// Local mode: programs as child processes below one data folder, with the programs of the operator's PATH.
-pub(crate) fn local(layout: &Layout, http: SocketAddr, api: SocketAddr) -> Result<Wired, Failure> {
+pub(crate) fn local(
+    layout: &Layout,
+    http: SocketAddr,
+    https: Option<SocketAddr>,
+    api: SocketAddr,
+) -> Result<Wired, Failure> {
     let base_host =
         HostName::parse("localhost").map_err(|why| Failure::new(Kind::Internal, why.to_string()))?;
     assemble(Mode {
         layout,
         base_host,
         http,
+        https_port: https.map(|address| address.port()),
         api,
         runtime: Arc::new(ProcessRuntime::new(layout.clone(), SelfProgram::current())),
         premises: Arc::new(LocalPremises::new(layout.clone())),
@@ -95,6 +101,7 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
         layout,
         base_host: settings.base_domain.clone(),
         http: SocketAddr::from((Ipv4Addr::LOCALHOST, settings.http_port)),
+        https_port: Some(settings.https_port),
         api,
         runtime: Arc::new(SystemdRuntime::new(layout.clone(), bus, runtime)),
         premises: Arc::new(LinuxPremises::of_this_machine()?),
@@ -126,6 +133,8 @@ struct Mode<'a> {
     layout: &'a Layout,
     base_host: HostName,
     http: SocketAddr,
+    /// Where projects are told to be found, where TLS is spoken.
+    https_port: Option<u16>,
     api: SocketAddr,
     runtime: Arc<dyn Runtime>,
     premises: Arc<dyn Premises>,
@@ -169,6 +178,7 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         layout: layout.clone(),
         base_host,
         front_door: mode.http,
+        https_port: mode.https_port,
         limits: SourceLimits::default(),
         started_at: clock.now(),
         account_of: mode.account_of,

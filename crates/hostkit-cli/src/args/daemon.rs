@@ -16,6 +16,12 @@ pub(crate) struct UpArgs {
         hide_env_values = true
     )]
     pub(crate) http_port: u16,
+    /// Speak TLS as well, and send plain HTTP there
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// The port of the front door for TLS; 0 takes any free one
+    #[arg(long, value_name = "PORT", default_value_t = 8443, requires = "tls")]
+    pub(crate) https_port: u16,
     /// The port of the API on loopback; 0 takes any free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub(crate) api_port: u16,
@@ -29,6 +35,9 @@ pub(crate) struct ControlArgs {
     /// Where the front door's public listener is
     #[arg(long, value_name = "ADDRESS", required_unless_present = "server")]
     pub(crate) http: Option<std::net::SocketAddr>,
+    /// Where its public listener for TLS is
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "server")]
+    pub(crate) https: Option<std::net::SocketAddr>,
     /// Be the daemon of a server
     #[arg(long, conflicts_with = "http")]
     pub(crate) server: bool,
@@ -36,6 +45,9 @@ pub(crate) struct ControlArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ProxyArgs {
+    /// Where the sockets for TLS are among those it is handed
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "server")]
+    pub(crate) https: Option<std::net::SocketAddr>,
     /// Be the front door of a server
     #[arg(long)]
     pub(crate) server: bool,

@@ -14,6 +14,7 @@ pub(crate) fn up(session: &Session<'_>, args: &UpArgs, hooks: &Hooks) -> Result<
     let options = UpOptions {
         data: session.data()?,
         http_port: args.http_port,
+        https_port: args.tls.then_some(args.https_port),
         api_port: args.api_port,
         detach: args.detach,
         json: session.printer().wants_json(),
@@ -46,6 +47,7 @@ pub(crate) fn control(session: &Session<'_>, args: &ControlArgs, hooks: &Hooks) 
         Some(http) if !args.server => ControlOptions::Local {
             data: session.data()?,
             http,
+            https: args.https,
         },
         _ => ControlOptions::Server,
     };
@@ -57,6 +59,7 @@ pub(crate) fn proxy(session: &Session<'_>, args: &ProxyArgs, hooks: &Hooks) -> R
         true => ProxyOptions::Server,
         false => ProxyOptions::Local {
             data: session.data()?,
+            https: args.https,
         },
     };
     (hooks.proxy)(options).map_err(told)

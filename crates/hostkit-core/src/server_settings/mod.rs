@@ -23,6 +23,8 @@ mod tests;
 pub const FILE: &str = "/etc/hostkit/server.toml";
 /// The front door's port where the file names none.
 pub const HTTP_PORT: u16 = 80;
+/// Where the front door speaks TLS where the file says nothing.
+pub const HTTPS_PORT: u16 = 443;
 /// The API's port on loopback where the file names none: below those of projects.
 pub const API_PORT: u16 = 7700;
 
@@ -39,6 +41,8 @@ pub struct ServerSettings {
     pub base_domain: HostName,
     /// The front door's port.
     pub http_port: u16,
+    /// The front door's port for TLS.
+    pub https_port: u16,
     /// The API's port on loopback.
     pub api_port: u16,
     /// Who is written to about this machine.
@@ -70,6 +74,7 @@ impl Default for ServerSettings {
             base_domain: HostName::parse("localhost")
                 .unwrap_or_else(|_| unreachable!("localhost is a host name")),
             http_port: HTTP_PORT,
+            https_port: HTTPS_PORT,
             api_port: API_PORT,
             admin_mail: None,
             open_ports: Vec::new(),
@@ -104,6 +109,7 @@ const OPEN_PORT: Text = Text {
 const KEYS: &[Key] = keys! {
     "base_domain" Shape::Text(&DOMAIN), = "\"localhost\"", "Projects answer below this name: `shop` at `shop.apps.example.com`.";
     "http_port" Shape::Whole(1, 65535), = "80", "The front door's port.";
+    "https_port" Shape::Whole(1, 65535), = "443", "The front door's port for TLS.";
     "api_port" Shape::Whole(1, 65535), = "7700", "The API's port on loopback.";
     "admin_mail" Shape::Text(&MAIL), , "Who is written to about this machine.";
     "open_ports" Shape::List(&Shape::Text(&OPEN_PORT)), , "Ports of other programs that the firewall lets in, next to SSH and the front door.";
@@ -119,6 +125,7 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
     let settings = ServerSettings {
         base_domain: root.parsed("base_domain").unwrap_or(defaults.base_domain),
         http_port: root.whole("http_port").unwrap_or(defaults.http_port),
+        https_port: root.whole("https_port").unwrap_or(defaults.https_port),
         api_port: root.whole("api_port").unwrap_or(defaults.api_port),
         admin_mail: root.parsed("admin_mail"),
         open_ports: Vec::new(),
@@ -134,7 +141,12 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
         instance_cpus: root.processors("instance_cpus"),
         instance_tasks: root.whole("instance_tasks").unwrap_or(defaults.instance_tasks),
     };
-    for (key, port) in [("http_port", settings.http_port), ("api_port", settings.api_port)] {
+    let ports = [
+        ("http_port", settings.http_port),
+        ("https_port", settings.https_port),
+        ("api_port", settings.api_port),
+    ];
+    for (key, port) in ports {
         let range = [STABLE_PORTS, INSTANCE_PORTS]
             .into_iter()
             .find(|range| range.contains(&port));
@@ -150,6 +162,15 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
             None => "http_port",
         };
         let message = format!("front door and API cannot both have port {}", settings.api_port);
+        problems.add(root.place(key), key, message, None);
+    }
+    let taken = [("http_port", settings.http_port), ("api_port", settings.api_port)];
+    if let Some((other, port)) = taken.into_iter().find(|(_, port)| *port == settings.https_port) {
+        let key = match root.whole::<u16>("https_port") {
+            Some(_) => "https_port",
+            None => other,
+        };
+        let message = format!("`https_port` and `{other}` cannot both be {port}");
         problems.add(root.place(key), key, message, None);
     }
     let mut seen = BTreeSet::new();

@@ -172,3 +172,17 @@ fn the_file_that_is_installed_explains_every_key() {
     assert_eq!(used.lines().count(), KEYS.len());
     parse(&used).unwrap();
 }
+
+#[test]
+fn the_port_for_tls_is_one_of_its_own() {
+    assert_eq!(parse("").unwrap().https_port, 443);
+    assert_eq!(parse("https_port = 9443\n").unwrap().https_port, 9443);
+    assert_eq!(
+        problems("https_port = 80\n"),
+        ["1:14: `https_port` and `http_port` cannot both be 80"]
+    );
+    assert_eq!(
+        problems("http_port = 443\n"),
+        ["1:13: `https_port` and `http_port` cannot both be 443"]
+    );
+}

@@ -13,6 +13,8 @@ use super::Plain;
 /// How much is read at once: little at first, more and more of a large body.
 const LEAST: usize = 16 * 1024;
 const MOST: usize = 256 * 1024;
+/// The same where the client has many answers under way at once, and may leave each of them half taken.
+const MOST_OF_MANY: usize = 64 * 1024;
 
 /// What is still to come of a body, and the connection it comes on.
 pub(crate) struct PlainBody {
@@ -23,6 +25,7 @@ pub(crate) struct PlainBody {
     first: Bytes,
     left: u64,
     size: usize,
+    most: usize,
 }
 
 impl PlainBody {
@@ -39,7 +42,14 @@ impl PlainBody {
             first,
             left: length,
             size: LEAST,
+            most: MOST,
         }
+    }
+
+    /// It is one of many answers on a connection.
+    pub(super) fn of_many(mut self) -> Self {
+        self.most = MOST_OF_MANY;
+        self
     }
 
     /// Bytes that were not taken yet.
@@ -82,7 +92,7 @@ impl PlainBody {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
         if read == self.size {
-            self.size = MOST.min(self.size * 2);
+            self.size = self.most.min(self.size * 2);
         }
         self.left -= read as u64;
         Poll::Ready(Ok(piece.into_inner().freeze()))

@@ -114,7 +114,7 @@ impl Plain {
             None => Asked::Late,
             Some(Err(_)) => Asked::Closed,
             Some(Ok(Read::Other(bytes))) => Asked::Other(self, bytes),
-            Some(Ok(Read::Simple(simple))) => Asked::Answered(self.answer(request, simple)),
+            Some(Ok(Read::Simple(simple))) => Asked::Answered(self.answer(request, simple, exchange)),
         }
     }
 
@@ -165,14 +165,22 @@ impl Plain {
     }
 
     /// The answer, in the memory of the request's headers: a map is grown once for a client's connection.
-    fn answer(self, request: &mut Request<RequestBody>, simple: Simple) -> Response<PlainBody> {
+    fn answer(
+        self,
+        request: &mut Request<RequestBody>,
+        simple: Simple,
+        exchange: &Exchange,
+    ) -> Response<PlainBody> {
         let mut headers = std::mem::take(request.headers_mut());
         headers.clear();
         headers.reserve(simple.headers.len() + NOTES);
         for (name, value) in simple.headers {
             headers.append(name, value);
         }
-        let body = PlainBody::new(self, simple.keeps, simple.length, simple.body);
+        let mut body = PlainBody::new(self, simple.keeps, simple.length, simple.body);
+        if exchange.stream.is_some() {
+            body = body.of_many();
+        }
         let mut answer = Response::new(body);
         *answer.status_mut() = simple.status;
         *answer.headers_mut() = headers;

@@ -20,6 +20,9 @@ use crate::plain::Plain;
 use crate::plain::replay::Replay;
 use crate::table::backend::Backend;
 
+/// The most of an answer that is read before the client took it, and the most its head may be.
+const BUFFER: usize = 128 * 1024;
+
 /// The sending end of a connection to a backend.
 pub(crate) struct Sender {
     pub(crate) requests: SendRequest<RequestBody>,
@@ -263,6 +266,8 @@ impl Worker {
     pub(crate) async fn adopt(self: &Rc<Self>, backend: &Arc<Backend>, stream: Replay) -> io::Result<Sender> {
         let (requests, connection) = http1::Builder::new()
             .writev(false)
+            // A client may have hundreds of answers under way on one connection, and take none of them.
+            .max_buf_size(BUFFER)
             .handshake(stream)
             .await
             .map_err(io::Error::other)?;

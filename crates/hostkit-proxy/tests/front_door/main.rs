@@ -5,7 +5,9 @@
 mod answers;
 mod compression;
 mod files;
+mod floods;
 mod forwarding;
+mod frames;
 mod holding;
 mod hostile;
 mod http2;

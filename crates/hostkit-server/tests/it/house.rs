@@ -141,6 +141,7 @@ impl House {
             layout: layout.clone(),
             base_host,
             front_door: "127.0.0.1:8080".parse().unwrap(),
+            https_port: None,
             limits,
             started_at: Now.now(),
             account_of,

@@ -6,6 +6,7 @@ mod down;
 mod sockets;
 mod state;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -61,24 +62,34 @@ async fn supervise(layout: &Layout, options: &UpOptions, _lock: Flock<std::fs::F
     if let Some(old) = UpState::load(layout) {
         take_over(&old).await;
     }
-    let (http, api) = (sockets.http, sockets.api);
+    let (http, https, api) = (sockets.http, sockets.https, sockets.api);
+    let tls: Vec<OsString> = https
+        .iter()
+        .flat_map(|address| ["--https".into(), address.to_string().into()])
+        .collect();
     let data = layout.data().as_os_str();
     let logs = layout.data().join("logs");
     let mut control = Daemon::new(
         "control",
-        vec![
+        [
             "control".into(),
             "--data".into(),
             data.into(),
             "--http".into(),
             http.to_string().into(),
-        ],
+        ]
+        .into_iter()
+        .chain(tls.clone())
+        .collect(),
         sockets.control,
         logs.join("control.log"),
     );
     let mut proxy = Daemon::new(
         "front door",
-        vec!["proxy".into(), "--data".into(), data.into()],
+        ["proxy".into(), "--data".into(), data.into()]
+            .into_iter()
+            .chain(tls)
+            .collect(),
         sockets.public,
         logs.join("proxy.log"),
     );
@@ -92,6 +103,7 @@ async fn supervise(layout: &Layout, options: &UpOptions, _lock: Flock<std::fs::F
         control: control.mark(),
         proxy: proxy.mark(),
         http,
+        https,
         api,
         data: layout.data().to_path_buf(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -280,19 +292,20 @@ fn lock(layout: &Layout) -> anyhow::Result<Option<Flock<std::fs::File>>> {
 fn detach(layout: &Layout, options: &UpOptions) -> anyhow::Result<()> {
     let log = layout.data().join("logs/up.log");
     std::fs::remove_file(&log).ok();
-    let mut child = hostkit_host::role_process::spawn_in_background(
-        &[
-            "up".into(),
-            "--data".into(),
-            layout.data().into(),
-            "--http-port".into(),
-            options.http_port.to_string().into(),
-            "--api-port".into(),
-            options.api_port.to_string().into(),
-        ],
-        &log,
-    )
-    .context("cannot start HostKit in the background")?;
+    let mut arguments: Vec<OsString> = vec![
+        "up".into(),
+        "--data".into(),
+        layout.data().into(),
+        "--http-port".into(),
+        options.http_port.to_string().into(),
+        "--api-port".into(),
+        options.api_port.to_string().into(),
+    ];
+    if let Some(port) = options.https_port {
+        arguments.extend(["--tls".into(), "--https-port".into(), port.to_string().into()]);
+    }
+    let mut child = hostkit_host::role_process::spawn_in_background(&arguments, &log)
+        .context("cannot start HostKit in the background")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -14,30 +14,32 @@ use super::state::UpState;
 
 /// What was bound.
 pub(crate) struct Sockets {
-    /// For the front door: one listener a thread, all on the same port.
+    /// For the front door: one listener a thread, all on the same port; then as many for TLS, where it is spoken.
     pub(crate) public: Vec<OwnedFd>,
     /// For control: the unix socket, then the loopback API.
     pub(crate) control: Vec<OwnedFd>,
     /// Where the front door is.
     pub(crate) http: SocketAddr,
+    /// Where it speaks TLS.
+    pub(crate) https: Option<SocketAddr>,
     /// Where the API is.
     pub(crate) api: SocketAddr,
 }
 
 /// Binds everything, or nothing.
 pub(crate) fn bind(layout: &Layout, options: &UpOptions) -> anyhow::Result<Sockets> {
-    let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, options.http_port));
-    // Sockets that share a port would also share it with another program of the same user: look whether it is free
-    // first, unless it is our own front door of a supervisor that was killed.
-    let own = UpState::load(layout)
-        .is_some_and(|old| old.http == wanted && old.proxy.is_some_and(|mark| mark.is_alive()));
-    if !own {
-        TcpListener::bind(wanted)
-            .map_err(|error| taken("the front door", options.http_port, "--http-port", &error))?;
+    let old = UpState::load(layout).filter(|old| old.proxy.as_ref().is_some_and(|mark| mark.is_alive()));
+    let own = |address| {
+        old.as_ref()
+            .is_some_and(|old| old.http == address || old.https == Some(address))
+    };
+    let (mut public, http) = front_door(options.http_port, "--http-port", own)?;
+    let mut https = None;
+    if let Some(port) = options.https_port {
+        let (listeners, address) = front_door(port, "--https-port", own)?;
+        public.extend(listeners);
+        https = Some(address);
     }
-    let public = hostkit_proxy::bind_public(wanted, hostkit_proxy::default_threads())
-        .map_err(|error| taken("the front door", options.http_port, "--http-port", &error))?;
-    let http = public.first().context("no listener was bound")?.local_addr()?;
     let api = TcpListener::bind((Ipv4Addr::LOCALHOST, options.api_port))
         .map_err(|error| taken("the API", options.api_port, "--api-port", &error))?;
     let api_address = api.local_addr()?;
@@ -61,8 +63,26 @@ pub(crate) fn bind(layout: &Layout, options: &UpOptions) -> anyhow::Result<Socke
         public: public.into_iter().map(OwnedFd::from).collect(),
         control: vec![OwnedFd::from(unix), OwnedFd::from(api)],
         http,
+        https,
         api: api_address,
     })
+}
+
+/// Listeners for the front door on a port. Sockets that share a port would also share it with another program of the same
+/// user: look whether it is free first, unless it is our `own` front door of a supervisor that was killed.
+fn front_door(
+    port: u16,
+    flag: &str,
+    own: impl Fn(SocketAddr) -> bool,
+) -> anyhow::Result<(Vec<TcpListener>, SocketAddr)> {
+    let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    if !own(wanted) {
+        TcpListener::bind(wanted).map_err(|error| taken("the front door", port, flag, &error))?;
+    }
+    let listeners = hostkit_proxy::bind_public(wanted, hostkit_proxy::default_threads())
+        .map_err(|error| taken("the front door", port, flag, &error))?;
+    let address = listeners.first().context("no listener was bound")?.local_addr()?;
+    Ok((listeners, address))
 }
 
 fn taken(what: &str, port: u16, flag: &str, error: &std::io::Error) -> anyhow::Error {

@@ -26,6 +26,9 @@ pub(crate) struct UpState {
     pub(crate) proxy: Option<ProcessMark>,
     /// The public listener.
     pub(crate) http: SocketAddr,
+    /// The one that speaks TLS.
+    #[serde(default)]
+    pub(crate) https: Option<SocketAddr>,
     /// The API and dashboard.
     pub(crate) api: SocketAddr,
     /// The data folder.
@@ -56,7 +59,11 @@ impl std::fmt::Display for UpState {
             port => format!(":{port}"),
         };
         writeln!(f, "HostKit {} is up\n", self.version)?;
-        writeln!(f, "  projects   http://NAME.localhost{port}/")?;
+        match self.https.map(|https| https.port()) {
+            Some(443) => writeln!(f, "  projects   https://NAME.localhost/")?,
+            Some(port) => writeln!(f, "  projects   https://NAME.localhost:{port}/")?,
+            None => writeln!(f, "  projects   http://NAME.localhost{port}/")?,
+        }
         writeln!(
             f,
             "  API        http://{}/  (also http://hostkit.localhost{port}/)",

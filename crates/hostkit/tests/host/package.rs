@@ -23,7 +23,7 @@ fn a_server_is_one_package() {
     assert_eq!(machine.exec(&["hostkit", "version"]).ok().out, "hostkit 0.1.0\n");
     assert_eq!(health(&machine)["status"], "healthy");
     machine.exec(&["hostkit", "status"]).ok();
-    assert_eq!(machine.open_ports(), [22, 80]);
+    assert_eq!(machine.open_ports(), [22, 80, 443]);
 
     for (path, mode) in [
         ("/etc/hostkit/server.toml", "644 root"),
@@ -73,7 +73,7 @@ fn a_server_is_one_package() {
     machine.power_cut();
     machine.power_on();
     until_healthy(&machine);
-    assert_eq!(machine.open_ports(), [22, 80]);
+    assert_eq!(machine.open_ports(), [22, 80, 443]);
 }
 
 #[test]
@@ -286,10 +286,10 @@ fn ports_and_mistakes_of_the_settings() {
     wait_until("the new port answers", || {
         http::get(Place::on(&machine, 9080), API, OPEN).status == 200
     });
-    assert_eq!(machine.open_ports(), [22, 9080]);
+    assert_eq!(machine.open_ports(), [22, 443, 9080]);
     let status = machine.exec(&["hostkit", "--json", "status"]).json();
     assert_eq!(status["api"], "http://127.0.0.1:7701");
-    assert_eq!(status["front_door"], "http://apps.example.com:9080");
+    assert_eq!(status["front_door"], "https://apps.example.com");
 
     let text = "base_domain = \"apps.example.com\"\nhttp_port = 9080\nbase_domian = 3\napi_port = 0\n";
     machine.write(text, "/etc/hostkit/server.toml", 0o644);

@@ -13,4 +13,5 @@ mod lifecycle;
 mod no_downtime;
 mod production;
 mod requests;
+mod tls;
 mod variables;

@@ -18,6 +18,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) struct Installation {
     folder: tempfile::TempDir,
     pub(crate) http: u16,
+    /// The port TLS is spoken on, if it is.
+    pub(crate) https: Option<u16>,
     environment: Vec<(String, String)>,
 }
 
@@ -70,21 +72,27 @@ impl Installation {
 
     /// Starts one whose daemons find further variables in their environment.
     pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
-        Self::start_as(&std::env::temp_dir(), environment)
+        Self::start_as(&std::env::temp_dir(), environment, None)
+    }
+
+    /// Starts one that speaks TLS.
+    pub(crate) fn start_tls() -> Self {
+        Self::start_as(&std::env::temp_dir(), &[], Some(0))
     }
 
     /// Starts one below a folder.
     pub(crate) fn start_in(parent: &Path) -> Self {
-        Self::start_as(parent, &[])
+        Self::start_as(parent, &[], None)
     }
 
-    fn start_as(parent: &Path, environment: &[(&str, &str)]) -> Self {
+    fn start_as(parent: &Path, environment: &[(&str, &str)], https: Option<u16>) -> Self {
         let mut installation = Installation {
             folder: tempfile::Builder::new()
                 .prefix("hk-test-")
                 .tempdir_in(parent)
                 .unwrap(),
             http: 0,
+            https,
             environment: environment
                 .iter()
                 .map(|(k, v)| (k.to_string(), v.to_string()))
@@ -107,15 +115,16 @@ impl Installation {
     /// `hostkit up --detach`, on the same port as before.
     pub(crate) fn up(&mut self) {
         let port = self.http.to_string();
-        self.command(&["up", "--detach", "--http-port", &port]).ok();
-        self.http = self.run_state()["http"]
-            .as_str()
-            .unwrap()
-            .rsplit(':')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap();
+        let https = self.https.map(|port| port.to_string());
+        let mut arguments = vec!["up", "--detach", "--http-port", &port];
+        if let Some(port) = &https {
+            arguments.extend(["--tls", "--https-port", port]);
+        }
+        self.command(&arguments).ok();
+        let state = self.run_state();
+        let port = |key: &str| state[key].as_str()?.rsplit(':').next()?.parse().ok();
+        self.http = port("http").unwrap();
+        self.https = port("https");
     }
 
     /// What `up` wrote down.
