@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use serde::Deserialize;
 use toml::de::DeTable;
 
 use crate::kind::Failure;
@@ -262,13 +263,22 @@ impl FromStr for Language {
 }
 
 /// An address mail can be sent to: one that fits unquoted into any file and on any command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct MailAddress(String);
 
 impl MailAddress {
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for MailAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 
