@@ -21,4 +21,4 @@ mod tests;
 
 pub use certificates::Certificates;
 pub use challenges::ACME_TLS_ALPN;
-pub use settings::{DnsHook, Pace, Settings};
+pub use settings::{Pace, Settings};

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use hostkit_core::certificate::AcmeSettings;
-use hostkit_core::kind::Failure;
 use hostkit_core::names::HostName;
+use hostkit_core::traits::DnsHook;
 
 /// Names that no public authority issues certificates for.
 const NOT_PUBLIC: [&str; 9] = [
@@ -85,15 +84,4 @@ impl Default for Pace {
             round: Duration::from_secs(60),
         }
     }
-}
-
-/// Makes entries in the DNS by which a name is shown to be ours.
-#[async_trait]
-pub trait DnsHook: Send + Sync {
-    /// Adds a text entry. It is there for others to see when this returns. Called again for the same entry, it changes
-    /// nothing; two entries of one name can be wanted at a time.
-    async fn set(&self, name: &str, value: &str) -> Result<(), Failure>;
-
-    /// Removes it again, or does nothing where there is none.
-    async fn clear(&self, name: &str, value: &str) -> Result<(), Failure>;
 }

@@ -7,6 +7,7 @@ mod order;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hostkit_core::certificate::{AcmeSettings, CertificateName};
+use hostkit_core::traits::DnsHook;
 use instant_acme::CertificateIdentifier;
 use jiff::Timestamp;
 use rustls::pki_types::Der;
@@ -15,7 +16,7 @@ use crate::challenges::Challenges;
 use crate::disk::{Disk, Window};
 use crate::pair::{Facts, Pair};
 use crate::schedule;
-use crate::settings::{DnsHook, Pace, Settings};
+use crate::settings::{Pace, Settings};
 
 use account::Accounts;
 

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use hostkit_certificates::{DnsHook, Settings};
+use hostkit_certificates::Settings;
 use hostkit_core::certificate::{ChallengeKind, ExternalAccount};
 use hostkit_core::kind::Failure;
+use hostkit_core::traits::DnsHook;
 use hostkit_testkit::acme::{KNOWN_ACCOUNT, Pebble, PebbleAccounts};
 use tempfile::TempDir;
 
