@@ -145,8 +145,9 @@ impl Certificates {
 
     /// Shows from now on what the book says.
     pub(crate) fn show(&self) {
-        let table = self.book().table(Timestamp::now());
-        self.table.store(Arc::new(table));
+        // Held until it is stored: of two at a time, the later one says what is so.
+        let book = self.book();
+        self.table.store(Arc::new(book.table(Timestamp::now())));
     }
 
     /// Who issues for a name: nobody does for addresses, or for names that are known in one place alone.
@@ -155,7 +156,10 @@ impl Certificates {
         let is_local = self.own.as_ref().is_some_and(|own| own.is_for(name));
         let is_public = host.contains('.')
             && host.parse::<IpAddr>().is_err()
-            && !host.ends_with(|last: char| last.is_ascii_digit())
+            && !host
+                .rsplit('.')
+                .next()
+                .is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()))
             && !self
                 .settings
                 .not_public

@@ -1,59 +1,24 @@
 //! Certificates on disk: a folder per name and source with `chain.pem`, `key.pem` and `meta.json`. A folder is changed as
 //! a whole, so that no key is ever seen beside the chain of another.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use hostkit_core::certificate::{CertificateName, CertificateSource, Reach};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::HostName;
-use jiff::Timestamp;
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
-use serde::{Deserialize, Serialize};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use crate::files::{UNFINISHED, make_folder, read_file, sync_folder, write_file, write_new};
 use crate::pair::{LONGEST_CHAIN, LONGEST_KEY, Pair};
+use crate::record::Record;
 
 const CHAIN: &str = "chain.pem";
 const KEY: &str = "key.pem";
 const RECORD: &str = "meta.json";
 const LONGEST_RECORD: usize = 64 << 10;
-/// Where new folders are written before they take their place; no name begins so.
-const UNFINISHED: &str = ".new-";
 /// Before a name that is for those below it: no host name has an underscore.
 const BELOW: &str = "_.";
-
-/// What is known of a name besides its certificate.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Record {
-    /// When the authority would like it renewed.
-    pub(crate) window: Option<Window>,
-    /// When the authority is asked for that again.
-    pub(crate) window_next: Option<Timestamp>,
-    /// How often it could not be obtained since it could.
-    pub(crate) failures: u32,
-    /// Why not, the last time.
-    pub(crate) last_error: Option<String>,
-    /// When it is tried again.
-    pub(crate) next_try: Option<Timestamp>,
-    /// For whoever looks into the folder: who issued the certificate.
-    pub(crate) issuer: Option<String>,
-    /// For whoever looks into the folder: from when on it is valid.
-    pub(crate) not_before: Option<Timestamp>,
-    /// For whoever looks into the folder: until when it is valid.
-    pub(crate) not_after: Option<Timestamp>,
-}
-
-/// When an authority would like a certificate renewed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Window {
-    /// From then on.
-    pub(crate) start: Timestamp,
-    /// Until then.
-    pub(crate) end: Timestamp,
-}
 
 /// What lies on disk for one name from one source.
 pub(crate) struct Found {
@@ -196,37 +161,6 @@ impl Disk {
     }
 }
 
-/// Writes a file that only its owner may read, in the place of the one before.
-pub(crate) fn write_file(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    make_folder(folder)?;
-    let mut new = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
-    new.write_all(content)?;
-    new.as_file().sync_all()?;
-    new.persist(path).map_err(|why| why.error)?;
-    sync_folder(folder)
-}
-
-/// Reads a file that is one, and no longer than that.
-pub(crate) fn read_file(path: &Path, longest: usize) -> std::io::Result<Vec<u8>> {
-    // Opening neither follows a link nor waits for whoever writes into a pipe.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-    let flags = i32::try_from(flags).map_err(std::io::Error::other)?;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("it is no file"));
-    }
-    let mut content = Vec::new();
-    file.take(longest as u64 + 1).read_to_end(&mut content)?;
-    match content.len() > longest {
-        true => Err(std::io::Error::other(format!(
-            "it is longer than {} KB",
-            longest >> 10
-        ))),
-        false => Ok(content),
-    }
-}
-
 fn read_one(path: &Path, name: CertificateName, source: CertificateSource) -> Found {
     let record = read_file(&path.join(RECORD), LONGEST_RECORD)
         .ok()
@@ -282,24 +216,6 @@ fn name_of(folder: &str) -> Option<CertificateName> {
         Some(rest) => HostName::parse(rest).ok().map(CertificateName::below),
         None => HostName::parse(folder).ok().map(CertificateName::from),
     }
-}
-
-fn make_folder(path: &Path) -> std::io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-fn write_new(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    std::fs::File::open(path)?.sync_all()
 }
 
 fn as_json(record: &Record) -> std::io::Result<Vec<u8>> {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::certificates::Certificates;
 use crate::chain;
-use crate::disk::Record;
 use crate::pair::{Pair, certificates, private_key};
+use crate::record::Record;
 
 impl Certificates {
     /// Takes a certificate with those that issued it, and its key; for which names it is shown from now on. They may come

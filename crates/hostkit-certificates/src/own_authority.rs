@@ -16,7 +16,8 @@ use rustls::pki_types::pem::PemObject;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::disk::{Disk, read_file, write_file};
+use crate::disk::Disk;
+use crate::files::{read_file, write_file};
 use crate::pair::{LONGEST_CHAIN, LONGEST_KEY, Pair};
 
 const CERTIFICATE: &str = "authority/ca.pem";

@@ -10,7 +10,7 @@ use rustls::sign::CertifiedKey;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::disk::Record;
+use crate::record::Record;
 
 /// More than any chain has; what comes from elsewhere is not read without an end.
 pub(crate) const LONGEST_CHAIN: usize = 256 << 10;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::disk::Window;
 use crate::pair::Facts;
+use crate::record::Window;
 use crate::settings::Pace;
 
 /// Renewal begins so long before the end; earlier by a third of the lifetime for certificates that live shorter.

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::acme::{Acme, Trouble};
 use crate::certificates::Certificates;
-use crate::disk::Record;
 use crate::pair::{Facts, Pair};
+use crate::record::Record;
 use crate::{look, schedule};
 
 /// How many connections are made at a time to see what is shown, and how many questions are asked about renewal.

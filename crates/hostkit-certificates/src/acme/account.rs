@@ -12,10 +12,10 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::Trouble;
 use super::client::Client;
-use super::order::trouble;
-use crate::disk::{Disk, read_file, write_file};
+use super::trouble::{Trouble, trouble};
+use crate::disk::Disk;
+use crate::files::{read_file, write_file};
 
 const LONGEST: usize = 64 << 10;
 

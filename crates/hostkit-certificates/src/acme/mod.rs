@@ -3,6 +3,7 @@
 mod account;
 mod client;
 mod order;
+mod trouble;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,28 +14,20 @@ use jiff::Timestamp;
 use rustls::pki_types::Der;
 
 use crate::challenges::Challenges;
-use crate::disk::{Disk, Window};
+use crate::disk::Disk;
 use crate::pair::{Facts, Pair};
+use crate::record::Window;
 use crate::schedule;
 use crate::settings::{Pace, Settings};
 
 use account::Accounts;
 
-/// The rate limits of authorities are counted by the hour at least.
-const LIMITED: std::time::Duration = std::time::Duration::from_secs(3600);
+pub(crate) use trouble::Trouble;
+
 /// The longest that an authority can hold us back by what it says.
 const LONGEST_HOLD: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
 /// How often an authority that does not say is asked when it wants a certificate renewed.
 const WINDOW_PAUSE: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
-
-/// Why there is no certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// The authority is not there, or wants to be left alone until then: no name would fare better.
-    Authority { why: String, until: Option<Timestamp> },
-    /// It is about this name.
-    Name(String),
-}
 
 /// An authority.
 pub(crate) struct Acme {
@@ -95,7 +88,7 @@ impl Acme {
         name: &CertificateName,
         replaces: Option<&Facts>,
     ) -> Result<Pair, Trouble> {
-        let ordered = order::run(self, name, replaces).await;
+        let ordered = order::run(self, name, replaces).await.map_err(Trouble::cleaned);
         let mut hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
         match &ordered {
             Err(Trouble::Authority { why, until }) => self.hold_back(&mut hold, why, *until),

@@ -11,11 +11,9 @@ use jiff::Timestamp;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use rustls::pki_types::Der;
 
-use super::client::Client;
-use super::{Acme, LIMITED, Trouble};
+use super::{Acme, Trouble};
 use crate::challenges::Shown;
 use crate::pair::{Facts, Pair};
-use crate::schedule;
 
 /// Why one try failed.
 enum Refusal {
@@ -37,8 +35,6 @@ impl From<Error> for Refusal {
 }
 
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
-const RATE_LIMITED: &str = "urn:ietf:params:acme:error:rateLimited";
-const THEIR_FAULT: &str = "urn:ietf:params:acme:error:serverInternal";
 
 /// Entries of the DNS that were made for an order.
 type Entries = Vec<(String, String)>;
@@ -68,37 +64,6 @@ pub(super) async fn run(
         }
     }
     Err(Trouble::Name(refusals.join("; ")))
-}
-
-/// What an error of the library means for other names.
-pub(super) fn trouble(why: Error, client: &Client) -> Trouble {
-    let now = Timestamp::now();
-    let wished = client.wished().filter(|until| now < *until);
-    match &why {
-        Error::Api(problem) => {
-            let detail = problem.detail.clone().unwrap_or_else(|| problem.to_string());
-            match problem.r#type.as_deref() {
-                Some(RATE_LIMITED) => Trouble::Authority {
-                    why: format!("it wants fewer orders: {detail}"),
-                    until: Some(wished.unwrap_or_else(|| schedule::after(now, LIMITED))),
-                },
-                Some(THEIR_FAULT) => Trouble::Authority {
-                    why: detail,
-                    until: wished,
-                },
-                _ => Trouble::Name(detail),
-            }
-        }
-        Error::Json(_) => Trouble::Authority {
-            why: format!("it does not answer as an authority does: {why}"),
-            until: wished,
-        },
-        Error::Http(_) | Error::Hyper(_) | Error::InvalidUri(_) | Error::Other(_) => Trouble::Authority {
-            why: why.to_string(),
-            until: wished,
-        },
-        _ => Trouble::Name(why.to_string()),
-    }
 }
 
 fn ways(acme: &Acme, name: &CertificateName) -> Result<Vec<ChallengeKind>, Trouble> {
