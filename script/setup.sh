@@ -22,6 +22,8 @@ setup() {
         build)
             have cc || missing+=(build-essential)
             have git || missing+=(git)
+            # What tests order certificates from.
+            have pebble || missing+=(pebble)
             ;;
         apps)
             have curl || missing+=(curl ca-certificates)

@@ -11,6 +11,7 @@ pub mod change;
 pub mod clock;
 pub mod command;
 pub mod daemon_notice;
+pub mod dns_program;
 pub mod file_ops;
 pub mod files;
 pub mod firewall;

@@ -81,51 +81,58 @@ impl SystemProgram {
 
     /// Runs it to its end, with `input` as its standard input. It is killed where the caller no longer waits.
     pub async fn run(&self, arguments: &[&str], input: &[u8]) -> Result<Outcome, Failure> {
-        let broken = |why: &dyn std::fmt::Display| {
-            Failure::new(Kind::Internal, format!("cannot run `{}`: {why}", self.name))
-        };
-        let mut child = Command::new(self.file()?)
-            .args(arguments)
-            .env_clear()
-            .envs(Self::environment())
-            .current_dir("/")
-            // A key pressed in the terminal must not end it half-way.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|e| broken(&e))?;
-        let mut pipe = child.stdin.take();
-        let whole = async {
-            let feed = async {
-                if let Some(mut pipe) = pipe.take() {
-                    // One that does not read to the end says why by its exit code.
-                    let _ = pipe.write_all(input).await;
-                }
-            };
-            tokio::join!(feed, child.wait_with_output()).1
-        };
-        let ended = tokio::time::timeout(LONGEST, whole)
-            .await
-            .map_err(|_| {
-                let limit = LONGEST.as_secs();
-                Failure::new(
-                    Kind::Unavailable,
-                    format!(
-                        "cannot run `{}`: it did not end within {limit} seconds",
-                        self.name
-                    ),
-                )
-            })?
-            .map_err(|e| broken(&e))?;
-        Ok(Outcome {
-            code: ended.status.code(),
-            output: ended.stdout,
-            errors: String::from_utf8_lossy(&ended.stderr).into_owned(),
-        })
+        let mut command = Command::new(self.file()?);
+        command.args(arguments);
+        run(command, self.name, input, LONGEST).await
     }
+}
+
+/// Runs a program to its end in the environment of such programs.
+pub(crate) async fn run(
+    mut command: Command,
+    name: &str,
+    input: &[u8],
+    longest: Duration,
+) -> Result<Outcome, Failure> {
+    let broken =
+        |why: &dyn std::fmt::Display| Failure::new(Kind::Internal, format!("cannot run `{name}`: {why}"));
+    let mut child = command
+        .env_clear()
+        .envs(SystemProgram::environment())
+        .current_dir("/")
+        // A key pressed in the terminal must not end it half-way.
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|e| broken(&e))?;
+    let mut pipe = child.stdin.take();
+    let whole = async {
+        let feed = async {
+            if let Some(mut pipe) = pipe.take() {
+                // One that does not read to the end says why by its exit code.
+                let _ = pipe.write_all(input).await;
+            }
+        };
+        tokio::join!(feed, child.wait_with_output()).1
+    };
+    let ended = tokio::time::timeout(longest, whole)
+        .await
+        .map_err(|_| {
+            let limit = longest.as_secs();
+            Failure::new(
+                Kind::Unavailable,
+                format!("cannot run `{name}`: it did not end within {limit} seconds"),
+            )
+        })?
+        .map_err(|e| broken(&e))?;
+    Ok(Outcome {
+        code: ended.status.code(),
+        output: ended.stdout,
+        errors: String::from_utf8_lossy(&ended.stderr).into_owned(),
+    })
 }
 
 #[cfg(test)]

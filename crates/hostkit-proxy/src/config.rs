@@ -40,9 +40,7 @@ impl ProxyConfig {
             admin: data.proxy_socket(),
             admin_listener: None,
             kept_ports: KeptPorts::default(),
-            certificates: hostkit_certificates::Settings {
-                folder: data.proxy().join("certificates"),
-            },
+            certificates: hostkit_certificates::Settings::new(data.proxy().join("certificates")),
             data,
             listeners,
             tls_listeners: Vec::new(),

@@ -1,6 +1,7 @@
 //! What tests of HostKit share: hand-written fakes with fault settings, conformance suites, one per trait, machines to test
-//! on, and HTTP load. A fake must pass as much of its trait's suite as something in memory can.
+//! on, HTTP load, and an authority for certificates. A fake must pass as much of its trait's suite as something in memory can.
 
+pub mod acme;
 pub mod conformance;
 pub mod fakes;
 pub mod http;

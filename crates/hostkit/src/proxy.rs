@@ -8,10 +8,16 @@ use std::sync::Arc;
 use anyhow::Context;
 use hostkit_cli::local::ProxyOptions;
 use hostkit_core::layout::Layout;
+use hostkit_core::names::HostName;
+use hostkit_core::server_settings::ServerSettings;
+use hostkit_core::traits::DnsHook;
 use hostkit_host::daemon_notice::DaemonNotice;
+use hostkit_host::dns_program::DnsProgram;
 use hostkit_host::role_process::ListenSocket;
 use hostkit_proxy::{KeptPorts, Moment, PortKeeper, ProxyConfig};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::machine_settings;
 
 /// What a stable port is kept as by systemd.
 const PORT: &str = "port-";
@@ -50,6 +56,8 @@ fn of_up(
         .partition(|listener| https.is_some() && listener.local_addr().ok() == https);
     let mut config = ProxyConfig::new(layout, plain);
     config.tls_listeners = tls;
+    config.certificates.local = vec![HostName::parse("localhost")?];
+    config.certificates.looked_at = https;
     Ok(config)
 }
 
@@ -74,12 +82,27 @@ fn of_server(sockets: Vec<ListenSocket>, notice: &Arc<DaemonNotice>) -> anyhow::
     )?;
     let mut config = ProxyConfig::new(Layout::server(), hostkit_proxy::inherited_listeners(public)?);
     config.tls_listeners = hostkit_proxy::inherited_listeners(tls)?;
+    certify(&mut config.certificates);
     config.admin_listener = Some(admin);
     config.kept_ports = KeptPorts {
         listeners: ports,
         keeper: Some(Box::new(Systemd(notice.clone()))),
     };
     Ok(config)
+}
+
+/// Says where certificates come from. Settings that cannot be read keep nobody from what there is already.
+fn certify(certificates: &mut hostkit_certificates::Settings) {
+    let settings = machine_settings::load().unwrap_or_else(|why| {
+        tracing::error!("no certificate is ordered: {why}");
+        ServerSettings::default()
+    });
+    certificates.looked_at = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, settings.https_port)));
+    if let Some(acme) = settings.acme {
+        let hook = DnsProgram::new(&acme.dns_hook);
+        certificates.dns_hook = hook.map(|program| Arc::new(program) as Arc<dyn DnsHook>);
+        certificates.acme = Some(acme);
+    }
 }
 
 /// The port a kept socket is for, if it is what its name says.

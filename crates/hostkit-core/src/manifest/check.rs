@@ -38,7 +38,7 @@ impl<'a> View<'a> {
         self.value(key).map_or(0..0, |value| value.span())
     }
 
-    pub(super) fn table(self, key: &str) -> View<'a> {
+    pub(crate) fn table(self, key: &str) -> View<'a> {
         View(match self.value(key).map(Spanned::get_ref) {
             Some(DeValue::Table(table)) => Some(table),
             _ => None,

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use serde::Deserialize;
 use toml::de::DeTable;
 
+use crate::certificate::AcmeSettings;
 use crate::kind::Failure;
 use crate::manifest::check::View;
 use crate::manifest::keys::{HOST, Key, Shape, Text, keys};
@@ -15,6 +17,8 @@ use crate::manifest::rules::shown;
 use crate::names::HostName;
 use crate::project::{INSTANCE_PORTS, STABLE_PORTS};
 use crate::size::{ByteSize, Processors};
+
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -57,6 +61,8 @@ pub struct ServerSettings {
     pub instance_cpus: Option<Processors>,
     /// The most processes and threads one instance may have.
     pub instance_tasks: u32,
+    /// The authority that certificates are ordered from; none are ordered where none is named.
+    pub acme: Option<AcmeSettings>,
 }
 
 impl ServerSettings {
@@ -82,6 +88,7 @@ impl Default for ServerSettings {
             instance_memory: None,
             instance_cpus: None,
             instance_tasks: INSTANCE_TASKS,
+            acme: None,
         }
     }
 }
@@ -117,13 +124,16 @@ const KEYS: &[Key] = keys! {
     "instance_memory" Shape::Size(16 << 20), , "The most memory one instance may use where its hostkit.toml does not say: 1 GB, and no more than half of what the machine has.";
     "instance_cpus" Shape::Processors, , "The most processor time one instance may use where its hostkit.toml does not say, as a number of processors: no limit.";
     "instance_tasks" Shape::Whole(16, 65536), = "512", "The most processes and threads one instance may have.";
+    "tls" Shape::Table(tls::KEYS), , "Where certificates come from.";
 };
 
 fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
     let root = View(Some(root));
     let defaults = ServerSettings::default();
+    let base_domain = root.parsed("base_domain").unwrap_or(defaults.base_domain);
     let settings = ServerSettings {
-        base_domain: root.parsed("base_domain").unwrap_or(defaults.base_domain),
+        acme: tls::build(root.table("tls"), &base_domain, problems),
+        base_domain,
         http_port: root.whole("http_port").unwrap_or(defaults.http_port),
         https_port: root.whole("https_port").unwrap_or(defaults.https_port),
         api_port: root.whole("api_port").unwrap_or(defaults.api_port),
@@ -283,13 +293,22 @@ impl FromStr for Language {
 }
 
 /// An address mail can be sent to: one that fits unquoted into any file and on any command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct MailAddress(String);
 
 impl MailAddress {
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for MailAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 

@@ -153,12 +153,68 @@ fn hostile_texts_are_refused_in_words_that_can_be_shown() {
     assert_eq!(problems(&long).len(), 1);
 }
 
+#[test]
+fn certificates_are_ordered_where_an_authority_or_a_contact_is_named() {
+    let acme = |text: &str| parse(text).unwrap().acme;
+    assert_eq!(acme("[tls]\n"), None);
+    let by_mail = acme("[tls]\nemail = \"ops@example.com\"\n").unwrap();
+    assert_eq!(by_mail.directory, crate::certificate::LETS_ENCRYPT);
+    assert_eq!(by_mail.contact.unwrap().as_str(), "ops@example.com");
+    assert!(by_mail.wildcards.is_empty());
+    let whole = acme(
+        "base_domain = \"apps.example.com\"\n[tls]\nacme = \"https://ca.internal:14000/dir\"\nca_root = \"/etc/ca.pem\"\n\
+         dns_hook = [\"/usr/local/bin/dns\", \"--zone\"]\naccount_id = \"me\"\naccount_key = \"/etc/hostkit/key\"\n",
+    )
+    .unwrap();
+    assert_eq!(whole.directory, "https://ca.internal:14000/dir");
+    assert_eq!(whole.dns_hook, ["/usr/local/bin/dns", "--zone"]);
+    assert_eq!(whole.wildcards[0].as_str(), "apps.example.com");
+    assert_eq!(whole.external_account.unwrap().id, "me");
+}
+
+#[test]
+fn what_is_wrong_about_certificates_is_said() {
+    assert_eq!(
+        problems(
+            "[tls]\nacme = \"http://ca/dir\"\nemail = \"nobody\"\nca_root = \"ca.pem\"\n\
+             dns_hook = [\"dns\"]\naccount_id = \"me\"\nagree = true\n"
+        ),
+        [
+            "2:8: `tls.acme`: `http://ca/dir` is not the address of a directory such as `https://acme-v02.api.letsencrypt.org/directory`",
+            "3:9: `tls.email`: `nobody` is not a mail address such as `ops@example.com`",
+            "4:11: `tls.ca_root`: `ca.pem` is not the whole path of a file such as `/etc/hostkit/ca.pem` (did you mean `/ca.pem`?)",
+            "5:12: `tls.dns_hook`: `dns` is not the whole path of a file such as `/etc/hostkit/ca.pem`",
+            "6:14: `tls.account_id` needs `tls.account_key` beside it",
+            "7:1: unknown key `agree`, `[tls]` knows `acme`, `email`, `ca_root`, `dns_hook`, `account_id`, `account_key`",
+        ]
+    );
+    assert_eq!(
+        problems("[tls]\nca_root = \"/etc/ca.pem\"\n"),
+        ["2:11: `tls.ca_root` needs `tls.acme` or `tls.email` beside it"]
+    );
+    for text in [
+        "https://",
+        "https:///dir",
+        "https://a b/",
+        "https://a@b/",
+        "https://a/\\u001b",
+        "file:///etc/passwd",
+    ] {
+        assert_eq!(
+            problems(&format!("[tls]\nacme = \"{text}\"\n")).len(),
+            1,
+            "{text}"
+        );
+    }
+}
+
 /// What the package installs says every key, and nothing else.
 #[test]
 fn the_file_that_is_installed_explains_every_key() {
     let text = include_str!("../../../../packaging/etc/server.toml");
     assert_eq!(parse(text).unwrap(), ServerSettings::default());
-    for key in KEYS {
+    let keys = || KEYS.iter().filter(|key| key.name != "tls").chain(tls::KEYS);
+    for key in keys() {
         let shown = format!("\n#{} = ", key.name);
         assert!(text.contains(&shown), "`{}` is not explained", key.name);
     }
@@ -169,7 +225,11 @@ fn the_file_that_is_installed_explains_every_key() {
         .filter(|line| !line.starts_with(' '))
         .map(|line| format!("{line}\n"))
         .collect();
-    assert_eq!(used.lines().count(), KEYS.len());
+    assert_eq!(
+        used.lines().count(),
+        keys().count() + 1,
+        "and the name of the table"
+    );
     parse(&used).unwrap();
 }
 

@@ -3,6 +3,7 @@
 pub mod archives;
 pub mod builder;
 pub mod clock;
+pub mod dns_hook;
 pub mod files;
 pub mod front_door;
 pub mod operator_keys;
@@ -16,6 +17,7 @@ pub mod traffic;
 pub use archives::{Archive, Archives};
 pub use builder::{BuildJob, BuildLog, Builder, Detected};
 pub use clock::Clock;
+pub use dns_hook::DnsHook;
 pub use files::Files;
 pub use front_door::{FrontDoor, Visit};
 pub use operator_keys::{OperatorKey, OperatorKeys};

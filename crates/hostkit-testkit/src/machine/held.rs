@@ -7,7 +7,7 @@ use super::network::Network;
 
 /// A child of this program. Dropping it kills it.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(crate) struct Held {
     child: Child,
     /// The thread that started the child lives until this is dropped: the kernel ends the child with it, also when this
     /// program is killed.
@@ -16,7 +16,7 @@ pub(super) struct Held {
 
 impl Held {
     /// Starts `program ARGUMENTS…`, in another network if one is named.
-    pub(super) fn start(network: Option<&Network>, program: &str, set: impl FnOnce(&mut Command)) -> Self {
+    pub(crate) fn start(network: Option<&Network>, program: &str, set: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", program]);
         set(&mut command);
@@ -37,16 +37,16 @@ impl Held {
         }
     }
 
-    pub(super) fn id(&self) -> i32 {
+    pub(crate) fn id(&self) -> i32 {
         self.child.id().try_into().expect("a process has a number")
     }
 
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// SIGKILL, and waits for its end.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
     }

@@ -8,7 +8,7 @@ mod container;
 mod exec;
 mod folder;
 mod hardware;
-mod held;
+pub(crate) mod held;
 mod limits;
 mod network;
 mod scan;
