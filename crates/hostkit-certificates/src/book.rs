@@ -11,6 +11,7 @@ use crate::disk::Found;
 use crate::entry::Entry;
 use crate::pair::Pair;
 use crate::record::Record;
+use crate::schedule;
 use crate::table::Table;
 
 /// Every name.
@@ -211,7 +212,14 @@ impl Book {
             let entry = self.entries.get(wildcard);
             wildcard.covers(host) && entry.is_some_and(|entry| entry.record.failures == 0)
         };
-        self.has_wildcard(name, now) || self.wildcards.iter().any(on_its_way)
+        // One that nobody renews, as one that was brought, is enough until names have to look for others.
+        let lasts =
+            |entry: &Entry, pair: &Pair| entry.wanted.is_some() || schedule::renewal(&pair.facts, None) > now;
+        let wildcard = self.wildcard(name).filter(|entry| {
+            let shown = entry.shown(now);
+            shown.is_some_and(|(_, pair)| pair.is_valid(now) && lasts(entry, pair))
+        });
+        wildcard.is_some() || self.wildcards.iter().any(on_its_way)
     }
 
     fn drop_empty(&mut self, name: &CertificateName) {
@@ -226,17 +234,14 @@ impl Book {
     }
 
     fn has_wildcard(&self, name: &CertificateName, now: Timestamp) -> bool {
-        let parent = name
-            .host()
-            .as_str()
-            .split_once('.')
-            .and_then(|(_, parent)| parent.parse().ok());
-        let wildcard = parent
-            .filter(|_| name.reach() == Reach::Host)
-            .map(CertificateName::below);
-        let entry = wildcard.and_then(|wildcard| self.entries.get(&wildcard));
-        entry
-            .and_then(|entry| entry.shown(now))
-            .is_some_and(|(_, pair)| pair.is_valid(now))
+        let shown = self.wildcard(name).and_then(|entry| entry.shown(now));
+        shown.is_some_and(|(_, pair)| pair.is_valid(now))
+    }
+
+    /// What is known of the wildcard that a host is below.
+    fn wildcard(&self, name: &CertificateName) -> Option<&Entry> {
+        let host = name.host().as_str();
+        let (_, parent) = host.split_once('.').filter(|_| name.reach() == Reach::Host)?;
+        self.entries.get(&CertificateName::below(parent.parse().ok()?))
     }
 }

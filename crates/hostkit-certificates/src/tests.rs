@@ -2,12 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use hostkit_core::certificate::{CertificateSource, CertificateState, CertificateStatus};
+use hostkit_core::certificate::{AcmeSettings, CertificateSource, CertificateState, CertificateStatus};
 use hostkit_core::kind::Kind;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 
+use crate::disk::Disk;
+use crate::pair::Pair;
+use crate::record::Record;
 use crate::{Certificates, Settings};
 
 /// An authority with one between it and its certificates, as public ones are.
@@ -327,12 +331,12 @@ async fn an_authority_of_our_own_issues_for_its_names_alone() {
     let certificates = Certificates::open(settings()).unwrap();
     let tending = tokio::spawn(Arc::clone(&certificates).tend());
     certificates.want(&["shop.localhost".parse().unwrap(), "example.com".parse().unwrap()]);
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while status(&certificates, "shop.localhost")
         .is_none_or(|status| status.state != CertificateState::Served)
     {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(60));
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(status(&certificates, "example.com").is_none());
     assert!(certificates.local_authority().unwrap().exists());
@@ -342,4 +346,68 @@ async fn an_authority_of_our_own_issues_for_its_names_alone() {
     tending.abort();
     let again = Certificates::open(settings()).unwrap();
     assert_eq!(shown(&again, "shop.localhost"), Some(first));
+}
+
+/// Keeps a certificate as one that was ordered.
+fn keep_ordered(folder: &Path, authority: &Authority, name: &str, from: i64, to: i64) {
+    let (certificate, key) = authority.issue(&[name], from, to);
+    let pair = Pair::parse(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let disk = Disk::new(folder.to_owned());
+    disk.save(
+        CertificateSource::Acme,
+        &name.parse().unwrap(),
+        &pair,
+        &Record::default(),
+    )
+    .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_over_goes_when_nobody_wants_it_and_not_before_somebody_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    keep_ordered(folder.path(), &authority, "over.com", -100, -1);
+    keep_ordered(folder.path(), &authority, "wanted.com", -100, -1);
+    keep_ordered(folder.path(), &authority, "valid.com", -100, 100);
+    let there = |name: &str| folder.path().join("acme").join(name).exists();
+    // An authority that is not there.
+    let settings = Settings {
+        acme: Some(AcmeSettings {
+            directory: "https://127.0.0.1:1/".to_owned(),
+            ..AcmeSettings::default()
+        }),
+        ..Settings::new(folder.path())
+    };
+    let certificates = Certificates::open(settings).unwrap();
+    let tending = tokio::spawn(Arc::clone(&certificates).tend());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(there("over.com") && there("wanted.com") && there("valid.com"));
+    certificates.want(&["wanted.com".parse().unwrap()]);
+    let begun = Instant::now();
+    while there("over.com") {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(there("wanted.com") && there("valid.com"));
+    tending.abort();
+    assert!(shown(&certificates, "valid.com").is_some());
+    // It tells a visitor more than one that is signed by nobody.
+    assert!(shown(&certificates, "wanted.com").is_some());
+    assert_eq!(
+        status(&certificates, "wanted.com").unwrap().state,
+        CertificateState::Failed
+    );
+}
+
+#[test]
+fn a_wildcard_that_is_valid_is_shown_before_what_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    keep_ordered(folder.path(), &authority, "shop.example.com", -100, -1);
+    let certificates = open(folder.path());
+    let over = shown(&certificates, "shop.example.com").unwrap();
+    let (certificate, key) = authority.issue(&["*.example.com"], -1, 100);
+    let chain = format!("{certificate}{}", authority.between);
+    certificates.import(chain.as_bytes(), key.as_bytes()).unwrap();
+    assert_ne!(shown(&certificates, "shop.example.com").unwrap(), over);
 }

@@ -9,9 +9,7 @@ use hostkit_testkit::acme::Pebble;
 use serde_json::json;
 
 use crate::fake::{Answers, Fake, OWN, http};
-use crate::site::{Ports, Site, connect, settings, until};
-
-const LONG: Duration = Duration::from_secs(90 * 24 * 3600);
+use crate::site::{LONG, Ports, Site, begin, connect, settings, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_down_at_first_is_asked_again() {
@@ -46,10 +44,7 @@ async fn one_that_is_down_at_first_is_asked_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_forgot_the_account_is_registered_with_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let ports = Ports::open().await;
-    let mut pebble = Pebble::start(ports.pebble(LONG));
-    let site = Site::start(settings(&folder, &pebble.directory(), &pebble.root_file()), ports);
+    let (_folder, mut pebble, site) = begin(LONG, |_| ()).await;
     site.want(&["a.hostkit.test"]);
     until("a certificate", Some(&pebble), async || {
         site.is_served("a.hostkit.test")
@@ -71,10 +66,7 @@ async fn one_that_forgot_the_account_is_registered_with_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_is_shown_while_it_cannot_be_renewed() {
-    let folder = tempfile::tempdir().unwrap();
-    let ports = Ports::open().await;
-    let mut pebble = Pebble::start(ports.pebble(LONG));
-    let site = Site::start(settings(&folder, &pebble.directory(), &pebble.root_file()), ports);
+    let (_folder, mut pebble, site) = begin(LONG, |_| ()).await;
     site.want(&["a.hostkit.test"]);
     until("a certificate", Some(&pebble), async || {
         site.is_served("a.hostkit.test")

@@ -10,21 +10,8 @@ use hostkit_core::certificate::{ChallengeKind, ExternalAccount};
 use hostkit_core::kind::Failure;
 use hostkit_core::traits::DnsHook;
 use hostkit_testkit::acme::{KNOWN_ACCOUNT, Pebble, PebbleAccounts};
-use tempfile::TempDir;
 
-use crate::site::{Ports, Site, acme, connect, settings, until};
-
-const LONG: Duration = Duration::from_secs(90 * 24 * 3600);
-
-async fn begin(lifetime: Duration, change: impl FnOnce(&mut Settings)) -> (TempDir, Pebble, Site) {
-    let folder = tempfile::tempdir().unwrap();
-    let ports = Ports::open().await;
-    let pebble = Pebble::start(ports.pebble(lifetime));
-    let mut settings = settings(&folder, &pebble.directory(), &pebble.root_file());
-    change(&mut settings);
-    let site = Site::start(settings, ports);
-    (folder, pebble, site)
-}
+use crate::site::{LONG, Ports, Site, acme, begin, connect, settings, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_to_show_a_name_leads_to_a_certificate_that_is_trusted() {

@@ -18,6 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+/// How long the certificates of public authorities live.
+pub(crate) const LONG: Duration = Duration::from_secs(90 * 24 * 3600);
+
 /// The listeners, before there are certificates.
 pub(crate) struct Ports {
     http: TcpListener,
@@ -109,6 +112,17 @@ pub(crate) fn settings(folder: &TempDir, directory: &str, root: &std::path::Path
         },
         ..Settings::new(folder.path())
     }
+}
+
+/// An authority whose certificates live so long, and a site that orders from it.
+pub(crate) async fn begin(lifetime: Duration, change: impl FnOnce(&mut Settings)) -> (TempDir, Pebble, Site) {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = Ports::open().await;
+    let pebble = Pebble::start(ports.pebble(lifetime));
+    let mut settings = settings(&folder, &pebble.directory(), &pebble.root_file());
+    change(&mut settings);
+    let site = Site::start(settings, ports);
+    (folder, pebble, site)
 }
 
 /// The acme part of settings, to be changed.
