@@ -4,6 +4,7 @@
 pub mod access;
 pub mod deployment;
 pub mod doctor;
+pub mod domain;
 pub mod event;
 pub mod isolation;
 pub mod kind;
