@@ -111,3 +111,14 @@ CREATE TABLE token (
     project    TEXT REFERENCES project (name) ON DELETE CASCADE,
     created_at TEXT NOT NULL
 ) STRICT;
+
+CREATE TABLE domain (
+    host        TEXT PRIMARY KEY,
+    project     TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    added_at    TEXT NOT NULL,
+    added_by    TEXT NOT NULL,
+    FOREIGN KEY (project, environment) REFERENCES environment (project, name) ON DELETE CASCADE
+) STRICT;
+
+CREATE INDEX domain_of ON domain (project, environment);

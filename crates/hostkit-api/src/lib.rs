@@ -14,6 +14,7 @@ pub mod reference;
 
 pub mod caller;
 pub mod deployment;
+pub mod domain;
 pub mod event;
 pub mod installation;
 pub mod log;

@@ -1,9 +1,9 @@
-//! What the path of an endpoint names: nothing, a project, an environment, a deployment, a variable, a token.
+//! What the path of an endpoint names: nothing, a project, an environment, a deployment, a variable, a domain, a token.
 //! Paths are read into checked names here and nowhere else, so no handler ever sees a raw part of a path.
 
 use hostkit_core::deployment::DeploymentId;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::{EnvironmentName, NameError, ProjectName, TokenName, VariableName};
+use hostkit_core::names::{EnvironmentName, HostName, NameError, ProjectName, TokenName, VariableName};
 use hostkit_core::project::EnvironmentId;
 
 /// A part of a path that is filled in.
@@ -175,6 +175,41 @@ impl Target for OneVariable {
     fn part(&self, parameter: &str) -> Option<String> {
         match parameter {
             "variable" => Some(self.variable.to_string()),
+            other => self.environment.part(other),
+        }
+    }
+    fn project(&self) -> Option<&ProjectName> {
+        Some(&self.environment.project)
+    }
+}
+
+/// A domain of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneDomain {
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The host name.
+    pub domain: HostName,
+}
+
+impl Target for OneDomain {
+    const PARAMETERS: &'static [Parameter] = &[
+        PROJECT,
+        ENVIRONMENT,
+        Parameter {
+            name: "domain",
+            doc: "The host name, in lower case.",
+        },
+    ];
+    fn read(find: Find<'_>) -> Result<Self, Failure> {
+        Ok(OneDomain {
+            environment: EnvironmentId::read(find)?,
+            domain: name(find, "domain")?,
+        })
+    }
+    fn part(&self, parameter: &str) -> Option<String> {
+        match parameter {
+            "domain" => Some(self.domain.to_string()),
             other => self.environment.part(other),
         }
     }

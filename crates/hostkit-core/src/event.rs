@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::{DeploymentId, DeploymentState, StepName, StepState};
-use crate::names::{EnvironmentName, ProcessName, ProjectName, ReleaseName};
+use crate::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +49,20 @@ pub enum What {
         comment: String,
         /// Whether it was let in (else taken away).
         added: bool,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// A host name was added to an environment.
+    DomainAdded {
+        /// The name.
+        domain: HostName,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// A host name was taken away from an environment.
+    DomainRemoved {
+        /// The name.
+        domain: HostName,
         /// The token or account that asked.
         by: String,
     },

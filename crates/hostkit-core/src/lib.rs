@@ -5,6 +5,7 @@ pub mod access;
 pub mod certificate;
 pub mod deployment;
 pub mod doctor;
+pub mod domain;
 pub mod event;
 pub mod isolation;
 pub mod kind;

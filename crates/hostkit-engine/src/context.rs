@@ -17,6 +17,7 @@ use hostkit_core::workload::Instance;
 use tokio::sync::{Notify, RwLock, Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 
+use crate::domains::check::AT_ONCE;
 use crate::feed::Feeds;
 use crate::health::Checks;
 use crate::parts::Parts;
@@ -44,8 +45,10 @@ pub(crate) struct Context {
     pub(crate) checks: Checks,
     /// Says that some deployment was cancelled; which one is in the state.
     pub(crate) cancelled: watch::Sender<()>,
-    /// Held while it is looked who has which host name and an environment is switched.
+    /// Held while it is looked who has which host name, and an environment is switched or gets a domain.
     pub(crate) hosts: Mutex<()>,
+    /// How many domains may be checked at once.
+    pub(crate) domain_checks: Semaphore,
     /// How many builds may run at once.
     pub(crate) slots: Arc<Semaphore>,
     /// Held by whoever makes or takes away what a project needs on the machine.
@@ -79,6 +82,7 @@ impl Context {
             checks: Checks::default(),
             cancelled: watch::Sender::new(()),
             hosts: Mutex::default(),
+            domain_checks: Semaphore::new(AT_ONCE),
             slots,
             premises: tokio::sync::Mutex::default(),
             deletion: tokio::sync::Mutex::default(),

@@ -6,6 +6,7 @@ mod context;
 mod deletion;
 mod deploy;
 mod doctor;
+mod domains;
 mod events;
 mod exposure;
 pub mod faults;
@@ -35,10 +36,11 @@ use futures_util::Stream;
 use futures_util::future::try_join_all;
 use hostkit_core::access::Role;
 use hostkit_core::deployment::{Act, Deployment, DeploymentId};
+use hostkit_core::domain::{Domain, DomainReport};
 use hostkit_core::event::{Event, What};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::log::{LogLine, LogQuery};
-use hostkit_core::names::{ProjectName, ReleaseName, VariableName};
+use hostkit_core::names::{HostName, ProjectName, ReleaseName, VariableName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::{Archive, ExecStreams, LogLines, OperatorKey};
@@ -289,6 +291,41 @@ impl Engine {
     /// All variables of an environment, for a caller who may see them; an event says who asked.
     pub fn export_variables(&self, environment: &EnvironmentId, by: &str) -> Result<Variables, Failure> {
         variables::export(&self.context, environment, by)
+    }
+
+    /// Every host name of an environment, with where it comes from.
+    pub fn domains(&self, environment: &EnvironmentId) -> Result<Vec<Domain>, Failure> {
+        domains::list(&self.context, environment)
+    }
+
+    /// Adds a domain to an environment, live at once, and says whether it is new. A name that is somebody else's is a
+    /// Conflict.
+    pub async fn add_domain(
+        &self,
+        environment: &EnvironmentId,
+        domain: &str,
+        by: &str,
+    ) -> Result<(Domain, bool), Failure> {
+        domains::add(&self.context, environment, domain, by).await
+    }
+
+    /// Takes a domain away that was added.
+    pub async fn remove_domain(
+        &self,
+        environment: &EnvironmentId,
+        domain: &HostName,
+        by: &str,
+    ) -> Result<(), Failure> {
+        domains::remove(&self.context, environment, domain, by).await
+    }
+
+    /// Whether a domain of an environment leads here, and what to set in the DNS where it does not.
+    pub async fn check_domain(
+        &self,
+        environment: &EnvironmentId,
+        domain: &HostName,
+    ) -> Result<DomainReport, Failure> {
+        domains::check::check(&self.context, environment, domain).await
     }
 
     /// The keys that may log in as a project's account.

@@ -13,8 +13,8 @@ use hostkit_core::names::{HostName, ProcessName};
 use hostkit_core::plan::variables::SYSTEM_PATH;
 use hostkit_core::size::ByteSize;
 use hostkit_core::traits::{
-    Archives, Builder, Clock, Files, FrontDoor, HealthProbe, OperatorKeys, PortOwners, Premises, Runtime,
-    Sources, Traffic,
+    Archives, Builder, Clock, Files, FrontDoor, HealthProbe, Internet, OperatorKeys, PortOwners, Premises,
+    Runtime, Sources, Traffic,
 };
 use hostkit_store::Store;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,8 @@ pub struct Parts {
     pub traffic: Arc<dyn Traffic>,
     /// The front door, as a visitor.
     pub front_door: Arc<dyn FrontDoor>,
+    /// The internet, to see where domains lead.
+    pub internet: Arc<dyn Internet>,
     /// Asks instances for their health.
     pub probe: Arc<dyn HealthProbe>,
     /// The disk.

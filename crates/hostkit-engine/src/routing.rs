@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
-use hostkit_core::names::{ProcessName, ReleaseName};
+use hostkit_core::names::{HostName, ProcessName, ReleaseName};
 use hostkit_core::plan::routes::{self, HostConflict, LiveRelease, RoutedEnvironment};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::release::Release;
 use hostkit_core::route::access::BasicAuth;
-use hostkit_core::route::{Backend, BackendId, PutAside, RouteTable};
+use hostkit_core::route::{Backend, BackendId, PutAside, Route, RouteTable};
 use hostkit_core::secret::Secret;
 use hostkit_core::workload::{Instance, InstanceId, Scope};
 use hostkit_store::Environment;
@@ -28,6 +28,8 @@ pub(crate) struct Router {
     /// The passwords of live releases as their hashes, which take a moment to make.
     passwords: std::sync::Mutex<Passwords>,
     conflicts: std::sync::Mutex<Vec<HostConflict>>,
+    /// Routes of domains that are being checked.
+    pub(crate) proofs: std::sync::Mutex<Vec<Route>>,
 }
 
 impl Router {
@@ -82,6 +84,10 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
                 .transpose()?,
         );
     }
+    let mut domains: BTreeMap<EnvironmentId, Vec<HostName>> = BTreeMap::new();
+    for domain in context.parts.store.domains()? {
+        domains.entry(domain.environment).or_default().push(domain.host);
+    }
     let mut routed = Vec::with_capacity(environments.len());
     for (environment, release) in environments.iter().zip(&releases) {
         let live = match release {
@@ -98,7 +104,7 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
             id: environment.id.clone(),
             live,
             stopped: environment.stopped,
-            extra_hosts: Vec::new(),
+            extra_hosts: domains.remove(&environment.id).unwrap_or_default(),
             ports: environment.ports.clone(),
         });
     }
@@ -108,7 +114,9 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
     };
     locked(&context.router.passwords).retain(|key, _| is_live(key));
     let settings = &context.parts.settings;
-    let planned = routes::table(0, &settings.base_host, settings.api_address, &routed);
+    let mut planned = routes::table(0, &settings.base_host, settings.api_address, &routed);
+    let proofs = locked(&context.router.proofs).clone();
+    planned.table.routes.extend(proofs);
     *locked(&context.router.conflicts) = planned.conflicts;
     Ok(planned.table)
 }

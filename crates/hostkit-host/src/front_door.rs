@@ -3,14 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hostkit_core::names::{HostName, ReleaseName};
 use hostkit_core::traits::FrontDoor;
-use hostkit_core::traits::front_door::{VISIT_HEADER, Visit};
-use http::{Request, header};
-use http_body_util::{BodyExt, Empty};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use hostkit_core::traits::front_door::Visit;
+
+use crate::visit::{self, Body};
 
 /// The longest a visit may take.
 const PATIENCE: Duration = Duration::from_secs(35);
@@ -28,45 +25,16 @@ impl HttpVisitor {
     }
 
     async fn get(&self, host: &HostName, path: &str) -> Result<Visit, String> {
-        let stream = TcpStream::connect(self.address)
-            .await
-            .map_err(|why| match why.kind() {
-                std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-                _ => format!("no connection to {}: {why}", self.address),
-            })?;
-        let request = Request::get(path)
-            .header(header::HOST, host.as_str())
-            .header(header::USER_AGENT, "HostKit-Probe")
-            .header(header::CONNECTION, "close")
-            .header(VISIT_HEADER, "1")
-            .body(Empty::<Bytes>::new())
-            .map_err(|why| format!("`{path}` is no path that can be asked: {why}"))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|why| format!("no valid answer: {why}"))?;
-        let exchange = async {
-            let answer = sender
-                .send_request(request)
-                .await
-                .map_err(|why| format!("no valid answer: {why}"))?;
-            let status = answer.status().as_u16();
-            let release = answer
-                .headers()
-                .get("x-hostkit-release")
-                .and_then(|value| value.to_str().ok())
-                .and_then(|name| ReleaseName::parse(name).ok());
-            let mut body = answer.into_body();
-            while let Some(frame) = body.frame().await {
-                frame.map_err(|why| format!("the answer broke off: {why}"))?;
-            }
-            Ok(Visit { status, release })
-        };
-        tokio::pin!(exchange, connection);
-        tokio::select! {
-            visit = &mut exchange => visit,
-            // The connection may be done before its last answer was looked at.
-            _ = &mut connection => exchange.await,
-        }
+        let (head, _) = visit::get(self.address, host, path, Body::Passed).await?;
+        let release = head
+            .headers
+            .get("x-hostkit-release")
+            .and_then(|value| value.to_str().ok())
+            .and_then(|name| ReleaseName::parse(name).ok());
+        Ok(Visit {
+            status: head.status.as_u16(),
+            release,
+        })
     }
 }
 

@@ -19,6 +19,7 @@ pub mod folder_watch;
 pub mod front_door;
 pub mod guard;
 pub mod homes;
+pub mod internet;
 pub mod isolation;
 pub mod launch;
 pub mod launch_role;
@@ -41,6 +42,7 @@ pub mod sudoers;
 pub mod system_program;
 pub mod systemd;
 pub mod terminal;
+mod visit;
 
 pub use account_by_number::account_by_number;
 pub use machine_memory::machine_memory;

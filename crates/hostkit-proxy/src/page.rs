@@ -101,6 +101,9 @@ impl Page {
     /// A route that leads nowhere on purpose.
     pub(crate) fn nothing(route: &LiveRoute, reason: NothingReason) -> Page {
         let (code, title, what, next) = match reason {
+            NothingReason::DomainCheck => {
+                return Page::new(StatusCode::OK, "domain_check", "HostKit answers here", &*route.id);
+            }
             NothingReason::NeverDeployed => (
                 "never_deployed",
                 "Nothing here yet",

@@ -23,8 +23,8 @@ use crate::auth::Admitted;
 use crate::incoming::Incoming;
 use crate::listener::MOST_HEAD;
 use crate::routes::{
-    caller, deployment, environment, event, installation, log, operator_key, project, release, run, source,
-    token, variable,
+    caller, deployment, domain, environment, event, installation, log, operator_key, project, release, run,
+    source, token, variable,
 };
 use crate::shared::Shared;
 use crate::{page, reply, stream};
@@ -127,6 +127,10 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::ListInstances => json(shared, environment::instances),
         Name::GetLogs => lines(shared, log::get),
         Name::ListEnvironmentEvents => lines(shared, event::of_environment),
+        Name::ListDomains => json(shared, domain::list),
+        Name::AddDomain => json(shared, domain::add),
+        Name::RemoveDomain => json(shared, domain::remove),
+        Name::CheckDomain => json(shared, domain::check),
         Name::ListVariables => json(shared, variable::list),
         Name::ChangeVariables => json(shared, variable::change),
         Name::GetVariable => json(shared, variable::get),

@@ -5,6 +5,7 @@
 mod cancel;
 mod column;
 mod deployment;
+mod domain;
 mod environment;
 mod error;
 mod event;
@@ -18,6 +19,7 @@ mod token;
 mod variable;
 
 pub use deployment::Outcome;
+pub use domain::AddedDomain;
 pub use environment::{Environment, Live, Standing};
 pub use event::EventQuery;
 pub use project::Project;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use hostkit_core::access::Role;
 use hostkit_core::deployment::{Act, DeploymentState, StepName, StepState};
+use hostkit_core::event::What;
 use hostkit_core::kind::Kind;
 use hostkit_core::layout::Layout;
 use hostkit_core::manifest::Manifest;
-use hostkit_core::names::{EnvironmentName, ProcessName, ProjectName, ReleaseName, VariableName};
+use hostkit_core::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName, VariableName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::release::{Artifact, Release};
 use hostkit_core::secret::Secret;
@@ -135,7 +136,7 @@ fn a_newer_schema_is_refused() {
     assert!(
         refused
             .message
-            .ends_with("it was written by a newer HostKit (schema 7, this one knows 1)"),
+            .ends_with("it was written by a newer HostKit (schema 7, this one knows 2)"),
         "{refused}"
     );
     assert!(refused.hint.is_some());
@@ -529,4 +530,77 @@ fn events_are_told_in_order_and_listed_by_query() {
         ..EventQuery::default()
     };
     assert_eq!(bench.store.events(&later).unwrap(), [all[1].clone()]);
+}
+
+#[test]
+fn a_domain_is_added_once_and_goes_with_its_project() {
+    let bench = Bench::new();
+    let (store, shop, other) = (&bench.store, production("shop"), production("other"));
+    for id in [&shop, &other] {
+        store.create_project(&id.project).unwrap();
+    }
+    let host: HostName = "shop.example.com".parse().unwrap();
+    let added = store.add_domain(&shop, &host, "ci").unwrap();
+    assert_eq!((&added.environment, added.added_by.as_str()), (&shop, "ci"));
+    for id in [&shop, &other] {
+        let refused = store.add_domain(id, &host, "ci").unwrap_err();
+        assert_eq!(refused.kind, Kind::Conflict, "{refused}");
+        // Whose it is, is nobody else's business.
+        assert!(!refused.message.contains("shop/production`: it was added to `"));
+    }
+    let nowhere = EnvironmentId::new(shop.project.clone(), "staging".parse().unwrap());
+    let missing = store.add_domain(&nowhere, &host, "ci").unwrap_err();
+    assert_eq!(missing.kind, Kind::NotFound);
+    assert!(
+        !store.remove_domain(&other, &host, "ci").unwrap(),
+        "it is another's"
+    );
+    assert_eq!(store.domains().unwrap(), std::slice::from_ref(&added));
+    assert_eq!(store.domains_of(&shop).unwrap(), [added]);
+    assert_eq!(store.domains_of(&other).unwrap(), []);
+    assert!(store.remove_domain(&shop, &host, "ci").unwrap());
+    assert!(!store.remove_domain(&shop, &host, "ci").unwrap());
+    let told: Vec<What> = store
+        .events(&EventQuery::default())
+        .unwrap()
+        .into_iter()
+        .map(|event| event.what)
+        .filter(|what| matches!(what, What::DomainAdded { .. } | What::DomainRemoved { .. }))
+        .collect();
+    let (domain, by) = (host.clone(), String::from("ci"));
+    let removed = What::DomainRemoved {
+        domain: domain.clone(),
+        by: by.clone(),
+    };
+    assert_eq!(told, [What::DomainAdded { domain, by }, removed]);
+    store.add_domain(&shop, &host, "ci").unwrap();
+    store.begin_delete(&shop.project).unwrap();
+    assert_eq!(
+        store
+            .add_domain(&shop, &"b.example".parse().unwrap(), "ci")
+            .unwrap_err()
+            .kind,
+        Kind::Conflict
+    );
+    store.finish_delete(&shop.project).unwrap();
+    assert_eq!(store.domains().unwrap(), []);
+    store.add_domain(&other, &host, "ci").unwrap();
+}
+
+#[test]
+fn a_database_of_the_first_schema_is_brought_up_to_date_with_what_is_in_it() {
+    let Bench { folder, store } = Bench::new();
+    store.create_project(&project("shop")).unwrap();
+    drop(store);
+    let layout = Layout::new(folder.path());
+    let sql = rusqlite::Connection::open(layout.database()).unwrap();
+    sql.execute_batch("DROP TABLE domain").unwrap();
+    sql.pragma_update(None, "user_version", 1).unwrap();
+    drop(sql);
+    let store = open(&layout).unwrap();
+    assert_eq!(store.projects().unwrap().len(), 1);
+    let host: HostName = "shop.example.com".parse().unwrap();
+    store.add_domain(&production("shop"), &host, "ci").unwrap();
+    drop(store);
+    assert_eq!(open(&layout).unwrap().domains().unwrap().len(), 1);
 }

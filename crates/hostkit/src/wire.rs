@@ -18,6 +18,7 @@ use hostkit_host::archives::DiskArchives;
 use hostkit_host::clock::SystemClock;
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_host::front_door::HttpVisitor;
+use hostkit_host::internet::{Own, SystemInternet};
 use hostkit_host::port_owners::PortRules;
 use hostkit_host::premises::{LinuxPremises, LocalPremises};
 use hostkit_host::probe::HttpProbe;
@@ -57,6 +58,7 @@ pub(crate) fn local(
         base_host,
         http,
         https_port: https.map(|address| address.port()),
+        own: Own::Loopback,
         api,
         runtime: Arc::new(ProcessRuntime::new(layout.clone(), SelfProgram::current())),
         premises: Arc::new(LocalPremises::new(layout.clone())),
@@ -102,6 +104,10 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
         base_host: settings.base_domain.clone(),
         http: SocketAddr::from((Ipv4Addr::LOCALHOST, settings.http_port)),
         https_port: Some(settings.https_port),
+        own: match settings.public_addresses.as_slice() {
+            [] => Own::Interfaces,
+            named => Own::Named(named.to_vec()),
+        },
         api,
         runtime: Arc::new(SystemdRuntime::new(layout.clone(), bus, runtime)),
         premises: Arc::new(LinuxPremises::of_this_machine()?),
@@ -135,6 +141,8 @@ struct Mode<'a> {
     http: SocketAddr,
     /// Where projects are told to be found, where TLS is spoken.
     https_port: Option<u16>,
+    /// The addresses that domains may lead to.
+    own: Own,
     api: SocketAddr,
     runtime: Arc<dyn Runtime>,
     premises: Arc<dyn Premises>,
@@ -196,6 +204,7 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         sources: sources.clone(),
         traffic: Arc::new(ProxyClient::new(layout.proxy_socket())),
         front_door: Arc::new(HttpVisitor::new(mode.http)),
+        internet: Arc::new(SystemInternet::new(mode.own, mode.http.port())),
         probe: Arc::new(HttpProbe),
         files: Arc::new(mode.files),
         clock,

@@ -3,6 +3,7 @@
 
 use hostkit_core::access::Permission;
 use hostkit_core::deployment::Deployment;
+use hostkit_core::domain::{Domain, DomainReport};
 use hostkit_core::event::Event;
 use hostkit_core::log::LogLine;
 use hostkit_core::names::{ProjectName, TokenName};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::deployment::{DeploymentUpdate, Follow, Last, NewDeployment, Trigger};
+use crate::domain::{AddedDomain, NewDomain};
 use crate::endpoint::{Accepted, Bytes, Call, Created, Endpoint, Json, Large, Lines, Nothing, Socket, Text};
 use crate::event::EventsQuery;
 use crate::installation::{Finding, Health, Status};
@@ -23,7 +25,7 @@ use crate::operator_key::{AddedOperatorKey, NewOperatorKey, WhichOperatorKey};
 use crate::project::{Deleted, Deletion, Environment, NewProject, Project, Provisioned};
 use crate::release::Release;
 use crate::source::{Plan, Source, Stored, Tree};
-use crate::target::{Installation, OneDeployment, OneVariable};
+use crate::target::{Installation, OneDeployment, OneDomain, OneVariable};
 use crate::token::{CreatedToken, NewToken, Token};
 use crate::variable::{Variable, VariableChanges, VariableValue};
 
@@ -214,6 +216,24 @@ endpoints! {
     ListEnvironmentEvents: GET "/api/projects/{project}/environments/{environment}/events", may ReadProject,
         on EnvironmentId,
         query EventsQuery, takes Nothing, gives Lines<Event>;
+
+    /// The domains of an environment, and where each comes from.
+    ListDomains: GET "/api/projects/{project}/environments/{environment}/domains", may ReadProject, on EnvironmentId,
+        query NoQuery, takes Nothing, gives Json<Vec<Domain>>;
+    /// Lets an environment answer a domain, at once and without a deploy.
+    /// One that it has already stays as it is; one that somebody else has is refused (409). Whether the DNS leads here
+    /// does not matter: ask for a check.
+    AddDomain: POST "/api/projects/{project}/environments/{environment}/domains", may DeployProject, on EnvironmentId,
+        query NoQuery, takes Json<NewDomain>, gives Json<AddedDomain>;
+    /// Takes a domain away that was added: nothing answers it any more.
+    RemoveDomain: DELETE "/api/projects/{project}/environments/{environment}/domains/{domain}", may DeployProject,
+        on OneDomain,
+        query NoQuery, takes Nothing, gives Nothing;
+    /// Checks whether a domain of an environment leads here, and says what to set in the DNS.
+    /// Asks the DNS, and every address of the name for a proof that it is this front door; takes up to ten seconds.
+    CheckDomain: GET "/api/projects/{project}/environments/{environment}/domains/{domain}/check", may ReadProject,
+        on OneDomain,
+        query NoQuery, takes Nothing, gives Json<DomainReport>;
 
     /// The names of the variables that are set.
     ListVariables: GET "/api/projects/{project}/environments/{environment}/variables", may ReadProject,

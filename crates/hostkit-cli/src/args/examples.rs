@@ -69,6 +69,12 @@ examples! {
         ("hostkit env set API_KEY - < key.txt", "a value that no shell history sees"),
         ("hostkit env import .env", "from a file"),
         ("hostkit env get API_KEY", "the one way to see a value");
+    DOMAIN: ("hostkit domain add shop.example.com", "answer it at once; says what to set in the DNS"),
+        ("hostkit domain list", "every domain, and where it comes from"),
+        ("hostkit domain check", "whether each leads here; exit code 1 if one does not"),
+        ("hostkit domain remove shop.example.com", "answer it no more");
+        "Domains that are added stay until they are removed. Those in `hosts` of hostkit.toml come and go with the release.";
+    NGINX: ("hostkit nginx add shop shop.example.com", "the same as `hostkit domain add shop.example.com --project shop`");
     RUN: ("hostkit run -- python manage.py migrate", "a command in the live release"),
         ("hostkit run -- bash", "a shell, with your terminal"),
         ("hostkit run -- node report.js < in.csv > out.csv", "input and output may be files");

@@ -25,6 +25,8 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
             "provision",
             "project",
             "env",
+            "domain",
+            "nginx",
             "scale",
             "restart",
             "stop",

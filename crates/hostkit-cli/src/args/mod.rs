@@ -4,6 +4,7 @@ mod access;
 mod daemon;
 mod deploy;
 mod doctor;
+mod domain;
 mod examples;
 mod groups;
 mod look;
@@ -26,6 +27,7 @@ pub(crate) use deploy::{
     CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs, ScanArgs,
 };
 pub(crate) use doctor::{DoctorArgs, DoctorCommand};
+pub(crate) use domain::{DomainArgs, DomainCommand, NginxArgs, NginxCommand};
 pub(crate) use groups::{GROUPS, command};
 pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs, PsArgs, ReleasesArgs};
 pub(crate) use manage::{ProjectArgs, ProjectCommand, TokenArgs, TokenCommand};
@@ -194,6 +196,12 @@ pub(crate) enum Command {
     /// Set, read, import and export variables
     #[command(after_help = examples::ENV)]
     Env(EnvArgs),
+    /// Add, list, remove and check domains of a project
+    #[command(after_help = examples::DOMAIN)]
+    Domain(DomainArgs),
+    /// Add a domain under the name this command used to have
+    #[command(after_help = examples::NGINX)]
+    Nginx(NginxArgs),
     /// Run a one-off command in the live release, with its variables
     #[command(after_help = examples::RUN)]
     Run(RunArgs),

@@ -58,6 +58,7 @@ fn every_command_of_the_documents_parses() {
     for file in [
         "README.md",
         "docs/deploying.md",
+        "docs/domains.md",
         "docs/troubleshooting.md",
         "docs/server-setup.md",
         "docs/runbook.md",

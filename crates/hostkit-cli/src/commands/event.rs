@@ -161,6 +161,8 @@ fn sentence(what: &What) -> (String, Style) {
                 if *stopped { Style::Bad } else { Style::Warning },
             )
         }
+        What::DomainAdded { domain, by } => (format!("domain {domain} added by `{by}`"), Style::Plain),
+        What::DomainRemoved { domain, by } => (format!("domain {domain} removed by `{by}`"), Style::Warning),
         What::VariablesChanged { set, unset } => {
             let mut parts = Vec::new();
             if !set.is_empty() {

@@ -7,6 +7,7 @@ pub(crate) mod daemon;
 mod deploy;
 mod deployment;
 pub(crate) mod doctor;
+mod domain;
 mod event;
 pub(crate) mod init;
 mod installation;
@@ -47,6 +48,8 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Stop(args) => change::stop(session, &args).await,
         Command::Start(args) => change::start(session, &args).await,
         Command::Env(args) => variable::run(session, args.command).await,
+        Command::Domain(args) => domain::run(session, args.command).await,
+        Command::Nginx(args) => domain::nginx(session, args.command).await,
         Command::Run(args) => run::run(session, &args).await,
         Command::Open(args) => open::run(session, &args).await,
         Command::Server(args) => server::call(session, args.command).await,

@@ -6,6 +6,7 @@ mod api;
 mod cancel;
 mod completion;
 mod deploy;
+mod domain;
 mod help;
 mod look;
 mod output;

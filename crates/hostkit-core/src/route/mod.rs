@@ -126,6 +126,8 @@ pub enum NothingReason {
     Stopped,
     /// Its live release has no public process.
     NoPublicProcess,
+    /// It is there while a domain is checked: answered with 200 and the route's id, which nobody else knows.
+    DomainCheck,
 }
 
 /// One copy behind a route.

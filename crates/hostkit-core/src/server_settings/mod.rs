@@ -2,6 +2,7 @@
 //! file; what is wrong with it is said all at once, each problem with its place, as for `hostkit.toml`.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -53,6 +54,8 @@ pub struct ServerSettings {
     pub admin_mail: Option<MailAddress>,
     /// Ports of other programs that the firewall lets in, next to SSH and the front door.
     pub open_ports: Vec<OpenPort>,
+    /// The addresses that names of domains lead to; those of the network interfaces where none is named.
+    pub public_addresses: Vec<IpAddr>,
     /// The languages that a setup of the server sees to.
     pub languages: Vec<Language>,
     /// The most memory one instance may use where its project does not say; see [`Self::instance_memory_on`].
@@ -84,6 +87,7 @@ impl Default for ServerSettings {
             api_port: API_PORT,
             admin_mail: None,
             open_ports: Vec::new(),
+            public_addresses: Vec::new(),
             languages: vec![Language::Python],
             instance_memory: None,
             instance_cpus: None,
@@ -107,6 +111,18 @@ const MAIL: Text = Text {
     pattern: None,
     check: |text| MailAddress::from_str(text).map(drop),
 };
+const ADDRESS: Text = Text {
+    pattern: None,
+    check: |text| {
+        let found: Result<IpAddr, _> = text.parse();
+        found.map(drop).map_err(|_| {
+            format!(
+                "`{}` is not an address such as `203.0.113.7` or `2001:db8::7`",
+                shown(text)
+            )
+        })
+    },
+};
 const OPEN_PORT: Text = Text {
     pattern: Some("^[0-9]{1,5}(/(tcp|udp))?$"),
     check: |text| OpenPort::from_str(text).map(drop),
@@ -120,6 +136,7 @@ const KEYS: &[Key] = keys! {
     "api_port" Shape::Whole(1, 65535), = "7700", "The API's port on loopback.";
     "admin_mail" Shape::Text(&MAIL), , "Who is written to about this machine.";
     "open_ports" Shape::List(&Shape::Text(&OPEN_PORT)), , "Ports of other programs that the firewall lets in, next to SSH and the front door.";
+    "public_addresses" Shape::List(&Shape::Text(&ADDRESS)), , "The addresses by which the internet reaches this server, for `hostkit domain check`: those of its network interfaces.";
     "languages" Shape::List(&Shape::OneOf(LANGUAGES)), = "[\"python\"]", "The languages of projects that `hostkit server setup` installs what they need for.";
     "instance_memory" Shape::Size(16 << 20), , "The most memory one instance may use where its hostkit.toml does not say: 1 GB, and no more than half of what the machine has.";
     "instance_cpus" Shape::Processors, , "The most processor time one instance may use where its hostkit.toml does not say, as a number of processors: no limit.";
@@ -139,6 +156,7 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
         api_port: root.whole("api_port").unwrap_or(defaults.api_port),
         admin_mail: root.parsed("admin_mail"),
         open_ports: Vec::new(),
+        public_addresses: addresses(&root, problems),
         languages: match root.has("languages") {
             true => root
                 .list("languages")
@@ -201,6 +219,20 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
         open_ports,
         ..settings
     }
+}
+
+/// The addresses, each once.
+fn addresses(root: &View<'_>, problems: &mut Collector<'_>) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    for (place, address) in root.list::<IpAddr>("public_addresses") {
+        if addresses.contains(&address) {
+            let message = format!("`public_addresses` names {address} twice");
+            problems.add(place, "public_addresses", message, None);
+        } else {
+            addresses.push(address);
+        }
+    }
+    addresses
 }
 
 /// A port that the firewall lets in.

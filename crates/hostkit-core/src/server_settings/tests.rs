@@ -31,6 +31,7 @@ fn everything_can_be_said() {
     let settings = parse(
         "base_domain = \"apps.example.com\"\nhttp_port = 9080\napi_port = 7_701\n\
          admin_mail = \"Ops+hk@Example.com\"\nopen_ports = [\"8443\", \"8443/udp\", \"51820/udp\"]\n\
+         public_addresses = [\"203.0.113.7\", \"2001:db8::7\"]\n\
          instance_memory = \"768MB\"\ninstance_cpus = 1.5\ninstance_tasks = 300\n\
          languages = [\"node\", \"python\"]\n",
     )
@@ -38,6 +39,12 @@ fn everything_can_be_said() {
     assert_eq!(settings.base_domain.as_str(), "apps.example.com");
     assert_eq!((settings.http_port, settings.api_port), (9080, 7701));
     assert_eq!(settings.admin_mail.unwrap().as_str(), "Ops+hk@Example.com");
+    let addresses: Vec<String> = settings
+        .public_addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(addresses, ["203.0.113.7", "2001:db8::7"]);
     let ports: Vec<String> = settings.open_ports.iter().map(ToString::to_string).collect();
     assert_eq!(ports, ["8443/tcp", "8443/udp", "51820/udp"]);
     assert_eq!(settings.languages, Language::ALL);
@@ -245,4 +252,13 @@ fn the_port_for_tls_is_one_of_its_own() {
         problems("http_port = 443\n"),
         ["1:13: `https_port` and `http_port` cannot both be 443"]
     );
+}
+
+#[test]
+fn addresses_are_addresses_and_each_is_named_once() {
+    let found =
+        problems("public_addresses = [\"a.example\", \"1.2.3\", \"9.9.9.9:80\", \"9.9.9.9\", \"9.9.9.9\"]\n");
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(found[0].ends_with("`a.example` is not an address such as `203.0.113.7` or `2001:db8::7`"));
+    assert!(found[3].ends_with("`public_addresses` names 9.9.9.9 twice"));
 }

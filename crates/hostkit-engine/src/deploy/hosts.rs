@@ -33,22 +33,36 @@ pub(super) fn check(run: &Run, release: &Release) -> Result<(), Failure> {
     if claimed.is_empty() || !id.environment.is_production() {
         return Ok(());
     }
-    let held = held(context)?;
-    let others = held.iter().map(|(id, hosts)| (id, hosts.as_slice()));
-    let taken = hosts::taken(id, claimed, &context.parts.settings.base_host, others);
-    let Some((host, holder)) = taken.first() else {
+    let taken = whose(context, id, claimed)?;
+    let Some((host, whose)) = taken.first() else {
         return Ok(());
-    };
-    let whose = match holder {
-        Holder::Hostkit => "HostKit's own",
-        Holder::AnotherProject => "taken by another project",
-        Holder::SameProject => "that of another environment of this project",
     };
     let message = format!("cannot deploy to `{id}`: the host `{host}` is {whose}");
     Err(Failure::new(Kind::Conflict, message).hint("take it out of `hosts` in hostkit.toml"))
 }
 
-/// The names each environment has. One that is just being deployed also keeps those of the release it may go back to.
+/// The names among `claimed` that an environment cannot have, and whose they are, in words.
+pub(crate) fn whose(
+    context: &Context,
+    id: &EnvironmentId,
+    claimed: &[HostName],
+) -> Result<Vec<(HostName, &'static str)>, Failure> {
+    let held = held(context)?;
+    let others = held.iter().map(|(id, hosts)| (id, hosts.as_slice()));
+    let taken = hosts::taken(id, claimed, &context.parts.settings.base_host, others);
+    let words = taken.into_iter().map(|(host, holder)| {
+        let whose = match holder {
+            Holder::Hostkit => "HostKit's own",
+            Holder::AnotherProject => "taken by another project",
+            Holder::SameProject => "that of another environment of this project",
+        };
+        (host, whose)
+    });
+    Ok(words.collect())
+}
+
+/// The names each environment has: those of its live release, and those that were added to it. One that is just being
+/// deployed also keeps those of the release it may go back to.
 fn held(context: &Context) -> Result<Vec<(EnvironmentId, Vec<HostName>)>, Failure> {
     let store = &context.parts.store;
     let mut live: Vec<(EnvironmentId, Option<ReleaseName>)> = store
@@ -63,6 +77,8 @@ fn held(context: &Context) -> Result<Vec<(EnvironmentId, Vec<HostName>)>, Failur
         let before = saved.and_then(|saved| saved.before.live);
         live.push((deployment.environment, before.map(|live| live.release)));
     }
+    let added = store.domains()?.into_iter();
+    let added = added.map(|domain| Ok((domain.environment, vec![domain.host])));
     live.into_iter()
         .map(|(id, release)| {
             let hosts = match release.filter(|_| id.environment.is_production()) {
@@ -71,11 +87,12 @@ fn held(context: &Context) -> Result<Vec<(EnvironmentId, Vec<HostName>)>, Failur
             };
             Ok((id, hosts))
         })
+        .chain(added)
         .collect()
 }
 
 /// None for a release that is gone: its project is being deleted.
-fn claimed_by(
+pub(crate) fn claimed_by(
     context: &Context,
     id: &EnvironmentId,
     release: &ReleaseName,

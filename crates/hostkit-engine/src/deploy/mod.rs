@@ -6,7 +6,7 @@ mod confirm;
 mod elsewhere;
 mod fetch;
 mod freeze;
-mod hosts;
+pub(crate) mod hosts;
 mod keep;
 mod prepare;
 mod processes;

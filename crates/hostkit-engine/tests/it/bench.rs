@@ -17,8 +17,8 @@ use hostkit_engine::{Engine, Parts, Procfile, Settings};
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeArchives, FakeBuilder, FakeClock, FakePortOwners, FakePremises, FakeProbe, FakeRuntime, FakeSources,
-    FakeTraffic, Journal,
+    FakeArchives, FakeBuilder, FakeClock, FakeInternet, FakePortOwners, FakePremises, FakeProbe, FakeRuntime,
+    FakeSources, FakeTraffic, Journal,
 };
 
 /// The front door as the fake traffic has it: what its table says is what a visitor gets.
@@ -56,6 +56,7 @@ pub(crate) struct World {
     pub(crate) runtime: FakeRuntime,
     pub(crate) probe: FakeProbe,
     pub(crate) traffic: FakeTraffic,
+    pub(crate) internet: FakeInternet,
     pub(crate) sources: FakeSources,
     pub(crate) builder: FakeBuilder,
     pub(crate) clock: FakeClock,
@@ -91,6 +92,7 @@ impl World {
         settings.worker_settle = Duration::from_millis(20);
         settings.reconcile_every = Duration::from_millis(50);
         let runtime = FakeRuntime::new(&journal);
+        let traffic = FakeTraffic::new(&journal);
         let premises = FakePremises::new(Layout::new(folder.path()));
         World {
             folder,
@@ -99,7 +101,8 @@ impl World {
             archives: FakeArchives::default(),
             port_owners: FakePortOwners::new(&journal),
             runtime,
-            traffic: FakeTraffic::new(&journal),
+            internet: FakeInternet::before(&traffic),
+            traffic,
             sources: FakeSources::new(&journal),
             builder: FakeBuilder::default().with_journal(&journal),
             journal,
@@ -137,6 +140,7 @@ impl World {
             sources: Arc::new(self.sources.clone()),
             traffic: Arc::new(self.traffic.clone()),
             front_door: Arc::new(FakeFrontDoor(self.traffic.clone())),
+            internet: Arc::new(self.internet.clone()),
             probe: Arc::new(self.probe.clone()),
             files: Arc::new(DiskFiles::default()),
             clock: Arc::new(self.clock.clone()),

@@ -8,6 +8,7 @@ mod bench;
 mod caches;
 mod cancelling;
 mod doctor;
+mod domains;
 mod exposure;
 mod failures;
 mod hosts;

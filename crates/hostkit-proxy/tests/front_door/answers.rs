@@ -71,6 +71,36 @@ fn pages_name_the_project_and_what_to_do() {
 }
 
 #[test]
+fn a_domain_that_is_checked_is_proved_at_its_own_path_alone() {
+    let door = Door::start();
+    let site = Target::Nothing {
+        reason: NothingReason::Stopped,
+    };
+    let mut proof = route(
+        "known-to-nobody",
+        Target::Nothing {
+            reason: NothingReason::DomainCheck,
+        },
+    );
+    proof.hosts = vec!["shop.localhost".parse().unwrap()];
+    proof.path_prefix = "/.well-known/hostkit-check/word".into();
+    door.apply(vec![route("shop", site), proof]);
+    let page = door.get("shop.localhost", "/.well-known/hostkit-check/word");
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("known-to-nobody"), "{}", page.text());
+    for (host, path) in [
+        ("shop.localhost", "/"),
+        ("shop.localhost", "/.well-known/hostkit-check/"),
+        ("shop.localhost", "/.well-known/hostkit-check/words"),
+        ("other.localhost", "/.well-known/hostkit-check/word"),
+    ] {
+        let page = door.get(host, path);
+        assert!(page.status >= 400, "{host}{path}: {}", page.status);
+        assert!(!page.text().contains("known-to-nobody"), "{host}{path}");
+    }
+}
+
+#[test]
 fn programs_get_json() {
     let door = Door::start();
     door.apply(vec![route(

@@ -2,6 +2,7 @@
 
 pub(crate) mod caller;
 pub(crate) mod deployment;
+pub(crate) mod domain;
 pub(crate) mod environment;
 pub(crate) mod event;
 pub(crate) mod installation;

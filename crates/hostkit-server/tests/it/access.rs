@@ -21,6 +21,7 @@ fn path(endpoint: &Endpoint, project: &str) -> String {
         .replace("{environment}", "production")
         .replace("{deployment}", "999")
         .replace("{variable}", "NAME")
+        .replace("{domain}", "www.example.com")
         .replace("{token}", "nobody")
 }
 
@@ -31,6 +32,7 @@ fn body(name: Name) -> &'static str {
         Name::CreateProject | Name::ProvisionProject => r#"{"name":"made"}"#,
         Name::CreateDeployment => r#"{"act":"restart"}"#,
         Name::AddOperatorKey | Name::RemoveOperatorKey => r#"{"key":"ssh-ed25519 AAAA"}"#,
+        Name::AddDomain => r#"{"domain":"www.example.com"}"#,
         Name::PlanSource | Name::CommitSource => r#"{"files":[]}"#,
         Name::ChangeVariables => r#"{"set":{"NAME":"value"}}"#,
         _ => "",

@@ -21,8 +21,8 @@ use hostkit_engine::{Engine, Parts};
 use hostkit_server::{AccountOf, Settings};
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeArchives, FakeBuilder, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeSshKeys, FakeTraffic,
-    Faults,
+    FakeArchives, FakeBuilder, FakeInternet, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeSshKeys,
+    FakeTraffic, Faults,
 };
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -39,6 +39,7 @@ pub(crate) struct House {
     pub(crate) engine: Arc<Engine>,
     pub(crate) sources: FakeSources,
     pub(crate) traffic: FakeTraffic,
+    pub(crate) internet: FakeInternet,
     pub(crate) builder: FakeBuilder,
     pub(crate) runtime: WithExec,
     pub(crate) admin: String,
@@ -108,6 +109,7 @@ impl House {
             FakeSources::default(),
             FakeTraffic::default(),
         );
+        let internet = FakeInternet::before(&traffic);
         // The fake knows no grace for sources that no deployment names yet.
         sources.faults.fail_always("prune", Faults::broken("prune"));
         let keys = FakeSshKeys::default();
@@ -126,6 +128,7 @@ impl House {
             sources: Arc::new(sources.clone()),
             traffic: Arc::new(traffic.clone()),
             front_door: Arc::new(Open(traffic.clone())),
+            internet: Arc::new(internet.clone()),
             probe: Arc::new(FakeProbe::of(&fake)),
             files: Arc::new(Disk),
             clock,
@@ -159,6 +162,7 @@ impl House {
             engine,
             sources,
             traffic,
+            internet,
             builder,
             runtime,
             admin,

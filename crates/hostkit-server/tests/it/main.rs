@@ -6,6 +6,7 @@ mod access;
 mod cancelling;
 mod command;
 mod contents;
+mod domains;
 mod exec;
 mod hostile;
 mod house;

@@ -39,7 +39,8 @@ async fn a_value_is_in_no_answer_but_the_two_that_reveal() {
             .replace("{project}", "shop")
             .replace("{environment}", "production")
             .replace("{deployment}", &id.to_string())
-            .replace("{variable}", "API_KEY");
+            .replace("{variable}", "API_KEY")
+            .replace("{domain}", "shop.localhost");
         let answer = house.send(endpoint.method.as_str(), &path, admin, "").await;
         assert_eq!(answer.status, 200, "{name:?}: {}", answer.text());
         if answer.text().contains(CANARY) {

@@ -1,4 +1,4 @@
-//! What docs/deploying.md says to type is typed, in its order, in the folder it speaks of.
+//! What docs/deploying.md and docs/domains.md say to type is typed, in their order, in the folder they speak of.
 
 use std::path::PathBuf;
 
@@ -23,15 +23,14 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-#[test]
-fn the_way_from_a_folder_to_a_url_is_as_written() {
-    let host = Installation::start();
+/// Types the lines of a page in a folder called `shop`, and says how many they were.
+fn type_lines_of(host: &Installation, page: &str) -> usize {
     let shop = host.sources().join("shop");
     std::fs::create_dir_all(&shop).unwrap();
     for file in ["Procfile", "package.json", "server.js", "worker.js"] {
         std::fs::copy(root().join("fixtures/apps/procfile").join(file), shop.join(file)).unwrap();
     }
-    let text = std::fs::read_to_string(root().join("docs/deploying.md")).unwrap();
+    let text = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
     let mut typed = 0;
     for line in text.lines().filter_map(|line| line.strip_prefix("$ hostkit ")) {
         let words = words(line);
@@ -41,7 +40,23 @@ fn the_way_from_a_folder_to_a_url_is_as_written() {
         assert!(said.status.success(), "hostkit {line}\n{told}");
         typed += 1;
     }
+    typed
+}
+
+#[test]
+fn the_way_from_a_folder_to_a_url_is_as_written() {
+    let host = Installation::start();
+    let typed = type_lines_of(&host, "deploying.md");
     assert!(typed > 20, "{typed}");
     assert_eq!(host.get("shop", "/").status, 200);
     assert_eq!(host.get("shop--staging", "/").status, 200);
+}
+
+#[test]
+fn the_way_to_a_domain_is_as_written() {
+    let host = Installation::start();
+    let typed = type_lines_of(&host, "domains.md");
+    assert!(typed > 8, "{typed}");
+    assert_eq!(host.get("shop", "/").status, 200);
+    assert_eq!(host.get("www.shop", "/").status, 404);
 }

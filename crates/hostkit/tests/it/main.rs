@@ -6,6 +6,7 @@
 mod apps;
 mod cancelling;
 mod documents;
+mod domains;
 mod faults;
 mod harness;
 mod hostile;
