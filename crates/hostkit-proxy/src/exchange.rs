@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::body::Progress;
 use crate::forward::head::Host;
+use crate::metrics::Finished;
 use crate::plain::Plain;
 use crate::table::LiveRoute;
 use crate::table::backend::InFlight;
@@ -28,6 +29,8 @@ pub(crate) struct Exchange {
     pub(crate) uri: Uri,
     pub(crate) host: Option<Host>,
     pub(crate) id: HeaderValue,
+    /// The trace it belongs to.
+    pub(crate) trace: Option<HeaderValue>,
     pub(crate) route: Option<Arc<LiveRoute>>,
     /// The client's headers as far as they go on to the backend, while the request may be sent once more.
     pub(crate) spare: Option<Vec<(HeaderName, HeaderValue)>>,
@@ -83,6 +86,7 @@ impl Exchange {
             uri,
             host: None,
             id,
+            trace: None,
             route: None,
             spare: None,
             signed: false,
@@ -147,6 +151,20 @@ impl Drop for Exchange {
             self.client.pulse.answered(request_read && !self.closes);
         }
         worker.shared.count_request(worker.number);
+        let series = match &self.route {
+            Some(route) => &route.series,
+            None => &worker.shared.unrouted,
+        };
+        series.count(
+            worker.number,
+            &Finished {
+                status: self.status,
+                received: self.received(),
+                sent: self.sent,
+                duration: (!self.is_tunnel).then(|| now.saturating_duration_since(self.began)),
+                upstream: self.upstream,
+            },
+        );
         if let Ok(mut log) = worker.log.try_borrow_mut() {
             log.write(self, now);
         }

@@ -12,6 +12,7 @@ mod exchange;
 mod files;
 mod forward;
 mod listen;
+mod metrics;
 mod page;
 mod plain;
 mod request_log;

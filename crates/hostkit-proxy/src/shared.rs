@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::config::Limits;
+use crate::metrics::{Handshakes, Series};
 use crate::request_log::LogSink;
 use crate::table::LiveTable;
 
@@ -24,6 +25,10 @@ pub(crate) struct Shared {
     pub(crate) held: AtomicU64,
     /// Client connections open.
     pub(crate) connections: AtomicUsize,
+    /// Requests that no route was found for.
+    pub(crate) unrouted: Series,
+    /// TLS handshakes.
+    pub(crate) handshakes: Handshakes,
     counts: Box<[Count]>,
 }
 
@@ -42,6 +47,8 @@ impl Shared {
             log,
             held: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            unrouted: Series::of_nobody(threads),
+            handshakes: Handshakes::default(),
             counts: (0..threads).map(|_| Count::default()).collect(),
         }
     }

@@ -6,6 +6,7 @@ mod hold;
 mod ids;
 mod repeat;
 mod send;
+pub(crate) mod trace;
 mod tunnel;
 
 use std::rc::Rc;
@@ -35,6 +36,7 @@ pub(crate) async fn serve(client: Rc<Client>, mut request: Request<Incoming>) ->
     let id = ids::request_id(scan.only_id());
     let accept = scan.accept.take();
     let mut exchange = Exchange::begin(Rc::clone(&client), parts.method.clone(), parts.uri.clone(), id);
+    exchange.trace = scan.trace.parent().cloned();
 
     let mut body = RequestBody::default();
     if !incoming.is_end_stream() {

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::backend::Backends;
 use super::{LiveRoute, LiveTable, LiveTarget};
 use crate::files::Site;
+use crate::metrics::{AllSeries, Series};
 use crate::request_log;
 
 /// A table whose entries were not looked at yet.
@@ -33,7 +34,7 @@ impl RawTable {
 }
 
 /// Compiles a table. Returns it with the keys of the backends that stand in it.
-pub(crate) fn compile(raw: &RawTable, backends: &Backends) -> (LiveTable, HashSet<u64>) {
+pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -> (LiveTable, HashSet<u64>) {
     let mut table = LiveTable {
         version: raw.version,
         ..LiveTable::default()
@@ -63,12 +64,12 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends) -> (LiveTable, HashSe
             aside(reason);
             continue;
         }
-        let prefix = route.path_prefix.trim_end_matches('/').to_owned();
+        let prefix = route.path_prefix.trim_end_matches('/');
         for host in &route.hosts {
-            taken.insert((host.to_string(), prefix.clone()), route.id.clone());
+            taken.insert((host.to_string(), prefix.to_owned()), route.id.clone());
         }
         ids.insert(route.id.clone());
-        let live = Arc::new(live_route(&route, prefix, backends, &mut keys));
+        let live = Arc::new(live_route(&route, series.of(&route), backends, &mut keys));
         for port in &route.ports {
             match table.ports.get(port) {
                 Some(holder) if holder.id != route.id => {
@@ -90,6 +91,7 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends) -> (LiveTable, HashSe
     for routes in table.hosts.values_mut() {
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
     }
+    series.keep(|id| ids.contains(id));
     (table, keys)
 }
 
@@ -130,7 +132,7 @@ fn check(
     Ok(())
 }
 
-fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut HashSet<u64>) -> LiveRoute {
+fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mut HashSet<u64>) -> LiveRoute {
     let target = match &route.target {
         Target::Instances { backends: list } => LiveTarget::Instances(
             list.iter()
@@ -175,9 +177,10 @@ fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut Has
             .release
             .as_ref()
             .and_then(|release| HeaderValue::from_str(release.as_str()).ok()),
-        prefix,
+        prefix: route.path_prefix.trim_end_matches('/').to_owned(),
         target,
         hold: route.hold.clone(),
         waiting: AtomicU32::new(0),
+        series,
     }
 }

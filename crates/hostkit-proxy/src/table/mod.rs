@@ -14,6 +14,7 @@ use hostkit_core::route::{HoldRule, NothingReason, PutAside};
 use http::HeaderValue;
 
 use crate::files::Site;
+use crate::metrics::Series;
 use backend::Backend;
 
 /// A table in force.
@@ -63,6 +64,8 @@ pub(crate) struct LiveRoute {
     pub(crate) target: LiveTarget,
     pub(crate) hold: HoldRule,
     pub(crate) waiting: AtomicU32,
+    /// What is counted of it.
+    pub(crate) series: Arc<Series>,
 }
 
 /// Where a route leads.

@@ -9,6 +9,7 @@ mod contents;
 mod exec;
 mod hostile;
 mod house;
+mod metrics;
 mod operator_keys;
 mod page;
 mod peers;
