@@ -11,6 +11,9 @@ mod control;
 mod exchange;
 mod files;
 mod forward;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod listen;
 mod metrics;
 mod page;

@@ -3,9 +3,9 @@
 //! moment, [`conditions`] reads what the client has.
 
 pub(crate) mod cache;
-mod conditions;
+pub(crate) mod conditions;
 mod open;
-mod path;
+pub(crate) mod path;
 mod stream;
 
 use std::io;
