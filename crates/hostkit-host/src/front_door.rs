@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hostkit_core::names::{HostName, ReleaseName};
 use hostkit_core::traits::FrontDoor;
-use hostkit_core::traits::front_door::Visit;
+use hostkit_core::traits::front_door::{VISIT_HEADER, Visit};
 use http::{Request, header};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
@@ -38,6 +38,7 @@ impl HttpVisitor {
             .header(header::HOST, host.as_str())
             .header(header::USER_AGENT, "HostKit-Probe")
             .header(header::CONNECTION, "close")
+            .header(VISIT_HEADER, "1")
             .body(Empty::<Bytes>::new())
             .map_err(|why| format!("`{path}` is no path that can be asked: {why}"))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))

@@ -16,6 +16,10 @@ pub struct ProxyConfig {
     pub data: Layout,
     /// The public listeners, divided over the threads. See [`crate::bind_public`] and [`crate::inherited_listeners`].
     pub listeners: Vec<TcpListener>,
+    /// The same for those that speak TLS. Without any, certificates are nobody's concern.
+    pub tls_listeners: Vec<TcpListener>,
+    /// Where certificates come from.
+    pub certificates: hostkit_certificates::Settings,
     /// The unix socket tables are handed over by.
     pub admin: PathBuf,
     /// That socket, where the parent process holds it open; otherwise it is made.
@@ -37,8 +41,12 @@ impl ProxyConfig {
             admin: data.proxy_socket(),
             admin_listener: None,
             kept_ports: KeptPorts::default(),
+            certificates: hostkit_certificates::Settings {
+                folder: data.proxy().join("certificates"),
+            },
             data,
             listeners,
+            tls_listeners: Vec::new(),
             threads: default_threads(),
             limits: Limits::default(),
             request_log: Some(LogLimits::default()),

@@ -6,17 +6,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::body::Progress;
 use crate::forward::head::Host;
 use crate::metrics::Finished;
 use crate::plain::Plain;
+use crate::rules::Ruled;
 use crate::table::LiveRoute;
 use crate::table::backend::InFlight;
 use crate::worker::accept::Client;
 use crate::worker::bell::Bell;
+use crate::worker::http2::Stream;
 use crate::worker::pool::Sender;
+use crate::worker::pulse::Pulse;
 
 /// The status noted for a client that went away before there was an answer.
 const CLIENT_GONE: u16 = 499;
@@ -24,6 +28,8 @@ const CLIENT_GONE: u16 = 499;
 /// A request being answered.
 pub(crate) struct Exchange {
     pub(crate) client: Rc<Client>,
+    /// Where its connection carries many at once.
+    pub(crate) stream: Option<Stream>,
     pub(crate) began: Instant,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
@@ -31,7 +37,11 @@ pub(crate) struct Exchange {
     pub(crate) id: HeaderValue,
     /// The trace it belongs to.
     pub(crate) trace: Option<HeaderValue>,
+    /// The codings the client takes for the answer, as it says it.
+    pub(crate) codings: Option<HeaderValue>,
     pub(crate) route: Option<Arc<LiveRoute>>,
+    /// What rules did to it, where there are any.
+    pub(crate) ruled: Option<Box<Ruled>>,
     /// The client's headers as far as they go on to the backend, while the request may be sent once more.
     pub(crate) spare: Option<Vec<(HeaderName, HeaderValue)>>,
     /// The headers of the request are ours already.
@@ -40,6 +50,8 @@ pub(crate) struct Exchange {
     pub(crate) repeated: bool,
     /// The client asks for an upgrade that may be passed on.
     pub(crate) upgrades: bool,
+    /// It is HostKit's own look at what is behind a route.
+    pub(crate) visits: bool,
     /// None for a request without a body.
     pub(crate) progress: Option<Rc<Progress>>,
     pub(crate) lease: Option<Lease>,
@@ -78,20 +90,29 @@ impl Lease {
 
 impl Exchange {
     /// A request that has just come.
-    pub(crate) fn begin(client: Rc<Client>, method: Method, uri: Uri, id: HeaderValue) -> Box<Exchange> {
+    pub(crate) fn begin(
+        client: Rc<Client>,
+        stream: Option<Stream>,
+        head: &Parts,
+        id: HeaderValue,
+    ) -> Box<Exchange> {
         Box::new(Exchange {
             client,
+            stream,
             began: Instant::now(),
-            method,
-            uri,
+            method: head.method.clone(),
+            uri: head.uri.clone(),
             host: None,
             id,
             trace: None,
+            codings: None,
             route: None,
+            ruled: None,
             spare: None,
             signed: false,
             repeated: false,
             upgrades: false,
+            visits: false,
             progress: None,
             lease: None,
             upstream: None,
@@ -103,6 +124,26 @@ impl Exchange {
             closes: false,
             complete: false,
         })
+    }
+
+    /// Where its route is looked for: where it was sent to, or where a rule leads it.
+    pub(crate) fn place(&self) -> &Uri {
+        let ruled = self.ruled.as_ref().and_then(|ruled| ruled.rewritten.as_ref());
+        ruled.unwrap_or(&self.uri)
+    }
+
+    /// The same, as the route's target sees it.
+    pub(crate) fn target(&self) -> &Uri {
+        let ruled = self.ruled.as_ref().and_then(|ruled| ruled.stripped.as_ref());
+        ruled.unwrap_or_else(|| self.place())
+    }
+
+    /// What times and orders the exchange.
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        match &self.stream {
+            Some(stream) => &stream.pulse,
+            None => &self.client.pulse,
+        }
     }
 
     /// What wakes the connection the answer comes on.
@@ -147,7 +188,7 @@ impl Drop for Exchange {
                 worker.pools.give_back(backend, sender, now);
             }
         }
-        if !self.is_tunnel {
+        if !self.is_tunnel && self.stream.is_none() {
             self.client.pulse.answered(request_read && !self.closes);
         }
         worker.shared.count_request(worker.number);

@@ -6,6 +6,7 @@
 
 mod body;
 mod client;
+mod compress;
 mod config;
 mod control;
 mod exchange;
@@ -19,9 +20,11 @@ mod metrics;
 mod page;
 mod plain;
 mod request_log;
+mod rules;
 mod shared;
 mod start;
 mod table;
+mod tls;
 mod worker;
 
 pub use client::ProxyClient;

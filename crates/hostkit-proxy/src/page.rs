@@ -27,7 +27,8 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    fn new(
+    /// A page without anything to try next.
+    pub(crate) fn new(
         status: StatusCode,
         code: &'static str,
         title: impl Into<String>,
@@ -50,8 +51,15 @@ impl Page {
         self
     }
 
-    fn retry_after(mut self, seconds: u64) -> Page {
+    /// When it makes sense to ask again.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Page {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The connection is closed behind it.
+    pub(crate) fn closing(mut self) -> Page {
+        self.close = true;
         self
     }
 
@@ -67,6 +75,16 @@ impl Page {
         page.close = true;
         page.allow = refusal.allow;
         page
+    }
+
+    /// A host that the connection was not opened for.
+    pub(crate) fn misdirected() -> Page {
+        Page::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "other_host",
+            "This connection is for another host",
+            "The request is for another host than the one its connection was opened for.",
+        )
     }
 
     /// No route for a host.
@@ -175,6 +193,7 @@ impl Page {
                 format!("{subject} took the request and did not answer in time."),
             )
             .hint_for(route, "logs"),
+            Failed::TooLarge => Page::too_large(),
             Failed::BadBody => Page::new(
                 StatusCode::BAD_REQUEST,
                 "bad_body",
@@ -238,7 +257,9 @@ impl Page {
         accept: Option<&HeaderValue>,
     ) -> Response<AnswerBody> {
         exchange.status = self.status.as_u16();
-        exchange.closes = self.close;
+        // One of many requests is refused alone: where it ends is beyond doubt.
+        let closes = self.close && exchange.stream.is_none();
+        exchange.closes = closes;
         let json = prefers_json(accept);
         let text = if json { self.json() } else { self.html(&exchange) };
         let length = text.len();
@@ -266,7 +287,7 @@ impl Page {
         if let Some(methods) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(methods));
         }
-        if self.close {
+        if closes {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         head::sign_answer(headers, release.as_ref(), &id);
@@ -316,7 +337,8 @@ h1{font-size:1.6rem;line-height:1.2;margin:.2rem 0 1rem}.s{font-weight:600;opaci
 code{display:inline-block;margin-top:.4rem;padding:.5rem .7rem;border-radius:.4rem;background:#8883;\
 font:14px/1.4 ui-monospace,monospace}.i{opacity:.6;font-size:.8rem;margin-top:2rem}</style><title>";
 
-fn subject(route: &LiveRoute) -> String {
+/// What a page is about.
+pub(crate) fn subject(route: &LiveRoute) -> String {
     match &route.project {
         // For another environment than production the project stands with its option, as on the command line.
         Some(project) => format!("Project `{}`", project.split(' ').next().unwrap_or(project)),

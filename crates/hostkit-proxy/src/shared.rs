@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
+use hostkit_certificates::Certificates;
 use tokio::sync::watch;
 
+use crate::compress::kept::Forms;
 use crate::config::Limits;
 use crate::metrics::{Handshakes, Series};
 use crate::request_log::LogSink;
@@ -21,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Where request log lines go.
     pub(crate) log: Option<LogSink>,
+    /// Compressed forms of files.
+    pub(crate) forms: Forms,
     /// Requests that wait for an instance.
     pub(crate) held: AtomicU64,
     /// Client connections open.
@@ -29,6 +33,10 @@ pub(crate) struct Shared {
     pub(crate) unrouted: Series,
     /// TLS handshakes.
     pub(crate) handshakes: Handshakes,
+    /// Connections that ended before client and front door had agreed on TLS.
+    pub(crate) failed_handshakes: AtomicU64,
+    /// What is shown to clients of TLS, where it is spoken.
+    pub(crate) certificates: Option<Arc<Certificates>>,
     counts: Box<[Count]>,
 }
 
@@ -39,16 +47,24 @@ struct Count(AtomicU64);
 
 impl Shared {
     /// The state before the first table.
-    pub(crate) fn new(threads: usize, table: LiveTable, limits: Limits, log: Option<LogSink>) -> Self {
+    pub(crate) fn new(
+        threads: usize,
+        limits: Limits,
+        log: Option<LogSink>,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Self {
         Shared {
-            table: ArcSwap::new(Arc::new(table)),
+            table: ArcSwap::from_pointee(LiveTable::default()),
             changed: watch::Sender::new(0),
             limits,
             log,
+            forms: Forms::default(),
             held: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             unrouted: Series::of_nobody(threads),
             handshakes: Handshakes::default(),
+            failed_handshakes: AtomicU64::new(0),
+            certificates,
             counts: (0..threads).map(|_| Count::default()).collect(),
         }
     }

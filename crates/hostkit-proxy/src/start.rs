@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hostkit_certificates::Certificates;
 use hostkit_core::kind::{Failure, Kind};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::ProxyConfig;
-use crate::control::{Control, Workers, admin};
+use crate::control::{Addresses, Control, Workers, admin};
 use crate::request_log;
 use crate::shared::Shared;
-use crate::table::LiveTable;
 use crate::table::saved::SavedTable;
-use crate::worker::{self, Mail};
+use crate::tls;
+use crate::worker::accept::Purpose;
+use crate::worker::{self, Listener, Mail};
 
 /// The front door.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub enum Moment {
 /// A front door that runs. Dropping it stops it at once; [`ProxyHandle::stop`] lets requests finish.
 #[derive(Debug)]
 pub struct ProxyHandle {
-    http: Option<SocketAddr>,
+    public: Addresses,
     stop: Option<oneshot::Sender<Duration>>,
     limit: Duration,
     control: Option<JoinHandle<()>>,
@@ -89,12 +91,25 @@ impl Proxy {
                 .create(folder)
                 .map_err(|error| cannot_start(&format!("folder `{}`", folder.display()), &error))?;
         }
-        let http = config
-            .listeners
-            .first()
-            .and_then(|listener| listener.local_addr().ok());
-        let public = divide(config.listeners, threads)
-            .map_err(|error| cannot_start("a listener cannot be shared by its threads", &error))?;
+        let public = Addresses {
+            http: address(&config.listeners),
+            https: address(&config.tls_listeners),
+        };
+        let https_port = public.https.map(|address| address.port());
+        let certificates = match public.https {
+            Some(_) => Some(Certificates::open(config.certificates)?),
+            None => None,
+        };
+        let tls = certificates.as_ref().map(tls::settings).transpose()?;
+        let mut doors = divide(config.listeners, threads, || Purpose::Public { https_port })?;
+        if let Some(tls) = tls {
+            let others = divide(config.tls_listeners, threads, || {
+                Purpose::PublicTls(Arc::clone(&tls))
+            })?;
+            for (doors, others) in doors.iter_mut().zip(others) {
+                doors.extend(others);
+            }
+        }
         let (log, log_thread) = match config.request_log {
             Some(limits) => {
                 let (sink, thread) = request_log::start(&folder, limits)
@@ -104,14 +119,14 @@ impl Proxy {
             None => (None, None),
         };
         let limit = config.limits.stop;
-        let shared = Arc::new(Shared::new(threads, LiveTable::default(), config.limits, log));
+        let shared = Arc::new(Shared::new(threads, config.limits, log, certificates));
         let (senders, mailboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
         let workers = Workers(senders);
         let control = Arc::new(Control::new(
             Arc::clone(&shared),
             workers.clone(),
             SavedTable::in_folder(&folder),
-            http,
+            public,
             config.kept_ports,
         ));
 
@@ -130,7 +145,7 @@ impl Proxy {
             })
             .map_err(|error| cannot_start(&format!("admin socket `{}`", config.admin.display()), &error))?;
         let mut threads = Vec::new();
-        for (number, (listeners, mailbox)) in public.into_iter().zip(mailboxes).enumerate() {
+        for (number, (listeners, mailbox)) in doors.into_iter().zip(mailboxes).enumerate() {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new()
                 .name(format!("forward-{number}"))
@@ -161,7 +176,7 @@ impl Proxy {
         });
         let thread = thread.map_err(|error| cannot_start("its control thread", &error))?;
         Ok(ProxyHandle {
-            http,
+            public,
             stop: Some(stop),
             limit,
             control: Some(thread),
@@ -169,17 +184,28 @@ impl Proxy {
     }
 }
 
+fn address(listeners: &[TcpListener]) -> Option<SocketAddr> {
+    listeners.first().and_then(|listener| listener.local_addr().ok())
+}
+
 /// The listeners for each thread. With fewer listeners than threads, threads share.
-fn divide(listeners: Vec<TcpListener>, threads: usize) -> std::io::Result<Vec<Vec<TcpListener>>> {
-    let mut divided: Vec<Vec<TcpListener>> = (0..threads).map(|_| Vec::new()).collect();
+fn divide(
+    listeners: Vec<TcpListener>,
+    threads: usize,
+    purpose: impl Fn() -> Purpose,
+) -> Result<Vec<Vec<Listener>>, Failure> {
+    let mut divided: Vec<Vec<Listener>> = (0..threads).map(|_| Vec::new()).collect();
     if listeners.is_empty() {
         return Ok(divided);
     }
     for thread in listeners.len()..threads {
-        divided[thread].push(listeners[thread % listeners.len()].try_clone()?);
+        let copy = listeners[thread % listeners.len()]
+            .try_clone()
+            .map_err(|error| cannot_start("a listener cannot be shared by its threads", &error))?;
+        divided[thread].push((copy, purpose()));
     }
     for (at, listener) in listeners.into_iter().enumerate() {
-        divided[at % threads].push(listener);
+        divided[at % threads].push((listener, purpose()));
     }
     Ok(divided)
 }
@@ -187,7 +213,12 @@ fn divide(listeners: Vec<TcpListener>, threads: usize) -> std::io::Result<Vec<Ve
 impl ProxyHandle {
     /// Where the public listener is.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.http
+        self.public.http
+    }
+
+    /// Where the public listener that speaks TLS is.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.public.https
     }
 
     /// Accepts nothing more, finishes what is in flight within the limit, and returns when all is closed.

@@ -2,6 +2,10 @@
 
 use crate::names::{HostName, ReleaseName};
 
+/// A request header by which a visitor from this machine says that it wants to see what is behind a route, and not to be
+/// redirected to https.
+pub const VISIT_HEADER: &str = "x-hostkit-visit";
+
 /// What a visitor got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {

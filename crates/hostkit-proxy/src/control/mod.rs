@@ -43,6 +43,13 @@ impl Workers {
     }
 }
 
+/// Where the public listeners are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addresses {
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) https: Option<SocketAddr>,
+}
+
 /// The front door's control side.
 pub(crate) struct Control {
     shared: Arc<Shared>,
@@ -50,7 +57,7 @@ pub(crate) struct Control {
     backends: Backends,
     series: AllSeries,
     saved: SavedTable,
-    http: Option<SocketAddr>,
+    public: Addresses,
     /// One table at a time.
     ports: Mutex<Ports>,
     unsynced: Notify,
@@ -62,7 +69,7 @@ impl Control {
         shared: Arc<Shared>,
         workers: Workers,
         saved: SavedTable,
-        http: Option<SocketAddr>,
+        public: Addresses,
         kept: KeptPorts,
     ) -> Self {
         let series = AllSeries::new(workers.0.len());
@@ -73,7 +80,7 @@ impl Control {
             backends: Backends::default(),
             series,
             saved,
-            http,
+            public,
             ports,
             unsynced: Notify::new(),
         }
@@ -122,6 +129,9 @@ impl Control {
             .iter()
             .map(|(port, route)| (*port, route.id.clone()))
             .collect();
+        if let Some(certificates) = &self.shared.certificates {
+            certificates.want(&table.host_names);
+        }
         self.backends.enlist(&keys);
         self.shared.table.store(Arc::new(table));
         self.backends.retire_others(&keys);
@@ -161,7 +171,9 @@ impl Control {
             put_aside,
             in_flight: self.backends.in_flight(),
             held: self.shared.held.load(Ordering::Relaxed),
-            http: self.http,
+            http: self.public.http,
+            https: self.public.https,
+            failed_handshakes: self.shared.failed_handshakes.load(Ordering::Relaxed),
             requests: self.shared.requests(),
         }
     }
@@ -206,7 +218,7 @@ impl Control {
             [
                 ("full", handshakes.full.load(Ordering::Relaxed)),
                 ("resumed", handshakes.resumed.load(Ordering::Relaxed)),
-                ("failed", handshakes.failed.load(Ordering::Relaxed)),
+                ("failed", status.failed_handshakes),
             ],
         );
         let lost = shared.log.as_ref().map_or(0, LogSink::lost);
@@ -232,7 +244,7 @@ impl Control {
         text.finish()
     }
 
-    /// The things that come back: ports that could not be bound, tables that are not on the disk yet.
+    /// The things that come back: ports that could not be bound, tables that are not on the disk yet, certificates.
     pub(crate) async fn tend(&self) {
         let sync = async {
             loop {
@@ -249,7 +261,12 @@ impl Control {
                 self.ports.lock().await.retry();
             }
         };
-        tokio::join!(sync, bind);
+        let certify = async {
+            if let Some(certificates) = &self.shared.certificates {
+                Arc::clone(certificates).tend().await;
+            }
+        };
+        tokio::join!(sync, bind, certify);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a request's head must be, and what becomes of it. The front door is the edge: what a client says about where
 //! it comes from is dropped, and nothing that two parsers could read in two ways is passed on.
 
+use hostkit_core::traits::front_door::VISIT_HEADER;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
@@ -82,10 +83,14 @@ pub(crate) struct Scan {
     asks_trailers: bool,
     ids: usize,
     id: Option<HeaderValue>,
+    /// It says that it is HostKit's own look at what is behind a route.
+    pub(crate) visits: bool,
     /// There is an Upgrade header.
     pub(crate) has_upgrade: bool,
     pub(crate) accept: Option<HeaderValue>,
     pub(super) trace: Trace,
+    /// Accept-Encoding.
+    pub(crate) codings_taken: Option<HeaderValue>,
     dropped: Vec<HeaderName>,
 }
 
@@ -104,6 +109,12 @@ impl Scan {
                 Some(b'a') if *name == header::ACCEPT => {
                     scan.accept.get_or_insert_with(|| value.clone());
                 }
+                Some(b'a') if *name == header::ACCEPT_ENCODING => {
+                    scan.codings_taken = match scan.codings_taken.take() {
+                        None => Some(value.clone()),
+                        Some(first) => joined(&first, value),
+                    };
+                }
                 Some(b'x') if text == "x-request-id" => {
                     scan.ids += 1;
                     scan.id = Some(value.clone());
@@ -118,7 +129,7 @@ impl Scan {
                             scan.is_chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
                         }
                         header::TE => scan.asks_trailers |= has_token(value, "trailers"),
-                        _ => {}
+                        _ => scan.visits |= text == VISIT_HEADER,
                     }
                     scan.dropped.push(name.clone());
                 }
@@ -132,6 +143,11 @@ impl Scan {
     pub(crate) fn only_id(&self) -> Option<&HeaderValue> {
         self.id.as_ref().filter(|_| self.ids == 1)
     }
+}
+
+/// Two lines of a list as one.
+fn joined(first: &HeaderValue, second: &HeaderValue) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(&[first.as_bytes(), b",", second.as_bytes()].concat()).ok()
 }
 
 fn has_token(value: &HeaderValue, token: &str) -> bool {
@@ -308,7 +324,7 @@ pub(crate) fn sign_request(headers: &mut HeaderMap, exchange: &Exchange) {
     headers.reserve(SIGNATURES);
     // Nothing of these names is there any more: adding to them costs less than replacing them.
     headers.append(X_FORWARDED_FOR, client.peer.clone());
-    headers.append(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.append(X_FORWARDED_PROTO, client.door.scheme.clone());
     headers.append(X_FORWARDED_PORT, client.door.port_text.clone());
     if let Some(host) = &exchange.host {
         headers.append(X_FORWARDED_HOST, host.value.clone());

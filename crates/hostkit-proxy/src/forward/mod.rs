@@ -1,9 +1,12 @@
 //! One request, straight down: check the head, find the route, answer from files or forward to a backend, and come
 //! back to the start whenever the table changed while the request was held.
 
+mod challenge;
 pub(crate) mod head;
 mod hold;
+mod http2;
 mod ids;
+mod redirect;
 mod repeat;
 mod send;
 pub(crate) mod trace;
@@ -12,51 +15,80 @@ mod tunnel;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, response};
+use hostkit_core::route::Compression;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, response};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 
 use crate::body::{AnswerBody, Progress, RequestBody, Source};
+use crate::compress;
 use crate::exchange::Exchange;
 use crate::files;
 use crate::page::Page;
+use crate::rules::{self, LiveRules, Verdict};
 use crate::table::{LiveRoute, LiveTarget};
 use crate::worker::accept::Client;
+use crate::worker::http2::Stream;
 use hold::Hold;
 pub(crate) use hold::HoldOver;
 pub(crate) use send::Failed;
 use send::Outcome;
 
-/// Answers one request of a client.
-pub(crate) async fn serve(client: Rc<Client>, mut request: Request<Incoming>) -> Response<AnswerBody> {
-    client.pulse.serving();
+/// Answers one request of a client; `stream` where it is one of many at once.
+pub(crate) async fn serve(
+    client: Rc<Client>,
+    stream: Option<Stream>,
+    mut request: Request<Incoming>,
+) -> Response<AnswerBody> {
+    match &stream {
+        Some(_) => http2::write_as_http1(&mut request),
+        None => client.pulse.serving(),
+    }
     let mut scan = head::Scan::of(request.headers());
     let upgrade = scan.has_upgrade.then(|| hyper::upgrade::on(&mut request));
     let (mut parts, incoming) = request.into_parts();
     let id = ids::request_id(scan.only_id());
     let accept = scan.accept.take();
-    let mut exchange = Exchange::begin(Rc::clone(&client), parts.method.clone(), parts.uri.clone(), id);
+    let mut exchange = Exchange::begin(Rc::clone(&client), stream, &parts, id);
+    exchange.codings = scan.codings_taken.take();
     exchange.trace = scan.trace.parent().cloned();
 
     let mut body = RequestBody::default();
     if !incoming.is_end_stream() {
         let progress = Rc::new(Progress::default());
         exchange.progress = Some(Rc::clone(&progress));
-        body = RequestBody::new(incoming, progress, Rc::clone(&client));
+        body = RequestBody::new(incoming, progress, &exchange);
     }
-    exchange.host = match head::check(&mut parts, &mut scan) {
-        Ok(host) => Some(host),
+    let host = match head::check(&mut parts, &mut scan) {
+        Ok(host) => host,
         Err(refusal) => return Page::refused(&refusal).answer(exchange, accept.as_ref()),
     };
     if exchange.uri.authority().is_some() {
         exchange.uri = parts.uri.clone();
+    }
+    exchange.visits = scan.visits && client.is_local();
+    let misdirected = !client.may_ask_for(host.name());
+    exchange.host = Some(host);
+    if misdirected {
+        return Page::misdirected().answer(exchange, accept.as_ref());
+    }
+    if let Some(proof) = challenge::proof(&exchange) {
+        return challenge::answer(exchange, proof);
     }
     let upgrade = upgrade.filter(|_| exchange.progress.is_none() && head::may_upgrade(&parts));
     exchange.upgrades = upgrade.is_some();
     head::strip_request(&mut parts.headers, scan, upgrade.is_some());
     parts.version = Version::HTTP_11;
     let request = Request::from_parts(parts, body);
-    route(exchange, request, upgrade, accept).await
+    rules::dress(route(exchange, request, upgrade, accept).await)
+}
+
+/// Notes in the log a request whose head is too large: it was refused (431) before it could be read.
+pub(crate) fn note_unread(client: Rc<Client>) {
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method = Method::from_bytes(b"-").unwrap_or_default();
+    let mut exchange = Exchange::begin(client, None, &head, ids::request_id(None));
+    exchange.status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16();
 }
 
 /// Finds the route and answers by it, again and again while the request is held.
@@ -75,6 +107,18 @@ async fn route(
             return Page::nobody_here(&host).answer(exchange, accept.as_ref());
         };
         exchange.route = Some(Arc::clone(&route));
+        if let Some(port) = redirect::port(&exchange, &route) {
+            return redirect::answer(exchange, port);
+        }
+        if let Some(rules) = &route.rules
+            && let Some(request) = &mut request
+        {
+            match rules::ask(rules, &route, &mut exchange, request) {
+                Verdict::GoOn => {}
+                Verdict::Elsewhere => continue,
+                Verdict::Reply(reply) => return reply.answer(exchange, accept.as_ref()),
+            }
+        }
         let backends = match &route.target {
             LiveTarget::Instances(backends) => backends,
             LiveTarget::Nothing(reason) => {
@@ -87,7 +131,10 @@ async fn route(
                 return files::serve(exchange, site, headers, accept.as_ref()).await;
             }
         };
-        match send::attempt(&mut exchange, &mut request, backends).await {
+        let limit = route.rules.as_ref().and_then(LiveRules::timeout);
+        let attempt = send::attempt(&mut exchange, &mut request, backends);
+        let outcome = rules::within(limit, attempt).await;
+        match outcome.unwrap_or(Outcome::Failed(Failed::Late)) {
             Outcome::Plain(answer) => {
                 let (parts, body) = answer.into_parts();
                 return pass_on(exchange, parts, Source::Plain(body), &route);
@@ -115,7 +162,7 @@ fn find(exchange: &Exchange) -> Option<Arc<LiveRoute>> {
         Some(port) => table.ports.get(&port).cloned(),
         None => {
             let host = exchange.host.as_ref()?;
-            table.find(host.name(), exchange.uri.path()).cloned()
+            table.find(host.name(), exchange.place().path()).cloned()
         }
     }
 }
@@ -133,6 +180,10 @@ fn finish(
             Some(upgrade) => tunnel::begin(exchange, answer, upgrade, route),
             None => Page::failed(route, Failed::Malformed).answer(exchange, accept.as_ref()),
         };
+    }
+    if exchange.stream.is_some() && exchange.upgrades && answer.status().is_success() {
+        // To the client it would be the beginning of a tunnel.
+        return Page::failed(route, Failed::Malformed).answer(exchange, accept.as_ref());
     }
     let (mut parts, incoming) = answer.into_parts();
     if head::edit_answer(&mut parts.headers).is_err() {
@@ -153,12 +204,15 @@ fn is_endless(headers: &HeaderMap) -> bool {
 fn pass_on(
     mut exchange: Box<Exchange>,
     mut parts: response::Parts,
-    source: Source,
+    mut source: Source,
     route: &LiveRoute,
 ) -> Response<AnswerBody> {
+    if route.compression == Compression::On {
+        source = compress::answer::compress(&exchange, &mut parts, source);
+    }
     head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
     if is_endless(&parts.headers) {
-        exchange.client.pulse.endless();
+        exchange.pulse().endless();
     }
     parts.version = Version::HTTP_11;
     exchange.status = parts.status.as_u16();

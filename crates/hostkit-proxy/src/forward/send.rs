@@ -43,6 +43,8 @@ pub(crate) enum Failed {
     Malformed,
     /// The client paused inside the body for too long.
     Paused,
+    /// The client's body is larger than the route takes.
+    TooLarge,
     /// The client's body broke off, or was none.
     BadBody,
     /// The backend took the request and said nothing.
@@ -104,7 +106,7 @@ pub(super) async fn attempt(
             head::sign_request(sending.headers_mut(), exchange);
             exchange.signed = true;
         }
-        let pulse = &exchange.client.pulse;
+        let pulse = exchange.pulse();
         pulse.asking();
         let mut asked = pin!(sender.requests.try_send_request(sending));
         let answer = poll_fn(|context| match asked.as_mut().poll(context) {
@@ -156,10 +158,10 @@ async fn ask(exchange: &mut Exchange, request: &mut Option<Request<RequestBody>>
     let Some(asked) = request else {
         return Short::Done(Outcome::Failed(Failed::Closed));
     };
-    exchange.client.pulse.asking();
+    exchange.pulse().asking();
     match plain.ask(asked, exchange).await {
         Asked::Answered(answer) => {
-            exchange.client.pulse.serving();
+            exchange.pulse().serving();
             Short::Done(Outcome::Plain(answer))
         }
         Asked::Other(plain, read) => {
@@ -212,6 +214,9 @@ fn why(exchange: &Exchange, error: &hyper::Error) -> Failed {
     if let Some(progress) = &exchange.progress {
         if progress.timed_out.get() {
             return Failed::Paused;
+        }
+        if progress.too_large.get() {
+            return Failed::TooLarge;
         }
         if progress.broken.get() {
             return Failed::BadBody;

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::head;
+use super::{head, http2};
 use crate::body::AnswerBody;
 use crate::exchange::Exchange;
 use crate::table::LiveRoute;
@@ -25,9 +25,13 @@ pub(super) fn begin(
     exchange.upstream = Some(exchange.began.elapsed());
     exchange.is_tunnel = true;
     let (mut parts, _) = answer.into_parts();
-    parts
-        .headers
-        .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    if exchange.stream.is_some() {
+        http2::accept(&mut parts);
+    } else {
+        parts
+            .headers
+            .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
     head::unsign_answer(&mut parts.headers);
     head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
     if let Some(lease) = &exchange.lease {

@@ -164,15 +164,13 @@ impl AllSeries {
     }
 }
 
-/// How TLS handshakes ended.
+/// TLS handshakes that ended with a connection.
 #[derive(Default)]
 pub(crate) struct Handshakes {
-    /// With a connection, from the beginning.
+    /// From the beginning.
     pub(crate) full: AtomicU64,
-    /// With a connection, by a ticket of an earlier one.
+    /// By a ticket of an earlier one.
     pub(crate) resumed: AtomicU64,
-    /// Without a connection.
-    pub(crate) failed: AtomicU64,
 }
 
 #[cfg(test)]

@@ -1,20 +1,14 @@
-use hostkit_core::route::Target;
+use serde_json::json;
 
 use super::text::Exposition;
 use super::*;
 
 fn route(id: &str, process: Option<&str>) -> Route {
-    Route {
-        id: id.into(),
-        environment: None,
-        process: process.map(|name| name.parse().unwrap()),
-        hosts: Vec::new(),
-        path_prefix: "/".into(),
-        ports: Vec::new(),
-        target: Target::Instances { backends: Vec::new() },
-        release: None,
-        hold: Default::default(),
-    }
+    serde_json::from_value(json!({
+        "id": id, "environment": null, "process": process, "hosts": [], "path_prefix": "/", "ports": [],
+        "target": {"type": "nothing", "reason": "stopped"}, "release": null, "hold": {"time": "1s", "requests": 5},
+    }))
+    .unwrap()
 }
 
 fn finished(status: u16, millis: u64) -> Finished {

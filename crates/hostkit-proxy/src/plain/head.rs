@@ -56,13 +56,14 @@ pub(super) fn write(out: &mut Vec<u8>, request: &Request<RequestBody>, exchange:
     let client = &exchange.client;
     out.extend_from_slice(b"x-forwarded-for: ");
     out.extend_from_slice(client.peer.as_bytes());
-    out.extend_from_slice(b"\r\nx-forwarded-proto: http\r\nx-forwarded-port: ");
-    out.extend_from_slice(client.door.port_text.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(&client.door.signature);
     if let Some(host) = &exchange.host {
-        out.extend_from_slice(b"\r\nx-forwarded-host: ");
+        out.extend_from_slice(b"x-forwarded-host: ");
         out.extend_from_slice(host.value.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(b"\r\nx-request-id: ");
+    out.extend_from_slice(b"x-request-id: ");
     out.extend_from_slice(exchange.id.as_bytes());
     out.extend_from_slice(b"\r\n\r\n");
 }

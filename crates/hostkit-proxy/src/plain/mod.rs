@@ -28,6 +28,9 @@ use head::{Read, Simple};
 /// How much is read at once while a head is awaited. One that is not there in one piece goes to hyper.
 const PIECE: usize = 16 * 1024;
 
+/// So many headers are added to most answers: our notes, and those for visitors' safety.
+const NOTES: usize = 6;
+
 /// A connection to a backend.
 pub(crate) struct Plain {
     stream: TcpStream,
@@ -90,7 +93,7 @@ impl Plain {
     /// Sends `request` with our notes on it, and waits for the answer's head. The request is left as it was, but for
     /// the memory of its headers once there is an answer.
     pub(crate) async fn ask(mut self, request: &mut Request<RequestBody>, exchange: &Exchange) -> Asked {
-        let pulse = &exchange.client.pulse;
+        let pulse = exchange.pulse();
         let mut rest = None;
         let sent = poll_fn(
             |context| match self.poll_send(context, request, exchange, &mut rest) {
@@ -165,7 +168,7 @@ impl Plain {
     fn answer(self, request: &mut Request<RequestBody>, simple: Simple) -> Response<PlainBody> {
         let mut headers = std::mem::take(request.headers_mut());
         headers.clear();
-        headers.reserve(simple.headers.len() + 2);
+        headers.reserve(simple.headers.len() + NOTES);
         for (name, value) in simple.headers {
             headers.append(name, value);
         }

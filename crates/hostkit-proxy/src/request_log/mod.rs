@@ -173,6 +173,12 @@ impl LogBuffer {
         if let Some(upstream) = exchange.upstream {
             millis(out, b",\"upstream_ms\":", upstream);
         }
+        if exchange.stream.is_some() {
+            out.extend_from_slice(b",\"protocol\":\"h2\"");
+        }
+        if exchange.client.is_tls() {
+            out.extend_from_slice(b",\"tls\":true");
+        }
         if exchange.broken {
             out.extend_from_slice(b",\"broken\":true");
         }

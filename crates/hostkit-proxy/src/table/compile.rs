@@ -1,12 +1,13 @@
 //! From the table as it was handed over to the table in force, entry by entry: what is wrong with one entry puts
 //! that entry aside and no other.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::route::{PutAside, Route, Target};
+use hostkit_core::route::{Https, PutAside, Route, Target};
 use http::HeaderValue;
 use serde::Deserialize;
 
@@ -15,6 +16,7 @@ use super::{LiveRoute, LiveTable, LiveTarget};
 use crate::files::Site;
 use crate::metrics::{AllSeries, Series};
 use crate::request_log;
+use crate::rules::{self, Security};
 
 /// A table whose entries were not looked at yet.
 #[derive(Deserialize)]
@@ -64,12 +66,21 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -
             aside(reason);
             continue;
         }
+        let rules = match rules::compile(&route) {
+            Ok(rules) => rules,
+            Err(reason) => {
+                aside(reason);
+                continue;
+            }
+        };
         let prefix = route.path_prefix.trim_end_matches('/');
         for host in &route.hosts {
             taken.insert((host.to_string(), prefix.to_owned()), route.id.clone());
         }
         ids.insert(route.id.clone());
-        let live = Arc::new(live_route(&route, series.of(&route), backends, &mut keys));
+        let mut live = live_route(&route, series.of(&route), backends, &mut keys);
+        live.rules = rules;
+        let live = Arc::new(live);
         for port in &route.ports {
             match table.ports.get(port) {
                 Some(holder) if holder.id != route.id => {
@@ -81,11 +92,11 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -
             }
         }
         for host in &route.hosts {
-            table
-                .hosts
-                .entry(host.to_string().into_bytes().into())
-                .or_default()
-                .push(Arc::clone(&live));
+            let routes = table.hosts.entry(host.to_string().into_bytes().into());
+            if matches!(routes, Entry::Vacant(_)) {
+                table.host_names.push(host.clone());
+            }
+            routes.or_default().push(Arc::clone(&live));
         }
     }
     for routes in table.hosts.values_mut() {
@@ -112,8 +123,10 @@ fn check(
             route.path_prefix
         ));
     }
-    if let Target::Files { root, .. } = &route.target
-        && !root.is_absolute()
+    if let Target::Files { root, earlier, .. } = &route.target
+        && let Some(root) = std::iter::once(root)
+            .chain(earlier)
+            .find(|root| !root.is_absolute())
     {
         return Err(format!("folder `{}` is not absolute", root.display()));
     }
@@ -143,9 +156,18 @@ fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mu
                 })
                 .collect(),
         ),
-        Target::Files { root, single_page } => {
+        Target::Files {
+            root,
+            single_page,
+            earlier,
+        } => {
             let release = route.release.as_ref().map_or("", |release| release.as_str());
-            LiveTarget::Files(Arc::new(Site::new(root.clone(), *single_page, release)))
+            LiveTarget::Files(Arc::new(Site::new(
+                root.clone(),
+                earlier.clone(),
+                *single_page,
+                release,
+            )))
         }
         Target::Nothing { reason } => LiveTarget::Nothing(*reason),
     };
@@ -178,8 +200,12 @@ fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mu
             .as_ref()
             .and_then(|release| HeaderValue::from_str(release.as_str()).ok()),
         prefix: route.path_prefix.trim_end_matches('/').to_owned(),
+        rules: None,
+        security: Security::of(&route.rules.security_headers),
+        to_https: route.https == Https::Required,
         target,
         hold: route.hold.clone(),
+        compression: route.compression,
         waiting: AtomicU32::new(0),
         series,
     }

@@ -10,11 +10,13 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use hostkit_core::route::{HoldRule, NothingReason, PutAside};
+use hostkit_core::names::HostName;
+use hostkit_core::route::{Compression, HoldRule, NothingReason, PutAside};
 use http::HeaderValue;
 
 use crate::files::Site;
 use crate::metrics::Series;
+use crate::rules::{LiveRules, Security};
 use backend::Backend;
 
 /// A table in force.
@@ -22,6 +24,8 @@ use backend::Backend;
 pub(crate) struct LiveTable {
     pub(crate) version: u64,
     pub(crate) put_aside: Vec<PutAside>,
+    /// All public hosts, once each.
+    pub(crate) host_names: Vec<HostName>,
     /// By host, longest prefix first.
     hosts: HashMap<Box<[u8]>, Vec<Arc<LiveRoute>>, BuildHasherDefault<HostHasher>>,
     pub(crate) ports: HashMap<u16, Arc<LiveRoute>>,
@@ -61,8 +65,14 @@ pub(crate) struct LiveRoute {
     pub(crate) log_part: String,
     pub(crate) release: Option<HeaderValue>,
     prefix: String,
+    /// What happens to requests and answers besides; nothing for most routes.
+    pub(crate) rules: Option<LiveRules>,
+    pub(crate) security: Security,
+    /// Plain HTTP is redirected, where TLS is spoken.
+    pub(crate) to_https: bool,
     pub(crate) target: LiveTarget,
     pub(crate) hold: HoldRule,
+    pub(crate) compression: Compression,
     pub(crate) waiting: AtomicU32,
     /// What is counted of it.
     pub(crate) series: Arc<Series>,

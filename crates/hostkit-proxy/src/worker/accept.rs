@@ -1,44 +1,78 @@
-//! Accepting connections and serving each until it ends.
+//! Accepting connections, and what is known of each before its first request.
 
-use std::convert::Infallible;
+use std::cell::Cell;
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use http::HeaderValue;
+use rustls::{HandshakeKind, ServerConfig};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
-use super::Worker;
 use super::pulse::{Order, Pulse};
 use super::stream::ClientStream;
-use crate::forward;
+use super::{Worker, connection, http2};
+use crate::tls;
 
 /// Sent, as far as it goes, to a client there is no room for.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// A listener: the public one, or a stable loopback port.
+/// What a listener is for.
+pub(crate) enum Purpose {
+    /// Anybody's requests, by their host; with the port of the other kind, where there is one.
+    Public { https_port: Option<u16> },
+    /// The same, over TLS.
+    PublicTls(Arc<ServerConfig>),
+    /// One route's requests: a stable loopback port.
+    Port(u16),
+}
+
+/// A listener.
 pub(crate) struct Door {
-    /// The stable port; none for the public listener.
+    /// The stable port; none for a public listener.
     pub(crate) port: Option<u16>,
+    /// Where requests are sent that should come over TLS and came without.
+    pub(crate) https_port: Option<u16>,
+    /// What its connections begin with, where they are encrypted.
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// For X-Forwarded-Proto.
+    pub(crate) scheme: HeaderValue,
     /// The port as text, for X-Forwarded-Port.
     pub(crate) port_text: HeaderValue,
+    /// Both as lines of a head.
+    pub(crate) signature: Vec<u8>,
 }
 
 impl Door {
     /// A listener at an address.
-    pub(crate) fn new(port: Option<u16>, address: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(purpose: Purpose, address: Option<SocketAddr>) -> Self {
+        let (port, https_port, tls) = match purpose {
+            Purpose::Public { https_port } => (None, https_port, None),
+            Purpose::PublicTls(settings) => (None, None, Some(TlsAcceptor::from(settings))),
+            Purpose::Port(port) => (Some(port), None, None),
+        };
+        let (scheme, usual) = if tls.is_some() {
+            ("https", 443)
+        } else {
+            ("http", 80)
+        };
+        let number = address.map_or(usual, |address| address.port());
         Door {
             port,
-            port_text: HeaderValue::from(address.map_or(80, |address| address.port())),
+            https_port,
+            tls,
+            scheme: HeaderValue::from_static(scheme),
+            port_text: HeaderValue::from(number),
+            signature: format!("x-forwarded-proto: {scheme}\r\nx-forwarded-port: {number}\r\n").into_bytes(),
         }
     }
 }
@@ -50,11 +84,44 @@ pub(crate) struct Client {
     pub(crate) pulse: Arc<Pulse>,
     /// The client's address as text.
     pub(crate) peer: HeaderValue,
+    /// The host it asked for when TLS began.
+    server_name: Option<Box<str>>,
+    /// Requests under way, where there may be many at once.
+    pub(super) streams: Cell<usize>,
+    _place: Place,
+}
+
+impl Client {
+    /// Whether its connection is encrypted.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.door.tls.is_some()
+    }
+
+    /// Whether it comes from this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let peer = self.peer.as_bytes();
+        peer.starts_with(b"127.") || peer == b"::1"
+    }
+
+    /// Whether a request for `host` belongs on this connection: over TLS, the host must be the one the connection was
+    /// opened for. A client that sends requests for another host because one certificate covers both is told to open
+    /// a connection of its own.
+    pub(crate) fn may_ask_for(&self, host: &[u8]) -> bool {
+        self.server_name.as_deref().is_none_or(|name| {
+            let host = host.strip_suffix(b".").unwrap_or(host);
+            host.eq_ignore_ascii_case(name.as_bytes())
+        })
+    }
+}
+
+/// A connection's place among those of its thread.
+struct Place {
+    worker: Rc<Worker>,
     number: usize,
     _admitted: super::Admitted,
 }
 
-impl Drop for Client {
+impl Drop for Place {
     fn drop(&mut self) {
         self.worker.pulses.remove(self.number);
     }
@@ -66,7 +133,8 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<
         match listener.accept().await {
             Ok((stream, peer)) => match worker.admit() {
                 Some(admitted) => begin(&worker, &door, stream, peer, admitted),
-                None => drop(stream.try_write(FULL)),
+                None if door.tls.is_none() => drop(stream.try_write(FULL)),
+                None => {}
             },
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -79,8 +147,8 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<
 }
 
 /// Whether an error of `accept` says something about the connection that was to be accepted, not about us.
-fn is_of_one_connection(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
@@ -123,56 +191,67 @@ fn begin(
         drop(stream.set_nodelay(true));
     }
     let (number, pulse) = worker.pulses.add(door);
-    let peer = text_of(peer.ip().to_canonical());
-    let client = Rc::new(Client {
+    let client = Client {
         worker: Rc::clone(worker),
         door: Arc::clone(door),
         pulse: Arc::clone(&pulse),
-        peer,
-        number,
-        _admitted: admitted,
-    });
-    let limits = &worker.shared.limits;
-    let service = service_fn(move |request: Request<Incoming>| {
-        let client = Rc::clone(&client);
-        async move {
-            let worker = Rc::clone(&client.worker);
-            let mut answer = forward::serve(client, request).await;
-            if worker.leaving.get() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-                answer
-                    .headers_mut()
-                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok::<_, Infallible>(answer)
+        peer: text_of(peer.ip().to_canonical()),
+        server_name: None,
+        streams: Cell::new(0),
+        _place: Place {
+            worker: Rc::clone(worker),
+            number,
+            _admitted: admitted,
+        },
+    };
+    match &door.tls {
+        None => {
+            let stream = ClientStream::plain(stream, pulse);
+            tokio::task::spawn_local(connection::http1(client, stream));
         }
-    });
-    let connection = http1::Builder::new()
-        // Head and body in one `send`; measured to be the cheaper way (PERFORMANCE 3).
-        .writev(false)
-        // The pulse does this without a timer per request.
-        .header_read_timeout(None)
-        .max_header_size(limits.header_bytes)
-        .max_buf_size(limits.header_bytes.max(8192))
-        .serve_connection(ClientStream::new(stream, Arc::clone(&pulse)), service)
-        .with_upgrades();
-    tokio::task::spawn_local(async move {
-        let mut connection = std::pin::pin!(connection);
-        let mut winding_up = false;
-        let mut waker = None;
-        std::future::poll_fn(|context| {
-            match pulse.order(context, &mut waker) {
-                Order::WindUp if !winding_up => {
-                    winding_up = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                Order::GoOn | Order::WindUp => {}
-                Order::End => return Poll::Ready(()),
-            }
-            // How a connection ended is the client's affair; requests are logged on their own.
-            connection.as_mut().poll(context).map(drop)
-        })
-        .await;
-    });
+        Some(tls) => {
+            tokio::task::spawn_local(begin_tls(client, tls.clone(), stream));
+        }
+    }
+}
+
+/// Agrees on keys and a protocol, then serves.
+async fn begin_tls(mut client: Client, tls: TlsAcceptor, stream: TcpStream) {
+    let pulse = Arc::clone(&client.pulse);
+    let mut stream = match until_ended(&pulse, tls.accept(stream)).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            let failed = &client.worker.shared.failed_handshakes;
+            failed.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(peer = ?client.peer, "cannot agree on TLS: {error}");
+            return;
+        }
+    };
+    let (_, session) = stream.get_ref();
+    let handshakes = &client.worker.shared.handshakes;
+    let kind = match session.handshake_kind() {
+        Some(HandshakeKind::Resumed) => &handshakes.resumed,
+        _ => &handshakes.full,
+    };
+    kind.fetch_add(1, Ordering::Relaxed);
+    client.server_name = session.server_name().map(Into::into);
+    match session.alpn_protocol() {
+        // The certificate was the answer.
+        Some(tls::CHALLENGE) => drop(until_ended(&pulse, stream.shutdown()).await),
+        Some(tls::HTTP2) => http2::serve(client, ClientStream::tls(stream, pulse)).await,
+        _ => connection::http1(client, ClientStream::tls(stream, pulse)).await,
+    }
+}
+
+/// What comes before the first request, as long as the connection may be there.
+async fn until_ended<T>(pulse: &Pulse, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let mut work = std::pin::pin!(work);
+    let mut waker = None;
+    std::future::poll_fn(|context| match pulse.order(context, &mut waker) {
+        Order::GoOn => work.as_mut().poll(context),
+        Order::WindUp | Order::End => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+    })
+    .await
 }
 
 #[cfg(test)]

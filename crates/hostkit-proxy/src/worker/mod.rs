@@ -3,6 +3,8 @@
 
 pub(crate) mod accept;
 pub(crate) mod bell;
+mod connection;
+pub(crate) mod http2;
 pub(crate) mod pool;
 pub(crate) mod pulse;
 pub(crate) mod stream;
@@ -22,7 +24,7 @@ use crate::files::cache::FileCache;
 use crate::plain::Scratch;
 use crate::request_log::LogBuffer;
 use crate::shared::Shared;
-use accept::{Door, accept};
+use accept::{Door, Purpose, accept};
 use pool::Pools;
 use pulse::Pulses;
 
@@ -60,11 +62,14 @@ pub(crate) struct Worker {
     turn: Cell<usize>,
 }
 
+/// A listener for a worker, and what it is for.
+pub(crate) type Listener = (TcpListener, Purpose);
+
 /// Where the worker's mail comes from.
 pub(crate) type Mailbox = mpsc::UnboundedReceiver<Mail>;
 
 /// Runs a worker until it is told to stop.
-pub(crate) fn run(number: usize, shared: Arc<Shared>, public: Vec<TcpListener>, mailbox: Mailbox) {
+pub(crate) fn run(number: usize, shared: Arc<Shared>, public: Vec<Listener>, mailbox: Mailbox) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -92,11 +97,11 @@ pub(crate) fn run(number: usize, shared: Arc<Shared>, public: Vec<TcpListener>, 
     worker.log.borrow_mut().flush();
 }
 
-async fn serve(worker: Rc<Worker>, public: Vec<TcpListener>, mut mailbox: Mailbox) {
+async fn serve(worker: Rc<Worker>, public: Vec<Listener>, mut mailbox: Mailbox) {
     let mut doors: Vec<AbortHandle> = Vec::new();
     let mut ports: HashMap<u16, (Arc<Door>, AbortHandle)> = HashMap::new();
-    for listener in public {
-        let (door, task) = open(&worker, listener, None);
+    for (listener, purpose) in public {
+        let (door, task) = open(&worker, listener, purpose);
         drop(door);
         doors.extend(task);
     }
@@ -112,7 +117,7 @@ async fn serve(worker: Rc<Worker>, public: Vec<TcpListener>, mut mailbox: Mailbo
         };
         match mail {
             Some(Mail::Listen(port, listener)) => {
-                if let (door, Some(task)) = open(&worker, listener, Some(port)) {
+                if let (door, Some(task)) = open(&worker, listener, Purpose::Port(port)) {
                     ports.insert(port, (door, task));
                 }
             }
@@ -156,9 +161,9 @@ async fn serve(worker: Rc<Worker>, public: Vec<TcpListener>, mut mailbox: Mailbo
     }
 }
 
-fn open(worker: &Rc<Worker>, listener: TcpListener, port: Option<u16>) -> (Arc<Door>, Option<AbortHandle>) {
+fn open(worker: &Rc<Worker>, listener: TcpListener, purpose: Purpose) -> (Arc<Door>, Option<AbortHandle>) {
     let address = listener.local_addr().ok();
-    let door = Arc::new(Door::new(port, address));
+    let door = Arc::new(Door::new(purpose, address));
     let listener = listener
         .set_nonblocking(true)
         .and_then(|()| tokio::net::TcpListener::from_std(listener));

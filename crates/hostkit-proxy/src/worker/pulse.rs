@@ -18,10 +18,12 @@ const HEAD: u8 = 1;
 const SERVING: u8 = 2;
 /// Our side is closed; the rest of what the client sends is read and dropped, so that it gets to see the answer.
 const LINGERING: u8 = 3;
-/// Connected, and nothing came yet.
+/// Connected, and nothing came yet, or keys are still being agreed on.
 const NEW: u8 = 4;
 /// A backend has the request, and its answer did not begin yet.
 const ASKING: u8 = 5;
+/// Nothing is under way on a connection that carries many requests at once.
+const QUIET: u8 = 6;
 
 /// Nothing to do.
 const GO_ON: u8 = 0;
@@ -41,7 +43,8 @@ pub(crate) enum Order {
     End,
 }
 
-/// The state of one client connection. Shared with its socket, which must be `Send`; never used by two threads.
+/// The state of one client connection, or of one of many requests on it. Shared with the socket, which must be `Send`;
+/// never used by two threads.
 pub(crate) struct Pulse {
     door: Arc<Door>,
     phase: AtomicU8,
@@ -108,6 +111,12 @@ impl Pulse {
         self.endless.store(false, Ordering::Relaxed);
         // A request that was not read to its end leaves bytes behind, as half a head does.
         self.enter(if clean { IDLE } else { HEAD });
+    }
+
+    /// The last of the requests under way is answered. What comes next need not be a request, so that bytes alone change
+    /// nothing.
+    pub(crate) fn quiet(&self) {
+        self.enter(QUIET);
     }
 
     /// Whether bytes may lie unread in the socket: closing it now would reset the connection, and the client might
@@ -255,10 +264,14 @@ impl Pulses {
         }
     }
 
-    /// Lets the connections that are busy end after the request they are on, and no others.
+    /// Lets the connections that are busy end after the request they are on, and those that can be told in time to send
+    /// nothing more.
     pub(crate) fn wind_up_busy(&self) {
         for pulse in self.all.borrow().iter() {
-            if matches!(pulse.phase.load(Ordering::Relaxed), SERVING | ASKING | LINGERING) {
+            if matches!(
+                pulse.phase.load(Ordering::Relaxed),
+                SERVING | ASKING | LINGERING | QUIET
+            ) {
                 pulse.command(WIND_UP);
             }
         }
@@ -282,6 +295,13 @@ impl Pulses {
                 // A client that connects and says nothing is given the time for a head, not the idle time.
                 HEAD | NEW => age > self.head,
                 LINGERING => age > LINGER_SWEEPS,
+                QUIET => {
+                    if age > self.idle {
+                        // The client hears of it; what is still on its way to it arrives.
+                        pulse.command(WIND_UP);
+                    }
+                    age > self.idle + self.stall
+                }
                 ASKING => {
                     if age > self.answer {
                         pulse.late.store(true, Ordering::Relaxed);

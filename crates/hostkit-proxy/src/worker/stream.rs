@@ -1,6 +1,6 @@
-//! The client's socket as hyper sees it. Two things differ from a plain one: reading and writing tell the
-//! connection's [`Pulse`], and closing is either free (nothing unread: `close` says it all) or lingers (something unread: `close`
-//! would reset the connection and could take the answer with it).
+//! The client's socket as hyper sees it, with or without TLS. Two things differ from a plain one: reading and writing tell
+//! the connection's [`Pulse`], and closing is either free (nothing unread: `close` says it all) or lingers (something
+//! unread: `close` would reset the connection and could take the answer with it).
 
 use std::io;
 use std::pin::Pin;
@@ -11,23 +11,57 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 use super::pulse::Pulse;
 
 /// A client's socket.
 pub(crate) struct ClientStream {
-    inner: TokioIo<TcpStream>,
+    wire: Wire,
     pulse: Arc<Pulse>,
+    /// Our side said that it is done.
     closed: bool,
+}
+
+enum Wire {
+    Plain(TokioIo<TcpStream>),
+    // In a box: it is a kilobyte, which plain connections need not carry.
+    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+}
+
+impl Wire {
+    fn socket(&mut self) -> &mut TcpStream {
+        match self {
+            Wire::Plain(stream) => stream.inner_mut(),
+            Wire::Tls(stream) => stream.inner_mut().get_mut().0,
+        }
+    }
 }
 
 impl ClientStream {
     /// Wraps an accepted socket.
-    pub(crate) fn new(stream: TcpStream, pulse: Arc<Pulse>) -> Self {
+    pub(crate) fn plain(stream: TcpStream, pulse: Arc<Pulse>) -> Self {
+        ClientStream::new(Wire::Plain(TokioIo::new(stream)), pulse)
+    }
+
+    /// Wraps a socket after its handshake.
+    pub(crate) fn tls(stream: TlsStream<TcpStream>, pulse: Arc<Pulse>) -> Self {
+        ClientStream::new(Wire::Tls(Box::new(TokioIo::new(stream))), pulse)
+    }
+
+    fn new(wire: Wire, pulse: Arc<Pulse>) -> Self {
         ClientStream {
-            inner: TokioIo::new(stream),
+            wire,
             pulse,
             closed: false,
+        }
+    }
+
+    /// Says that nothing more comes from our side: in TLS with an alert, so that the end cannot be forged.
+    fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.wire {
+            Wire::Plain(stream) => Pin::new(stream.inner_mut()).poll_shutdown(context),
+            Wire::Tls(stream) => Pin::new(stream.inner_mut()).poll_shutdown(context),
         }
     }
 }
@@ -38,7 +72,10 @@ impl Read for ClientStream {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let outcome = ready!(Pin::new(&mut self.inner).poll_read(context, buffer));
+        let outcome = ready!(match &mut self.wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        });
         self.pulse.received();
         Poll::Ready(outcome)
     }
@@ -50,21 +87,36 @@ impl Write for ClientStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.inner).poll_write(context, bytes);
+        let outcome = match &mut self.wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Wire::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        };
         self.pulse.stalled(outcome.is_pending());
         outcome
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
+        match &mut self.wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Wire::Tls(stream) => {
+                // What was written may wait in the session until here.
+                let outcome = Pin::new(stream).poll_flush(context);
+                self.pulse.stalled(outcome.is_pending());
+                outcome
+            }
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.closed && !self.pulse.must_linger() {
-            return Poll::Ready(Ok(()));
-        }
         if !self.closed {
-            ready!(Pin::new(self.inner.inner_mut()).poll_shutdown(context))?;
+            let lingers = self.pulse.must_linger();
+            if !lingers && matches!(self.wire, Wire::Plain(_)) {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_close(context))?;
+            if !lingers {
+                return Poll::Ready(Ok(()));
+            }
             self.closed = true;
         }
         self.pulse.lingering();
@@ -72,7 +124,7 @@ impl Write for ClientStream {
         // The sweep ends this, and a client that sends without end is read a little at a time.
         for _ in 0..64 {
             let mut buffer = ReadBuf::new(&mut scratch);
-            let read = ready!(Pin::new(self.inner.inner_mut()).poll_read(context, &mut buffer));
+            let read = ready!(Pin::new(self.wire.socket()).poll_read(context, &mut buffer));
             if read.is_err() || buffer.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }

@@ -3,17 +3,23 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
 mod answers;
+mod compression;
 mod files;
 mod forwarding;
 mod holding;
 mod hostile;
+mod http2;
 mod lifecycle;
 mod limits;
 mod metrics;
 mod plain;
 mod ports;
+mod redirects;
 mod request_log;
+mod rules;
+mod secure;
 mod smuggling;
 mod support;
 mod tables;
+mod tls;
 mod tunnels;

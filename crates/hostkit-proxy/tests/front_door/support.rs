@@ -11,7 +11,8 @@ use hostkit_core::layout::Layout;
 use hostkit_core::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::route::{
-    Applied, Backend, BackendId, Drained, HoldRule, Route, RouteTable, Target, TrafficStatus,
+    Applied, Backend, BackendId, Compression, Drained, HoldRule, Https, Route, RouteTable, Target,
+    TrafficStatus,
 };
 use hostkit_core::size::Span;
 use hostkit_core::traits::traffic::Traffic;
@@ -79,7 +80,12 @@ impl Door {
     }
 
     pub(crate) fn in_flight(&self, id: &str) -> u64 {
-        self.status()
+        block_on(self.in_flight_now(id))
+    }
+
+    pub(crate) async fn in_flight_now(&self, id: &str) -> u64 {
+        let status = self.client.status().await.unwrap();
+        status
             .in_flight
             .iter()
             .filter(|(backend, _)| backend.0 == id)
@@ -162,7 +168,7 @@ impl Answer {
 }
 
 /// Reads one answer; status 0 where the connection was closed without one.
-pub(crate) fn read_answer(stream: &mut TcpStream, is_head: bool) -> Answer {
+pub(crate) fn read_answer(stream: &mut impl Read, is_head: bool) -> Answer {
     let head = read_head(stream);
     if head.is_empty() {
         return Answer::default();
@@ -217,7 +223,7 @@ pub(crate) fn read_answer(stream: &mut TcpStream, is_head: bool) -> Answer {
     answer
 }
 
-pub(crate) fn read_line(stream: &mut TcpStream) -> String {
+pub(crate) fn read_line(stream: &mut impl Read) -> String {
     let mut line = Vec::new();
     let mut byte = [0];
     while let Ok(1) = stream.read(&mut byte) {
@@ -229,7 +235,7 @@ pub(crate) fn read_line(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&line).into_owned()
 }
 
-pub(crate) fn read_head(stream: &mut TcpStream) -> String {
+pub(crate) fn read_head(stream: &mut impl Read) -> String {
     let mut head = String::new();
     loop {
         let line = read_line(stream);
@@ -413,10 +419,13 @@ pub(crate) fn route(name: &str, target: Target) -> Route {
         ports: Vec::new(),
         target,
         release: Some(ReleaseName::parse("20260101-120000").unwrap()),
+        rules: Default::default(),
         hold: HoldRule {
             time: Span::secs(20),
             requests: 1000,
         },
+        https: Https::Offered,
+        compression: Compression::default(),
     }
 }
 
@@ -435,5 +444,13 @@ pub(crate) fn to(name: &str, addresses: &[SocketAddr]) -> Route {
 }
 
 pub(crate) fn files(name: &str, root: PathBuf, single_page: bool) -> Route {
-    route(name, Target::Files { root, single_page })
+    let earlier = Vec::new();
+    route(
+        name,
+        Target::Files {
+            root,
+            single_page,
+            earlier,
+        },
+    )
 }

@@ -12,4 +12,5 @@ mod hostile;
 mod lifecycle;
 mod no_downtime;
 mod production;
+mod requests;
 mod variables;
