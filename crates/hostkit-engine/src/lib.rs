@@ -390,6 +390,11 @@ impl Engine {
         health::report(&self.context).await
     }
 
+    /// What the front door counts, in the text format of Prometheus.
+    pub async fn metrics(&self) -> Result<String, Failure> {
+        self.context.parts.traffic.metrics().await
+    }
+
     /// What is worth a look.
     pub async fn doctor(&self) -> Vec<Finding> {
         health::doctor(&self.context).await

@@ -42,10 +42,21 @@ impl ProxyClient {
         body: Vec<u8>,
         patience: Duration,
     ) -> Result<T, Failure> {
+        let bytes = self.bytes(method, path, body, patience).await?;
+        serde_json::from_slice(&bytes).map_err(|error| unreachable_because(&error))
+    }
+
+    async fn bytes(
+        &self,
+        method: Method,
+        path: &'static str,
+        body: Vec<u8>,
+        patience: Duration,
+    ) -> Result<Bytes, Failure> {
         let answer = tokio::time::timeout(patience, self.exchange(method, path, body)).await;
         let (status, bytes) = answer.map_err(|_| unreachable_because(&"it does not answer"))??;
         if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|error| unreachable_because(&error));
+            return Ok(bytes);
         }
         Err(serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| unreachable_because(&format!("it answered with status {}", status.as_u16()))))
@@ -117,5 +128,10 @@ impl Traffic for ProxyClient {
 
     async fn status(&self) -> Result<TrafficStatus, Failure> {
         self.call(Method::GET, "/status", Vec::new(), PATIENCE).await
+    }
+
+    async fn metrics(&self) -> Result<String, Failure> {
+        let bytes = self.bytes(Method::GET, "/metrics", Vec::new(), PATIENCE).await?;
+        String::from_utf8(bytes.into()).map_err(|error| unreachable_because(&error))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::TcpListener;
+use std::num::NonZeroU32;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -138,6 +139,11 @@ pub struct LogLimits {
     pub file_bytes: u64,
     /// How many files there are, the current one included.
     pub files: usize,
+    /// Of so many requests that went well one is written. Errors, answers that broke off, tunnels and slow requests
+    /// always are.
+    pub one_of: NonZeroU32,
+    /// How long a request takes that counts as slow.
+    pub slow: Duration,
 }
 
 impl Default for LogLimits {
@@ -145,6 +151,8 @@ impl Default for LogLimits {
         LogLimits {
             file_bytes: 20 << 20,
             files: 5,
+            one_of: NonZeroU32::MIN,
+            slow: Duration::from_secs(1),
         }
     }
 }

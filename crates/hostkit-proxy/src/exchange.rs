@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::body::Progress;
 use crate::forward::head::Host;
+use crate::metrics::Finished;
 use crate::plain::Plain;
 use crate::rules::Ruled;
 use crate::table::LiveRoute;
@@ -34,6 +35,8 @@ pub(crate) struct Exchange {
     pub(crate) uri: Uri,
     pub(crate) host: Option<Host>,
     pub(crate) id: HeaderValue,
+    /// The trace it belongs to.
+    pub(crate) trace: Option<HeaderValue>,
     /// The codings the client takes for the answer, as it says it.
     pub(crate) codings: Option<HeaderValue>,
     pub(crate) route: Option<Arc<LiveRoute>>,
@@ -101,6 +104,7 @@ impl Exchange {
             uri: head.uri.clone(),
             host: None,
             id,
+            trace: None,
             codings: None,
             route: None,
             ruled: None,
@@ -188,6 +192,20 @@ impl Drop for Exchange {
             self.client.pulse.answered(request_read && !self.closes);
         }
         worker.shared.count_request(worker.number);
+        let series = match &self.route {
+            Some(route) => &route.series,
+            None => &worker.shared.unrouted,
+        };
+        series.count(
+            worker.number,
+            &Finished {
+                status: self.status,
+                received: self.received(),
+                sent: self.sent,
+                duration: (!self.is_tunnel).then(|| now.saturating_duration_since(self.began)),
+                upstream: self.upstream,
+            },
+        );
         if let Ok(mut log) = worker.log.try_borrow_mut() {
             log.write(self, now);
         }

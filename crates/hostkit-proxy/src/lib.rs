@@ -12,7 +12,11 @@ mod control;
 mod exchange;
 mod files;
 mod forward;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod listen;
+mod metrics;
 mod page;
 mod plain;
 mod request_log;

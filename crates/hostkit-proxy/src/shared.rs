@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::compress::kept::Forms;
 use crate::config::Limits;
+use crate::metrics::{Handshakes, Series};
 use crate::request_log::LogSink;
 use crate::table::LiveTable;
 
@@ -28,6 +29,10 @@ pub(crate) struct Shared {
     pub(crate) held: AtomicU64,
     /// Client connections open.
     pub(crate) connections: AtomicUsize,
+    /// Requests that no route was found for.
+    pub(crate) unrouted: Series,
+    /// TLS handshakes.
+    pub(crate) handshakes: Handshakes,
     /// Connections that ended before client and front door had agreed on TLS.
     pub(crate) failed_handshakes: AtomicU64,
     /// What is shown to clients of TLS, where it is spoken.
@@ -56,6 +61,8 @@ impl Shared {
             forms: Forms::default(),
             held: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            unrouted: Series::of_nobody(threads),
+            handshakes: Handshakes::default(),
             failed_handshakes: AtomicU64::new(0),
             certificates,
             counts: (0..threads).map(|_| Count::default()).collect(),

@@ -97,6 +97,7 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::GetHealth => raw(shared, installation::health),
         Name::GetOpenApi => raw(shared, installation::openapi),
         Name::GetStatus => json(shared, installation::status),
+        Name::GetMetrics => json(shared, installation::metrics),
         Name::GetDoctor => json(shared, installation::doctor),
         Name::ListEvents => lines(shared, event::of_installation),
         Name::GetCaller => json(shared, caller::get),

@@ -99,6 +99,10 @@ endpoints! {
     /// Looks for what is wrong, or soon will be.
     GetDoctor: GET "/api/doctor", may ReadInstallation, on Installation,
         query NoQuery, takes Nothing, gives Json<Vec<Finding>>;
+    /// What the front door counts of requests, by project, environment, process and route, in the text format of
+    /// Prometheus.
+    GetMetrics: GET "/api/metrics", may ReadInstallation, on Installation,
+        query NoQuery, takes Nothing, gives Text;
     /// What happened on the whole installation, oldest first.
     ListEvents: GET "/api/events", may ReadInstallation, on Installation,
         query EventsQuery, takes Nothing, gives Lines<Event>;

@@ -17,4 +17,7 @@ pub trait Traffic: Send + Sync {
 
     /// How the front door is.
     async fn status(&self) -> Result<TrafficStatus, Failure>;
+
+    /// What it has counted, in the text format of Prometheus.
+    async fn metrics(&self) -> Result<String, Failure>;
 }

@@ -1,4 +1,5 @@
-//! The admin API on a unix socket that only its owner can open: `PUT /table`, `POST /drain`, `GET /status`.
+//! The admin API on a unix socket that only its owner can open: `PUT /table`, `POST /drain`, `GET /status`,
+//! `GET /metrics`.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use super::Control;
+use crate::metrics::text::CONTENT_TYPE;
 
 /// The largest body taken: a table of tens of thousands of routes.
 const MOST_BYTES: usize = 64 << 20;
@@ -76,6 +78,7 @@ pub(crate) async fn serve(control: Arc<Control>, listener: UnixListener) {
 }
 
 async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let mut kind = "application/json";
     let outcome = match (request.method(), request.uri().path()) {
         (&Method::PUT, "/table") => match body(request).await {
             Ok(bytes) => control.apply(&bytes).await.and_then(|applied| json(&applied)),
@@ -86,11 +89,15 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
             Err(failure) => Err(failure),
         },
         (&Method::GET, "/status") => json(&control.status().await),
+        (&Method::GET, "/metrics") => {
+            kind = CONTENT_TYPE;
+            Ok(control.metrics().await.into_bytes())
+        }
         (method, path) => Err(Failure::new(
             Kind::NotFound,
             format!("cannot answer `{method} {path}`: no such endpoint"),
         )
-        .hint("use `PUT /table`, `POST /drain` or `GET /status`")),
+        .hint("use `PUT /table`, `POST /drain`, `GET /status` or `GET /metrics`")),
     };
     let (status, bytes) = match outcome {
         Ok(bytes) => (200, bytes),
@@ -101,10 +108,9 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
     };
     let mut response = Response::new(Full::new(Bytes::from(bytes)));
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        http::HeaderValue::from_static("application/json"),
-    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
     response
 }
 

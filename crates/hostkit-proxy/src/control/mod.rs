@@ -15,6 +15,9 @@ use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::config::KeptPorts;
+use crate::metrics::AllSeries;
+use crate::metrics::text::Exposition;
+use crate::request_log::LogSink;
 use crate::shared::Shared;
 use crate::table::backend::{Backend, Backends};
 use crate::table::compile::{RawTable, compile};
@@ -52,6 +55,7 @@ pub(crate) struct Control {
     shared: Arc<Shared>,
     workers: Workers,
     backends: Backends,
+    series: AllSeries,
     saved: SavedTable,
     public: Addresses,
     /// One table at a time.
@@ -68,11 +72,13 @@ impl Control {
         public: Addresses,
         kept: KeptPorts,
     ) -> Self {
+        let series = AllSeries::new(workers.0.len());
         let ports = Mutex::new(Ports::new(workers.clone(), kept));
         Control {
             shared,
             workers,
             backends: Backends::default(),
+            series,
             saved,
             public,
             ports,
@@ -116,7 +122,7 @@ impl Control {
     }
 
     async fn put_in_force(&self, raw: &RawTable, ports: &mut Ports) -> Applied {
-        let (table, keys) = compile(raw, &self.backends);
+        let (table, keys) = compile(raw, &self.backends, &self.series);
         let put_aside = table.put_aside.clone();
         let wanted = table
             .ports
@@ -170,6 +176,72 @@ impl Control {
             failed_handshakes: self.shared.failed_handshakes.load(Ordering::Relaxed),
             requests: self.shared.requests(),
         }
+    }
+
+    /// What is counted, in the text format of Prometheus.
+    pub(crate) async fn metrics(&self) -> String {
+        let shared = &self.shared;
+        let status = self.status().await;
+        let mut text = Exposition::default();
+        text.routes(&self.series);
+        text.of_nobody(&shared.unrouted);
+        text.by(
+            (
+                "hostkit_proxy_in_flight",
+                "gauge",
+                "Requests and tunnels under way, by instance.",
+            ),
+            "instance",
+            status.in_flight.iter().map(|(id, count)| (id.0.as_str(), *count)),
+        );
+        text.number(
+            "hostkit_proxy_held",
+            "gauge",
+            "Requests that wait for an instance.",
+            status.held,
+        );
+        let connections = shared.connections.load(Ordering::Relaxed) as u64;
+        text.number(
+            "hostkit_proxy_connections",
+            "gauge",
+            "Connections of clients that are open.",
+            connections,
+        );
+        let handshakes = &shared.handshakes;
+        text.by(
+            (
+                "hostkit_proxy_tls_handshakes_total",
+                "counter",
+                "TLS handshakes, by how they ended.",
+            ),
+            "outcome",
+            [
+                ("full", handshakes.full.load(Ordering::Relaxed)),
+                ("resumed", handshakes.resumed.load(Ordering::Relaxed)),
+                ("failed", status.failed_handshakes),
+            ],
+        );
+        let lost = shared.log.as_ref().map_or(0, LogSink::lost);
+        text.number(
+            "hostkit_proxy_log_lines_dropped_total",
+            "counter",
+            "Lines of the request log that were not written because the disk did not keep up.",
+            lost,
+        );
+        text.number(
+            "hostkit_proxy_table_version",
+            "gauge",
+            "The version of the table in force.",
+            status.version,
+        );
+        let aside = status.put_aside.len() as u64;
+        text.number(
+            "hostkit_proxy_routes_put_aside",
+            "gauge",
+            "Routes of the table that are not served.",
+            aside,
+        );
+        text.finish()
     }
 
     /// The things that come back: ports that could not be bound, tables that are not on the disk yet, certificates.

@@ -10,15 +10,15 @@ use crate::compress::Coding;
 
 /// What tells one state of a file from another.
 #[derive(Clone)]
-pub(super) struct Validators {
-    pub(super) tag: HeaderValue,
-    pub(super) modified: SystemTime,
-    pub(super) modified_text: HeaderValue,
+pub(crate) struct Validators {
+    pub(crate) tag: HeaderValue,
+    pub(crate) modified: SystemTime,
+    pub(crate) modified_text: HeaderValue,
 }
 
 /// Which part of a file is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Whole,
     Unchanged,
     Range { from: u64, length: u64 },
@@ -58,7 +58,7 @@ impl Validators {
 }
 
 /// Which part of a file of `size` bytes answers a request.
-pub(super) fn part(request: &HeaderMap, validators: &Validators, size: u64) -> Part {
+pub(crate) fn part(request: &HeaderMap, validators: &Validators, size: u64) -> Part {
     if is_unchanged(request, validators) {
         return Part::Unchanged;
     }

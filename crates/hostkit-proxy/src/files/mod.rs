@@ -3,10 +3,10 @@
 //! moment, [`conditions`] reads what the client has.
 
 pub(crate) mod cache;
-mod conditions;
+pub(crate) mod conditions;
 mod forms;
 mod open;
-mod path;
+pub(crate) mod path;
 mod stream;
 
 use std::io;

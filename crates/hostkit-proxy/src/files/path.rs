@@ -5,9 +5,9 @@ use percent_encoding::percent_decode_str;
 
 /// The file a path asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// Relative to the root, without slashes at its ends. Empty for the root itself.
-    pub(super) file: Vec<u8>,
+    pub(crate) file: Vec<u8>,
     /// The path ended with a slash.
     pub(super) is_folder: bool,
 }
@@ -33,7 +33,7 @@ impl Wanted {
 }
 
 /// What `path` asks for; nothing for a path that no file may answer.
-pub(super) fn wanted(path: &str) -> Option<Wanted> {
+pub(crate) fn wanted(path: &str) -> Option<Wanted> {
     let mut file: Vec<u8> = percent_decode_str(path.strip_prefix('/')?).collect();
     if file
         .iter()

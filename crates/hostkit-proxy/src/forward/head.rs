@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, StatusCode, Version};
 
+use super::trace::Trace;
 use crate::exchange::Exchange;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -14,6 +15,7 @@ const X_HOSTKIT_RELEASE: HeaderName = HeaderName::from_static("x-hostkit-release
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const TRACEPARENT: &str = "traceparent";
 /// How many headers [`sign_request`] puts in.
 pub(super) const SIGNATURES: usize = 5;
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
@@ -86,6 +88,7 @@ pub(crate) struct Scan {
     /// There is an Upgrade header.
     pub(crate) has_upgrade: bool,
     pub(crate) accept: Option<HeaderValue>,
+    pub(super) trace: Trace,
     /// Accept-Encoding.
     pub(crate) codings_taken: Option<HeaderValue>,
     dropped: Vec<HeaderName>,
@@ -116,6 +119,7 @@ impl Scan {
                     scan.ids += 1;
                     scan.id = Some(value.clone());
                 }
+                Some(b't') if text == TRACEPARENT => scan.trace.note(value),
                 _ if is_dropped(text) => {
                     match *name {
                         header::CONNECTION => scan.has_connection = true,
@@ -292,6 +296,10 @@ pub(crate) fn strip_request(headers: &mut HeaderMap, scan: Scan, upgrade: bool) 
     };
     for name in scan.dropped {
         headers.remove(name);
+    }
+    if scan.trace.is_bad() {
+        headers.remove(TRACEPARENT);
+        headers.remove("tracestate");
     }
     if scan.ids > 0 {
         headers.remove(X_REQUEST_ID);

@@ -9,6 +9,7 @@ mod ids;
 mod redirect;
 mod repeat;
 mod send;
+pub(crate) mod trace;
 mod tunnel;
 
 use std::rc::Rc;
@@ -50,6 +51,7 @@ pub(crate) async fn serve(
     let accept = scan.accept.take();
     let mut exchange = Exchange::begin(Rc::clone(&client), stream, &parts, id);
     exchange.codings = scan.codings_taken.take();
+    exchange.trace = scan.trace.parent().cloned();
 
     let mut body = RequestBody::default();
     if !incoming.is_end_stream() {

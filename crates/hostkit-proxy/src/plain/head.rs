@@ -18,22 +18,22 @@ const HEADERS: usize = 100;
 const LONGEST: u64 = 1 << 20;
 
 /// An answer's head.
-pub(super) enum Read {
+pub(crate) enum Read {
     Simple(Simple),
     /// Nothing for the short way; so much of it was read.
     Other(Bytes),
 }
 
 /// An answer that has a body of a known length and nothing about it to be decided.
-pub(super) struct Simple {
-    pub(super) status: StatusCode,
+pub(crate) struct Simple {
+    pub(crate) status: StatusCode,
     /// Those that go on to the client.
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(super) length: u64,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) length: u64,
     /// The backend keeps the connection.
-    pub(super) keeps: bool,
+    pub(crate) keeps: bool,
     /// What was read of the body, and perhaps of what must not come behind it.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// Writes a request's head with our notes on it.
@@ -69,7 +69,7 @@ pub(super) fn write(out: &mut Vec<u8>, request: &Request<RequestBody>, exchange:
 }
 
 /// Reads an answer's head.
-pub(super) fn read(bytes: &Bytes) -> Read {
+pub(crate) fn read(bytes: &Bytes) -> Read {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS];
     let mut answer = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(

@@ -5,7 +5,7 @@
 //! every byte that was read ([`replay`]), as if hyper had sent the request.
 
 pub(crate) mod body;
-mod head;
+pub(crate) mod head;
 pub(crate) mod replay;
 
 use std::cell::{Cell, RefCell};

@@ -4,6 +4,7 @@
 mod writer;
 
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub(crate) use writer::start;
 
 use crate::exchange::Exchange;
+use crate::forward::trace;
 
 /// How many bytes a thread collects before it hands them over.
 const PIECE: usize = 64 * 1024;
@@ -20,7 +22,25 @@ const PIECE: usize = 64 * 1024;
 #[derive(Clone)]
 pub(crate) struct LogSink {
     pieces: SyncSender<Piece>,
+    sample: Sample,
+    /// Lines that were dropped since the log said so.
     dropped: Arc<AtomicU64>,
+    /// Lines that were dropped since the start.
+    lost: Arc<AtomicU64>,
+}
+
+/// Which requests are written.
+#[derive(Clone, Copy)]
+struct Sample {
+    one_of: NonZeroU32,
+    slow: Duration,
+}
+
+impl LogSink {
+    /// How many lines were dropped since the start.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
 }
 
 /// Lines of one thread.
@@ -39,6 +59,8 @@ pub(crate) struct LogBuffer {
     spare: Receiver<Vec<u8>>,
     home: SyncSender<Vec<u8>>,
     lines: u64,
+    /// How many requests went well since one of them was written.
+    unwritten: u32,
     /// The same moment by both clocks: only one of them is read for a request.
     start: (Duration, Instant),
     second: u64,
@@ -56,6 +78,7 @@ impl LogBuffer {
             spare,
             home,
             lines: 0,
+            unwritten: 0,
             start: start_of_time(),
             second: u64::MAX,
             stamp: String::new(),
@@ -64,7 +87,10 @@ impl LogBuffer {
 
     /// Notes a finished exchange.
     pub(crate) fn write(&mut self, exchange: &Exchange, now: Instant) {
-        if self.sink.is_none() {
+        let Some(sample) = self.sink.as_ref().map(|sink| sink.sample) else {
+            return;
+        };
+        if sample.one_of > NonZeroU32::MIN && !self.is_drawn(sample, exchange, now) {
             return;
         }
         self.line(exchange, now);
@@ -72,6 +98,16 @@ impl LogBuffer {
         if self.bytes.len() >= PIECE {
             self.flush();
         }
+    }
+
+    /// Whether a request is written although not all are.
+    fn is_drawn(&mut self, sample: Sample, exchange: &Exchange, now: Instant) -> bool {
+        let went_well = (200..400).contains(&exchange.status) && !exchange.broken;
+        if !went_well || now.saturating_duration_since(exchange.began) >= sample.slow {
+            return true;
+        }
+        self.unwritten = (self.unwritten + 1) % sample.one_of;
+        self.unwritten == 0
     }
 
     /// Hands over what there is.
@@ -88,6 +124,7 @@ impl LogBuffer {
         let home = self.home.clone();
         if sink.pieces.try_send(Piece { bytes, home }).is_err() {
             sink.dropped.fetch_add(lines, Ordering::Relaxed);
+            sink.lost.fetch_add(lines, Ordering::Relaxed);
         }
     }
 
@@ -105,6 +142,10 @@ impl LogBuffer {
         out.extend_from_slice(&three_digits(now.subsec_millis()));
         out.extend_from_slice(b"Z\",\"id\":\"");
         out.extend_from_slice(exchange.id.as_bytes());
+        if let Some(parent) = &exchange.trace {
+            out.extend_from_slice(b"\",\"trace\":\"");
+            out.extend_from_slice(trace::id(parent));
+        }
         out.extend_from_slice(b"\",");
         if let Some(route) = &exchange.route {
             out.extend_from_slice(route.log_part.as_bytes());

@@ -34,6 +34,7 @@ fn files_rotate_by_size_and_the_oldest_goes() {
         crate::config::LogLimits {
             file_bytes: 100,
             files: 3,
+            ..crate::config::LogLimits::default()
         },
     )
     .unwrap();

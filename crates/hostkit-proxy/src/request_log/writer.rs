@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use super::{LogSink, Piece};
+use super::{LogSink, Piece, Sample};
 use crate::config::LogLimits;
 
 /// How many pieces may wait: a few megabytes.
@@ -19,20 +19,32 @@ const WAITING: usize = 64;
 pub(crate) fn start(folder: &Path, limits: LogLimits) -> io::Result<(LogSink, JoinHandle<()>)> {
     let (pieces, incoming) = sync_channel(WAITING);
     let dropped = Arc::new(AtomicU64::new(0));
+    let lost = Arc::new(AtomicU64::new(0));
     let sink = LogSink {
         pieces,
+        sample: Sample {
+            one_of: limits.one_of,
+            slow: limits.slow,
+        },
         dropped: Arc::clone(&dropped),
+        lost: Arc::clone(&lost),
     };
     let mut files = Files::open(folder.join("requests.log"), limits)?;
     let thread = std::thread::Builder::new()
         .name("request-log".into())
-        .spawn(move || write_all(&incoming, &mut files, &dropped))?;
+        .spawn(move || write_all(&incoming, &mut files, &Missing { dropped, lost }))?;
     Ok((sink, thread))
 }
 
-fn write_all(incoming: &Receiver<Piece>, files: &mut Files, dropped: &AtomicU64) {
+/// Lines that did not get into a file.
+struct Missing {
+    dropped: Arc<AtomicU64>,
+    lost: Arc<AtomicU64>,
+}
+
+fn write_all(incoming: &Receiver<Piece>, files: &mut Files, missing: &Missing) {
     while let Ok(mut piece) = incoming.recv() {
-        let lost = dropped.swap(0, Ordering::Relaxed);
+        let lost = missing.dropped.swap(0, Ordering::Relaxed);
         let note = (lost > 0).then(|| format!("{{\"dropped_lines\":{lost}}}\n"));
         let written = files.write(&piece.bytes).and_then(|()| match &note {
             Some(note) => files.write(note.as_bytes()),
@@ -40,7 +52,8 @@ fn write_all(incoming: &Receiver<Piece>, files: &mut Files, dropped: &AtomicU64)
         });
         if let Err(error) = written {
             let lines = piece.bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
-            dropped.fetch_add(lines + lost, Ordering::Relaxed);
+            missing.dropped.fetch_add(lines + lost, Ordering::Relaxed);
+            missing.lost.fetch_add(lines, Ordering::Relaxed);
             tracing::warn!(path = %files.path.display(), "cannot write the request log: {error}");
         }
         piece.bytes.clear();

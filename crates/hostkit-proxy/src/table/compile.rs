@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::backend::Backends;
 use super::{LiveRoute, LiveTable, LiveTarget};
 use crate::files::Site;
+use crate::metrics::{AllSeries, Series};
 use crate::request_log;
 use crate::rules::{self, Security};
 
@@ -35,7 +36,7 @@ impl RawTable {
 }
 
 /// Compiles a table. Returns it with the keys of the backends that stand in it.
-pub(crate) fn compile(raw: &RawTable, backends: &Backends) -> (LiveTable, HashSet<u64>) {
+pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -> (LiveTable, HashSet<u64>) {
     let mut table = LiveTable {
         version: raw.version,
         ..LiveTable::default()
@@ -72,12 +73,12 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends) -> (LiveTable, HashSe
                 continue;
             }
         };
-        let prefix = route.path_prefix.trim_end_matches('/').to_owned();
+        let prefix = route.path_prefix.trim_end_matches('/');
         for host in &route.hosts {
-            taken.insert((host.to_string(), prefix.clone()), route.id.clone());
+            taken.insert((host.to_string(), prefix.to_owned()), route.id.clone());
         }
         ids.insert(route.id.clone());
-        let mut live = live_route(&route, prefix, backends, &mut keys);
+        let mut live = live_route(&route, series.of(&route), backends, &mut keys);
         live.rules = rules;
         let live = Arc::new(live);
         for port in &route.ports {
@@ -101,6 +102,7 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends) -> (LiveTable, HashSe
     for routes in table.hosts.values_mut() {
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
     }
+    series.keep(|id| ids.contains(id));
     (table, keys)
 }
 
@@ -143,7 +145,7 @@ fn check(
     Ok(())
 }
 
-fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut HashSet<u64>) -> LiveRoute {
+fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mut HashSet<u64>) -> LiveRoute {
     let target = match &route.target {
         Target::Instances { backends: list } => LiveTarget::Instances(
             list.iter()
@@ -197,7 +199,7 @@ fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut Has
             .release
             .as_ref()
             .and_then(|release| HeaderValue::from_str(release.as_str()).ok()),
-        prefix,
+        prefix: route.path_prefix.trim_end_matches('/').to_owned(),
         rules: None,
         security: Security::of(&route.rules.security_headers),
         to_https: route.https == Https::Required,
@@ -205,5 +207,6 @@ fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut Has
         hold: route.hold.clone(),
         compression: route.compression,
         waiting: AtomicU32::new(0),
+        series,
     }
 }

@@ -15,6 +15,7 @@ use hostkit_core::route::{Compression, HoldRule, NothingReason, PutAside};
 use http::HeaderValue;
 
 use crate::files::Site;
+use crate::metrics::Series;
 use crate::rules::{LiveRules, Security};
 use backend::Backend;
 
@@ -73,6 +74,8 @@ pub(crate) struct LiveRoute {
     pub(crate) hold: HoldRule,
     pub(crate) compression: Compression,
     pub(crate) waiting: AtomicU32,
+    /// What is counted of it.
+    pub(crate) series: Arc<Series>,
 }
 
 /// Where a route leads.

@@ -62,7 +62,7 @@ impl SavedTable {
 }
 
 /// What can still be read of a torn table: the entries before the tear.
-fn salvage(bytes: &[u8]) -> Option<RawTable> {
+pub(crate) fn salvage(bytes: &[u8]) -> Option<RawTable> {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     let list = text
         .find("\"routes\"")

@@ -4,6 +4,7 @@ use super::backend::Backends;
 use super::compile::{RawTable, compile};
 use super::saved::SavedTable;
 use super::*;
+use crate::metrics::AllSeries;
 
 fn route(id: &str, hosts: &[&str], prefix: &str) -> Value {
     json!({
@@ -13,7 +14,12 @@ fn route(id: &str, hosts: &[&str], prefix: &str) -> Value {
 }
 
 fn compiled(routes: Vec<Value>) -> LiveTable {
-    compile(&RawTable { version: 7, routes }, &Backends::default()).0
+    compile(
+        &RawTable { version: 7, routes },
+        &Backends::default(),
+        &AllSeries::new(1),
+    )
+    .0
 }
 
 fn found<'a>(table: &'a LiveTable, host: &str, path: &str) -> Option<&'a str> {
@@ -110,6 +116,7 @@ fn a_backend_stays_the_same_over_tables_and_begins_nothing_once_retired() {
                 routes: vec![one],
             },
             &backends,
+            &AllSeries::new(1),
         );
         backends.enlist(&keys);
         backends.retire_others(&keys);

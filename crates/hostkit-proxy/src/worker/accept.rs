@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use rustls::ServerConfig;
+use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -228,6 +228,12 @@ async fn begin_tls(mut client: Client, tls: TlsAcceptor, stream: TcpStream) {
         }
     };
     let (_, session) = stream.get_ref();
+    let handshakes = &client.worker.shared.handshakes;
+    let kind = match session.handshake_kind() {
+        Some(HandshakeKind::Resumed) => &handshakes.resumed,
+        _ => &handshakes.full,
+    };
+    kind.fetch_add(1, Ordering::Relaxed);
     client.server_name = session.server_name().map(Into::into);
     match session.alpn_protocol() {
         // The certificate was the answer.

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use hostkit_api::endpoint::Form;
-use hostkit_api::endpoints::{GetDoctor, GetHealth, GetOpenApi, GetStatus};
+use hostkit_api::endpoints::{GetDoctor, GetHealth, GetMetrics, GetOpenApi, GetStatus};
 use hostkit_api::installation::{Check, Finding, Health, HealthStatus, Status};
 use hostkit_core::kind::{Failure, Kind};
 use jiff::Timestamp;
@@ -65,4 +65,8 @@ pub(crate) async fn status(call: Admitted<GetStatus>, (): ()) -> Result<Status, 
 pub(crate) async fn doctor(call: Admitted<GetDoctor>, (): ()) -> Result<Vec<Finding>, Failure> {
     let findings = call.shared().engine.doctor().await;
     Ok(findings.into_iter().map(view::finding).collect())
+}
+
+pub(crate) async fn metrics(call: Admitted<GetMetrics>, (): ()) -> Result<String, Failure> {
+    call.shared().engine.metrics().await
 }

@@ -10,6 +10,7 @@ mod domains;
 mod exec;
 mod hostile;
 mod house;
+mod metrics;
 mod operator_keys;
 mod page;
 mod peers;

@@ -98,4 +98,12 @@ impl Traffic for FakeTraffic {
         status.put_aside = state.put_aside.clone();
         Ok(status)
     }
+
+    async fn metrics(&self) -> Result<String, Failure> {
+        self.faults.pass("metrics").await?;
+        let held = locked(&self.state).status.held;
+        Ok(format!(
+            "# TYPE hostkit_proxy_held gauge\nhostkit_proxy_held {held}\n"
+        ))
+    }
 }

@@ -7,6 +7,7 @@ mod backend;
 mod case;
 mod page;
 mod requests;
+mod seeds;
 mod servers;
 
 use std::sync::Mutex;

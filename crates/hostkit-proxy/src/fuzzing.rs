@@ -1,0 +1,88 @@
+//! Doors to private parsers for the fuzz targets in `fuzz/`. Not part of any normal build.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request};
+
+use crate::files::conditions::{Part, Validators, part};
+use crate::files::path;
+use crate::forward::head;
+use crate::metrics::AllSeries;
+use crate::plain::head::{Read, read};
+use crate::table::backend::Backends;
+use crate::table::compile::{RawTable, compile};
+use crate::table::saved::salvage;
+
+/// An answer's head that goes the short way.
+#[derive(Debug)]
+pub struct ShortAnswer {
+    /// The status.
+    pub status: u16,
+    /// The headers that go on.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The length of the body.
+    pub length: u64,
+    /// What is there of it.
+    pub body: Bytes,
+}
+
+/// What is read of an answer the short way; nothing where it is left to hyper.
+pub fn short_answer(bytes: &[u8]) -> Option<ShortAnswer> {
+    match read(&Bytes::copy_from_slice(bytes)) {
+        Read::Other(kept) => {
+            assert_eq!(kept, bytes, "hyper must see every byte that was read");
+            None
+        }
+        Read::Simple(simple) => Some(ShortAnswer {
+            status: simple.status.as_u16(),
+            headers: simple
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+                .collect(),
+            length: simple.length,
+            body: simple.body,
+        }),
+    }
+}
+
+/// Whether a header is left out of every answer.
+pub fn is_left_out(name: &str) -> bool {
+    head::is_left_out(name)
+}
+
+/// Brings a request's head into the form in which it goes on: its parts, and the name of the host; nothing where it is refused.
+pub fn request_head(request: Request<()>) -> Option<(Parts, Vec<u8>)> {
+    let mut scan = head::Scan::of(request.headers());
+    let (mut parts, ()) = request.into_parts();
+    let host = head::check(&mut parts, &mut scan).ok()?;
+    let upgrade = scan.has_upgrade && head::may_upgrade(&parts);
+    head::strip_request(&mut parts.headers, scan, upgrade);
+    Some((parts, host.name().to_vec()))
+}
+
+/// The file a path asks for.
+pub fn wanted_file(path: &str) -> Option<Vec<u8>> {
+    path::wanted(path).map(|wanted| wanted.file)
+}
+
+/// Which bytes of a file a request gets: from where, and how many.
+pub fn range(request: &HeaderMap, size: u64) -> Option<(u64, u64)> {
+    let modified = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let validators = Validators {
+        tag: HeaderValue::from_static("\"r-1\""),
+        modified,
+        modified_text: HeaderValue::from_static("Tue, 14 Nov 2023 22:13:20 GMT"),
+    };
+    match part(request, &validators, size) {
+        Part::Range { from, length } => Some((from, length)),
+        _ => None,
+    }
+}
+
+/// Loads a table as it may lie on the disk, torn or not: how many routes were read, and how many of them were put aside.
+pub fn load_table(bytes: &[u8]) -> Option<(usize, usize)> {
+    let raw = RawTable::parse(bytes).ok().or_else(|| salvage(bytes))?;
+    let (table, _) = compile(&raw, &Backends::default(), &AllSeries::new(1));
+    Some((raw.routes.len(), table.put_aside.len()))
+}
