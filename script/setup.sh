@@ -14,7 +14,7 @@ die() {
 }
 
 # setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `host` (boot machines of their own),
-# `vm` (boot virtual machines), `bench` (what it is compared with)
+# `vm` (boot virtual machines), `compare` (what tests read HTTP and metrics with), `bench` (what it is compared with)
 setup() {
     local missing=() what
     for what in "$@"; do
@@ -48,6 +48,11 @@ setup() {
             have ip || missing+=(iproute2)
             have setpriv || missing+=(util-linux)
             have ssh || missing+=(openssh-client)
+            ;;
+        compare)
+            have nginx || missing+=(nginx-light)
+            have haproxy || missing+=(haproxy)
+            have promtool || missing+=(prometheus)
             ;;
         bench)
             have wrk || missing+=(wrk)

@@ -18,7 +18,7 @@ pub struct NewProject {
 }
 
 /// A project.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Project {
     /// Its name.
     pub name: ProjectName,
@@ -32,7 +32,7 @@ pub struct Project {
 }
 
 /// What a project is on the machine of a server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OnMachine {
     /// The account that its programs run as, and that its operators log in to.
     pub account: String,
@@ -44,10 +44,14 @@ pub struct OnMachine {
     pub service: String,
     /// The port of production's main program on loopback, which stays the same for as long as there is the project.
     pub base_port: Option<u16>,
+    /// How open the machine is to the project's programs, as `systemd-analyze security` measures their units: from 0,
+    /// shut in wholly, to 10, not at all; that of the most open one. Only where one project is asked for and runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<f64>,
 }
 
 /// A project as it should be, and what had to be done for that.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Provisioned {
     /// The project.
     pub project: Project,

@@ -23,4 +23,5 @@ pub mod size;
 pub mod source;
 pub mod traits;
 pub mod variables;
+pub mod vercel;
 pub mod workload;

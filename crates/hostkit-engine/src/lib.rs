@@ -7,6 +7,7 @@ mod deletion;
 mod deploy;
 mod doctor;
 mod events;
+mod exposure;
 pub mod faults;
 mod feed;
 pub mod health;
@@ -241,6 +242,12 @@ impl Engine {
     /// Running copies, as they are found now.
     pub async fn instances(&self, scope: &Scope) -> Result<Vec<Instance>, Failure> {
         self.context.parts.runtime.observe(scope).await
+    }
+
+    /// How open the machine is to the programs of a project: that of the most open one that runs. None where nothing
+    /// runs or the system has no measure for it.
+    pub async fn exposure(&self, project: &ProjectName) -> Result<Option<f64>, Failure> {
+        exposure::of_project(&self.context, project).await
     }
 
     /// What programs of an environment printed; values of its variables are masked.

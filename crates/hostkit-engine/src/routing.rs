@@ -1,23 +1,32 @@
 //! The route table: made from the state and from what runs, handed over when it differs from the one in force.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
-use hostkit_core::names::ProcessName;
+use hostkit_core::names::{ProcessName, ReleaseName};
 use hostkit_core::plan::routes::{self, HostConflict, LiveRelease, RoutedEnvironment};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::release::Release;
+use hostkit_core::route::access::BasicAuth;
 use hostkit_core::route::{Backend, BackendId, PutAside, RouteTable};
+use hostkit_core::secret::Secret;
 use hostkit_core::workload::{Instance, InstanceId, Scope};
 use hostkit_store::Environment;
 
 use crate::context::{Context, locked};
 use crate::wanted;
 
+type Passwords = BTreeMap<(EnvironmentId, ReleaseName), BasicAuth>;
+
 /// What was last handed over. One lock around making and handing over: tables never overtake each other.
 #[derive(Default)]
 pub(crate) struct Router {
     last: tokio::sync::Mutex<Option<RouteTable>>,
     put_aside: std::sync::Mutex<Vec<PutAside>>,
+    /// The passwords of live releases as their hashes, which take a moment to make.
+    passwords: std::sync::Mutex<Passwords>,
     conflicts: std::sync::Mutex<Vec<HostConflict>>,
 }
 
@@ -79,7 +88,9 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
             Some(release) => Some(LiveRelease {
                 release,
                 folder: context.parts.layout.release(&environment.id, &release.name),
+                earlier: earlier_files(context, &environment.id, release)?,
                 backends: backends(context, environment, &observed)?,
+                basic_auth: basic_auth(context, &environment.id, release)?,
             }),
             None => None,
         };
@@ -91,10 +102,57 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
             ports: environment.ports.clone(),
         });
     }
+    let is_live = |(id, name): &(EnvironmentId, ReleaseName)| {
+        let mut releases = releases.iter().flatten();
+        releases.any(|release| release.environment == *id && release.name == *name)
+    };
+    locked(&context.router.passwords).retain(|key, _| is_live(key));
     let settings = &context.parts.settings;
     let planned = routes::table(0, &settings.base_host, settings.api_address, &routed);
     *locked(&context.router.conflicts) = planned.conflicts;
     Ok(planned.table)
+}
+
+/// The name and the password that the manifest of a release asks visitors for. The password is the one the release was
+/// frozen with; where it has none, nobody comes in.
+fn basic_auth(
+    context: &Context,
+    id: &EnvironmentId,
+    release: &Release,
+) -> Result<Option<BasicAuth>, Failure> {
+    let Some(wanted) = &release.manifest.routing.basic_auth else {
+        return Ok(None);
+    };
+    let key = (id.clone(), release.name.clone());
+    if let Some(known) = locked(&context.router.passwords).get(&key) {
+        return Ok(Some(known.clone()));
+    }
+    let variables = context.parts.store.release_variables(id, &release.name)?;
+    let password = variables.get(&wanted.variable).map(Secret::reveal);
+    let auth = match password.filter(|password| !password.is_empty()) {
+        Some(password) => BasicAuth::new(&wanted.user, password, &format!("{id} {}", release.name)),
+        None => BasicAuth::of_nobody(&wanted.user),
+    };
+    locked(&context.router.passwords).insert(key, auth.clone());
+    Ok(Some(auth))
+}
+
+/// How many other releases hashed files are looked for in.
+const EARLIER: usize = 3;
+
+/// Where the files of the other releases lie that are kept, newest first: clients may still have a page of one of
+/// them. After a rollback that is a newer one.
+fn earlier_files(context: &Context, id: &EnvironmentId, live: &Release) -> Result<Vec<PathBuf>, Failure> {
+    if live.artifact.files.is_none() {
+        return Ok(Vec::new());
+    }
+    let kept = context.parts.store.releases(id)?;
+    let others = kept.iter().filter(|release| release.name != live.name);
+    let roots = others.filter_map(|release| {
+        let files = release.artifact.files.as_ref()?;
+        Some(files.root.under(&context.parts.layout.release(id, &release.name)))
+    });
+    Ok(roots.take(EARLIER).collect())
 }
 
 /// The instances of the live generation that are ready, by process. Those beyond the wanted number get no traffic:

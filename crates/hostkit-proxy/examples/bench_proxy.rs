@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
-use hostkit_core::route::{Backend, BackendId, HoldRule, Https, Route, RouteTable, Target};
+use hostkit_core::route::{Backend, BackendId, Compression, HoldRule, Https, Route, RouteTable, Target};
 use hostkit_proxy::{ProxyConfig, bind_public};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(root) => Target::Files {
             root,
             single_page: false,
+            earlier: Vec::new(),
         },
         None => Target::Instances {
             backends: upstreams
@@ -59,7 +60,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             target,
             release: None,
             hold: HoldRule::default(),
+            rules: Default::default(),
             https: Https::Offered,
+            compression: Compression::default(),
         }],
     };
     let layout = Layout::new(&data);

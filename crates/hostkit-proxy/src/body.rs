@@ -11,10 +11,12 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use crate::compress::body::Compressed;
 use crate::exchange::Exchange;
 use crate::files::FileBody;
 use crate::forward::head;
 use crate::plain::body::PlainBody;
+use crate::worker::bell::Bell;
 use crate::worker::http2::Stream;
 use crate::worker::pulse::Pulse;
 
@@ -31,6 +33,10 @@ pub(crate) struct Progress {
     pub(crate) timed_out: Cell<bool>,
     /// The client's side broke: it went away, or sent what is no body.
     pub(crate) broken: Cell<bool>,
+    /// The most that is taken, where the route has a limit.
+    pub(crate) limit: Cell<Option<u64>>,
+    /// More than that came.
+    pub(crate) too_large: Cell<bool>,
 }
 
 /// A request body on its way to a backend.
@@ -65,6 +71,15 @@ impl Upload {
                 if let Some(data) = frame.data_ref() {
                     let received = &self.progress.received;
                     received.set(received.get() + data.len() as u64);
+                    if self
+                        .progress
+                        .limit
+                        .get()
+                        .is_some_and(|limit| received.get() > limit)
+                    {
+                        self.progress.too_large.set(true);
+                        return Poll::Ready(Some(Err("the request body is too large".into())));
+                    }
                 }
                 if let Some(trailers) = frame.trailers_mut() {
                     head::strip_trailers(trailers);
@@ -140,6 +155,61 @@ pub(crate) enum Source {
     Backend(Incoming),
     Plain(PlainBody),
     File(FileBody),
+    Compressed(Box<Compressed>),
+}
+
+impl Source {
+    /// The next piece. `bell` is that of the connection to the backend.
+    pub(crate) fn poll(
+        &mut self,
+        bell: Option<&Arc<Bell>>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(match self {
+            Source::Empty => None,
+            Source::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                (!bytes.is_empty()).then(|| Ok(Frame::data(bytes)))
+            }
+            Source::Backend(incoming) => std::task::ready!(match bell {
+                Some(bell) => bell.muffle(
+                    incoming,
+                    |incoming| Pin::new(incoming).poll_frame(context),
+                    |incoming| incoming.is_end_stream(),
+                ),
+                None => Pin::new(incoming).poll_frame(context),
+            })
+            .map(|frame| frame.map_err(BodyError::from)),
+            Source::Plain(body) => std::task::ready!(body.poll(context))
+                .map(|bytes| bytes.map(Frame::data).map_err(BodyError::from)),
+            Source::File(file) => std::task::ready!(file.poll(context))
+                .map(|bytes| bytes.map(Frame::data).map_err(BodyError::from)),
+            Source::Compressed(compressed) => std::task::ready!(compressed.poll(bell, context)),
+        })
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Source::Empty => true,
+            Source::Full(bytes) => bytes.is_empty(),
+            Source::Backend(incoming) => incoming.is_end_stream(),
+            Source::Plain(body) => body.left() == 0,
+            Source::File(file) => file.left() == 0,
+            Source::Compressed(compressed) => compressed.is_over(),
+        }
+    }
+
+    /// How much is to come.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        match self {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Backend(incoming) => incoming.size_hint(),
+            Source::Plain(body) => SizeHint::with_exact(body.left()),
+            Source::File(file) => SizeHint::with_exact(file.left()),
+            Source::Compressed(_) => SizeHint::default(),
+        }
+    }
 }
 
 impl AnswerBody {
@@ -159,6 +229,11 @@ impl AnswerBody {
             source: Source::Empty,
             exchange: None,
         }
+    }
+
+    /// What it is the answer of.
+    pub(crate) fn exchange(&self) -> Option<&Exchange> {
+        self.exchange.as_deref()
     }
 
     /// Notes whether a piece waits for the client. On a connection with one request at a time the socket shows that.
@@ -192,7 +267,16 @@ impl AnswerBody {
         let Some(exchange) = &mut self.exchange else {
             return;
         };
-        match &mut self.source {
+        let source = match &mut self.source {
+            Source::Compressed(compressed) => {
+                if compressed.source_ended() && matches!(compressed.source(), Source::Backend(_)) {
+                    exchange.answer_complete();
+                }
+                compressed.source()
+            }
+            source => source,
+        };
+        match source {
             Source::Backend(incoming) if incoming.is_end_stream() => exchange.answer_complete(),
             Source::Plain(body) if body.left() == 0 => {
                 exchange.answer_complete();
@@ -218,50 +302,18 @@ impl Body for AnswerBody {
         let this = &mut *self;
         // The client took what it was given before.
         this.note_stalled(false);
-        let frame = match &mut this.source {
-            Source::Empty => None,
-            Source::Full(bytes) => {
-                let bytes = std::mem::take(bytes);
-                (!bytes.is_empty()).then(|| Ok(Frame::data(bytes)))
-            }
-            Source::Backend(incoming) => {
-                std::task::ready!(match this.exchange.as_deref().and_then(Exchange::bell) {
-                    Some(bell) => bell.muffle(
-                        incoming,
-                        |incoming| Pin::new(incoming).poll_frame(context),
-                        |incoming| incoming.is_end_stream(),
-                    ),
-                    None => Pin::new(incoming).poll_frame(context),
-                })
-                .map(|frame| frame.map_err(BodyError::from))
-            }
-            Source::Plain(body) => std::task::ready!(body.poll(context))
-                .map(|bytes| bytes.map(Frame::data).map_err(BodyError::from)),
-            Source::File(file) => std::task::ready!(file.poll(context))
-                .map(|bytes| bytes.map(Frame::data).map_err(BodyError::from)),
-        };
+        let bell = this.exchange.as_deref().and_then(Exchange::bell);
+        let frame = std::task::ready!(this.source.poll(bell, context));
         this.note(&frame);
         this.note_stalled(matches!(frame, Some(Ok(_))));
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Empty => true,
-            Source::Full(bytes) => bytes.is_empty(),
-            Source::Backend(incoming) => incoming.is_end_stream(),
-            Source::Plain(body) => body.left() == 0,
-            Source::File(file) => file.left() == 0,
-        }
+        self.source.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Empty => SizeHint::with_exact(0),
-            Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Backend(incoming) => incoming.size_hint(),
-            Source::Plain(body) => SizeHint::with_exact(body.left()),
-            Source::File(file) => SizeHint::with_exact(file.left()),
-        }
+        self.source.size_hint()
     }
 }

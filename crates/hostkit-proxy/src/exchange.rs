@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 use crate::body::Progress;
 use crate::forward::head::Host;
 use crate::plain::Plain;
+use crate::rules::Ruled;
 use crate::table::LiveRoute;
 use crate::table::backend::InFlight;
 use crate::worker::accept::Client;
@@ -33,7 +34,11 @@ pub(crate) struct Exchange {
     pub(crate) uri: Uri,
     pub(crate) host: Option<Host>,
     pub(crate) id: HeaderValue,
+    /// The codings the client takes for the answer, as it says it.
+    pub(crate) codings: Option<HeaderValue>,
     pub(crate) route: Option<Arc<LiveRoute>>,
+    /// What rules did to it, where there are any.
+    pub(crate) ruled: Option<Box<Ruled>>,
     /// The client's headers as far as they go on to the backend, while the request may be sent once more.
     pub(crate) spare: Option<Vec<(HeaderName, HeaderValue)>>,
     /// The headers of the request are ours already.
@@ -96,7 +101,9 @@ impl Exchange {
             uri: head.uri.clone(),
             host: None,
             id,
+            codings: None,
             route: None,
+            ruled: None,
             spare: None,
             signed: false,
             repeated: false,
@@ -113,6 +120,18 @@ impl Exchange {
             closes: false,
             complete: false,
         })
+    }
+
+    /// Where its route is looked for: where it was sent to, or where a rule leads it.
+    pub(crate) fn place(&self) -> &Uri {
+        let ruled = self.ruled.as_ref().and_then(|ruled| ruled.rewritten.as_ref());
+        ruled.unwrap_or(&self.uri)
+    }
+
+    /// The same, as the route's target sees it.
+    pub(crate) fn target(&self) -> &Uri {
+        let ruled = self.ruled.as_ref().and_then(|ruled| ruled.stripped.as_ref());
+        ruled.unwrap_or_else(|| self.place())
     }
 
     /// What times and orders the exchange.

@@ -6,6 +6,7 @@
 
 mod body;
 mod client;
+mod compress;
 mod config;
 mod control;
 mod exchange;
@@ -15,6 +16,7 @@ mod listen;
 mod page;
 mod plain;
 mod request_log;
+mod rules;
 mod shared;
 mod start;
 mod table;

@@ -27,7 +27,8 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    fn new(
+    /// A page without anything to try next.
+    pub(crate) fn new(
         status: StatusCode,
         code: &'static str,
         title: impl Into<String>,
@@ -50,8 +51,15 @@ impl Page {
         self
     }
 
-    fn retry_after(mut self, seconds: u64) -> Page {
+    /// When it makes sense to ask again.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Page {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The connection is closed behind it.
+    pub(crate) fn closing(mut self) -> Page {
+        self.close = true;
         self
     }
 
@@ -185,6 +193,7 @@ impl Page {
                 format!("{subject} took the request and did not answer in time."),
             )
             .hint_for(route, "logs"),
+            Failed::TooLarge => Page::too_large(),
             Failed::BadBody => Page::new(
                 StatusCode::BAD_REQUEST,
                 "bad_body",
@@ -328,7 +337,8 @@ h1{font-size:1.6rem;line-height:1.2;margin:.2rem 0 1rem}.s{font-weight:600;opaci
 code{display:inline-block;margin-top:.4rem;padding:.5rem .7rem;border-radius:.4rem;background:#8883;\
 font:14px/1.4 ui-monospace,monospace}.i{opacity:.6;font-size:.8rem;margin-top:2rem}</style><title>";
 
-fn subject(route: &LiveRoute) -> String {
+/// What a page is about.
+pub(crate) fn subject(route: &LiveRoute) -> String {
     match &route.project {
         // For another environment than production the project stands with its option, as on the command line.
         Some(project) => format!("Project `{}`", project.split(' ').next().unwrap_or(project)),

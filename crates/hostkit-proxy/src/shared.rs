@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use hostkit_certificates::Certificates;
 use tokio::sync::watch;
 
+use crate::compress::kept::Forms;
 use crate::config::Limits;
 use crate::request_log::LogSink;
 use crate::table::LiveTable;
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Where request log lines go.
     pub(crate) log: Option<LogSink>,
+    /// Compressed forms of files.
+    pub(crate) forms: Forms,
     /// Requests that wait for an instance.
     pub(crate) held: AtomicU64,
     /// Client connections open.
@@ -50,6 +53,7 @@ impl Shared {
             changed: watch::Sender::new(0),
             limits,
             log,
+            forms: Forms::default(),
             held: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             failed_handshakes: AtomicU64::new(0),

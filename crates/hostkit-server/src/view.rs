@@ -34,6 +34,7 @@ fn on_machine(layout: &Layout, project: &hostkit_store::Project) -> Option<OnMac
         logs: layout.logs(&production).display().to_string(),
         service: format!("hostkit-{}.service", project.name),
         base_port: base_port.copied(),
+        exposure: None,
     })
 }
 

@@ -25,7 +25,7 @@ const OUTPUTS: [&str; 6] = ["dist", "build", "out", "_site", "public", ".output/
 /// Folders whose `index.html` makes a plain site.
 const PLAIN: [&str; 5] = [".", "public", "dist", "site", "www"];
 /// Files that are about the site and no part of it.
-const NOT_SERVED: [&str; 3] = ["hostkit.toml", "Procfile", ".hostkitignore"];
+const NOT_SERVED: [&str; 4] = ["hostkit.toml", "Procfile", ".hostkitignore", "vercel.json"];
 
 /// The builder `static`.
 pub(crate) struct StaticSite {

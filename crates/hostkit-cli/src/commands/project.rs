@@ -107,6 +107,10 @@ pub(super) fn on_machine(project: &Project) -> Vec<(&'static str, String)> {
     if let Some(port) = there.base_port {
         rows.push(("port", format!("127.0.0.1:{port}")));
     }
+    if let Some(exposure) = there.exposure {
+        let row = format!("{exposure:.1} exposed of 10, by systemd-analyze security");
+        rows.push(("sandbox", row));
+    }
     rows
 }
 

@@ -11,7 +11,9 @@ use toml::de::{DeTable, DeValue};
 use super::keys::MOST_ENTRIES;
 use super::problems::Collector;
 use super::raw::{join, number_written};
-use super::{BuildRule, Command, CronRule, HealthRule, Manifest, ProcessRule, Reach, StopRule, StopSignal};
+use super::{
+    BuildRule, Command, CronRule, HealthRule, Manifest, ProcessRule, Reach, StopRule, StopSignal, routing,
+};
 use crate::names::{HostName, ProcessName, RelativePath, VariableName};
 use crate::scan::ScanRule;
 use crate::size::{ByteSize, Processors, Span};
@@ -23,7 +25,7 @@ type Entry<'a> = (&'a Spanned<std::borrow::Cow<'a, str>>, &'a Spanned<DeValue<'a
 pub(crate) struct View<'a>(pub(crate) Option<&'a DeTable<'a>>);
 
 impl<'a> View<'a> {
-    fn value(self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+    pub(super) fn value(self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.0?.get(key)
     }
 
@@ -36,25 +38,25 @@ impl<'a> View<'a> {
         self.value(key).map_or(0..0, |value| value.span())
     }
 
-    fn table(self, key: &str) -> View<'a> {
+    pub(super) fn table(self, key: &str) -> View<'a> {
         View(match self.value(key).map(Spanned::get_ref) {
             Some(DeValue::Table(table)) => Some(table),
             _ => None,
         })
     }
 
-    fn entries(self) -> impl Iterator<Item = Entry<'a>> {
+    pub(super) fn entries(self) -> impl Iterator<Item = Entry<'a>> {
         self.0.into_iter().flatten().take(MOST_ENTRIES)
     }
 
-    fn items(self, key: &str) -> impl Iterator<Item = &'a Spanned<DeValue<'a>>> {
+    pub(super) fn items(self, key: &str) -> impl Iterator<Item = &'a Spanned<DeValue<'a>>> {
         match self.value(key).map(Spanned::get_ref) {
             Some(DeValue::Array(items)) => items.iter().take(MOST_ENTRIES),
             _ => [].iter().take(0),
         }
     }
 
-    fn text(self, key: &str) -> Option<&'a str> {
+    pub(super) fn text(self, key: &str) -> Option<&'a str> {
         self.value(key)?.get_ref().as_str()
     }
 
@@ -68,7 +70,7 @@ impl<'a> View<'a> {
             .collect()
     }
 
-    fn switch(self, key: &str) -> Option<bool> {
+    pub(super) fn switch(self, key: &str) -> Option<bool> {
         self.value(key)?.get_ref().as_bool()
     }
 
@@ -77,9 +79,12 @@ impl<'a> View<'a> {
         T::try_from(i64::from_str_radix(number.as_str(), number.radix()).ok()?).ok()
     }
 
+    pub(super) fn maybe_span(self, key: &str) -> Option<Span> {
+        Span::parse(self.text(key)?).ok()
+    }
+
     fn span(self, key: &str, default: Span) -> Span {
-        let text = self.text(key);
-        text.and_then(|text| Span::parse(text).ok()).unwrap_or(default)
+        self.maybe_span(key).unwrap_or(default)
     }
 
     pub(crate) fn size(self, key: &str) -> Option<ByteSize> {
@@ -109,11 +114,13 @@ pub(super) fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Manifes
     let root = View(Some(root));
     let releases = root.table("releases");
     let variables = root.table("variables");
+    let processes = processes(root.table("process"), problems);
+    let routing = routing::check::routing(root, &processes, problems);
     Manifest {
         name: root.parsed("name"),
         hosts: once_each(root.list::<HostName>("hosts"), "hosts", problems),
         build: build_rule(root.table("build")),
-        processes: processes(root.table("process"), problems),
+        processes,
         required: once_each(
             variables.list::<VariableName>("required"),
             "variables.required",
@@ -139,6 +146,7 @@ pub(super) fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Manifes
                 .map(|(_, glob)| glob)
                 .collect(),
         },
+        routing,
     }
 }
 

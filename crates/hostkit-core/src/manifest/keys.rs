@@ -1,6 +1,9 @@
 //! The shape of `hostkit.toml`: every key with its kind, default and meaning. Reading, the schema for editors and
 //! the reference page are all drawn from this one table. Other files of ours are described in the same way.
 
+use super::routing::keys::{
+    ACCESS, CORS, HEADER, LIMIT, REDIRECT, REWRITE, ROUTE, ROUTING, SECURITY_HEADERS,
+};
 use super::rules;
 use crate::scan::{self, Policy};
 
@@ -10,7 +13,7 @@ pub(super) const BUILDERS: &[&str] = &["python", "node", "nextjs", "static"];
 pub(super) const SIGNALS: &[&str] = &["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"];
 
 /// The most entries of a list, or names in a table, that are taken.
-pub(super) const MOST_ENTRIES: usize = 1000;
+pub(super) const MOST_ENTRIES: usize = 2048;
 
 /// One key of a table.
 pub(crate) struct Key {
@@ -28,6 +31,8 @@ pub(crate) struct Key {
 pub(crate) enum Shape {
     /// A text that keeps a rule.
     Text(&'static Text),
+    /// A text that keeps a rule, or `false` for none.
+    TextOrOff(&'static Text),
     /// One of some words.
     OneOf(&'static [&'static str]),
     /// `true` or `false`.
@@ -75,9 +80,9 @@ macro_rules! keys {
 }
 pub(crate) use keys;
 
-const SECOND: u64 = 1000;
-const MINUTE: u64 = 60 * SECOND;
-const HOUR: u64 = 60 * MINUTE;
+pub(super) const SECOND: u64 = 1000;
+pub(super) const MINUTE: u64 = 60 * SECOND;
+pub(super) const HOUR: u64 = 60 * MINUTE;
 const MIB: u64 = 1 << 20;
 
 pub(crate) const FREE: Text = Text {
@@ -88,7 +93,7 @@ const PROJECT: Text = Text {
     pattern: Some("^[a-z][a-z0-9-]{1,30}[a-z0-9]$"),
     check: rules::project,
 };
-const PROCESS: Text = Text {
+pub(super) const PROCESS: Text = Text {
     pattern: Some("^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$"),
     check: rules::process,
 };
@@ -112,7 +117,7 @@ const PORT_VARIABLE: Text = Text {
     check: rules::port_variable,
     ..VARIABLE
 };
-const FREE_VARIABLE: Text = Text {
+pub(super) const FREE_VARIABLE: Text = Text {
     check: rules::free_variable,
     ..VARIABLE
 };
@@ -144,6 +149,17 @@ pub(super) const ROOT: &[Key] = keys! {
     "variables" Shape::Table(VARIABLES), , "What the programs need in their environment.";
     "releases" Shape::Table(RELEASES), , "How releases are kept and prepared.";
     "scan" Shape::Table(SCAN), , "How the source is looked through for secrets before it is built.";
+    "clean_urls" Shape::Switch, = "false", "Whether the pages of a static site answer without `.html`, and redirect there with it.";
+    "trailing_slash" Shape::Switch, , "Whether paths end with a slash: the other form redirects (308). Where it is missing both answer.";
+    "redirects" Shape::List(&Shape::Table(REDIRECT)), , "Other addresses for paths. The first that fits holds.";
+    "rewrites" Shape::List(&Shape::Table(REWRITE)), , "Paths that are answered as if another one was asked for. The first that fits holds.";
+    "headers" Shape::List(&Shape::Table(HEADER)), , "Headers of answers by path. All that fit hold, the last one wins.";
+    "routes" Shape::List(&Shape::Table(ROUTE)), , "Paths that lead to other processes of the project.";
+    "routing" Shape::Table(ROUTING), , "What holds for all requests.";
+    "access" Shape::Table(ACCESS), , "Who may come.";
+    "cors" Shape::Table(CORS), , "Which other sites may read answers.";
+    "security_headers" Shape::Table(SECURITY_HEADERS), , "What browsers are told for visitors' safety, where an answer does not say it itself. `false` turns one off.";
+    "limits" Shape::List(&Shape::Table(LIMIT)), , "How many requests are taken.";
     "cron" Shape::List(&Shape::Table(CRON)), , "Commands run by the clock. Checked and stored; run by a later version.";
 };
 

@@ -15,6 +15,7 @@ pub(crate) mod keys;
 pub(crate) mod problems;
 pub(crate) mod raw;
 mod render;
+pub mod routing;
 pub(crate) mod rules;
 mod schema;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod tests;
 pub use problems::{ManifestProblems, Problem};
 pub use raw::parse;
 pub use render::render;
+pub use routing::Routing;
 pub use schema::schema;
 
 /// The file's name at the root of a source tree.
@@ -54,6 +56,9 @@ pub struct Manifest {
     /// How the source is looked through for secrets.
     #[serde(default)]
     pub scan: ScanRule,
+    /// What becomes of requests.
+    #[serde(default)]
+    pub routing: Routing,
 }
 
 impl Default for Manifest {
@@ -70,6 +75,7 @@ impl Default for Manifest {
             release_command: None,
             cron: Vec::new(),
             scan: ScanRule::default(),
+            routing: Routing::default(),
         }
     }
 }

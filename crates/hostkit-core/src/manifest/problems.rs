@@ -107,6 +107,11 @@ impl<'t> Collector<'t> {
         });
     }
 
+    /// Whether nothing was found so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// Takes back what was found on a line that is no TOML at all: what stands there is not what was meant.
     pub(super) fn forget_echoes(&mut self) {
         let broken: std::collections::BTreeSet<usize> = self

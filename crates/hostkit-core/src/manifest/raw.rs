@@ -91,7 +91,9 @@ impl Reader<'_, '_> {
     fn value(&mut self, path: &str, value: &Spanned<DeValue<'_>>, shape: &Shape) {
         let at = value.span();
         match (shape, value.get_ref()) {
-            (Shape::Text(rule), DeValue::String(text)) => self.text(path, at, text, rule),
+            (Shape::Text(rule) | Shape::TextOrOff(rule), DeValue::String(text)) => {
+                self.text(path, at, text, rule)
+            }
             (Shape::OneOf(words), DeValue::String(text)) => {
                 if !words.contains(&text.as_ref()) {
                     let message = format!(
@@ -107,7 +109,7 @@ impl Reader<'_, '_> {
                     self.problems.add(at, path, message, near);
                 }
             }
-            (Shape::Switch, DeValue::Boolean(_)) => {}
+            (Shape::Switch, DeValue::Boolean(_)) | (Shape::TextOrOff(_), DeValue::Boolean(false)) => {}
             (Shape::Whole(least, most), DeValue::Integer(number)) => {
                 let fits = i64::from_str_radix(number.as_str(), number.radix())
                     .is_ok_and(|n| (*least..=*most).contains(&n));
@@ -297,6 +299,7 @@ impl Reader<'_, '_> {
 fn kind_wanted(shape: &Shape) -> &'static str {
     match shape {
         Shape::Text(_) => "a text in quotes",
+        Shape::TextOrOff(_) => "a text in quotes, or `false`",
         Shape::OneOf(_) => "a word in quotes",
         Shape::Switch => "`true` or `false`",
         Shape::Whole(..) => "a whole number",

@@ -46,6 +46,7 @@ fn shape(shape: &Shape) -> Value {
             Some(pattern) => json!({ "type": "string", "pattern": pattern }),
             None => json!({ "type": "string" }),
         },
+        Shape::TextOrOff(_) => json!({ "anyOf": [{ "type": "string" }, { "const": false }] }),
         Shape::OneOf(words) => json!({ "type": "string", "enum": words }),
         Shape::Switch => json!({ "type": "boolean" }),
         Shape::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),

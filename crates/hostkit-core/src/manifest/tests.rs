@@ -469,10 +469,13 @@ fn the_reference_page_has_every_key() {
         .filter_map(|section| section.trim_start_matches('#').split_once('\n'))
         .map(|(heading, text)| (heading.trim(), text))
         .collect();
+    const LISTS: [&str; 6] = ["cron", "headers", "limits", "redirects", "rewrites", "routes"];
     fn look(sections: &BTreeMap<&str, &str>, table: &str, keys: &[keys::Key]) {
         let heading = match table {
             "" => "Top of the file".to_owned(),
-            "cron" => "`[[cron]]`".to_owned(),
+            // One section for all of them.
+            table if table.ends_with(".has") || table.ends_with(".missing") => "Conditions".to_owned(),
+            table if LISTS.contains(&table) => format!("`[[{table}]]`"),
             table => format!("`[{table}]`"),
         };
         let section = sections

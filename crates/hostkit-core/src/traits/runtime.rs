@@ -62,6 +62,12 @@ pub trait Runtime: Send + Sync {
         Ok(())
     }
 
+    /// How open the machine is to an instance, by the system's own measure: from 0, shut in wholly, to 10, not at all.
+    /// None where the system has no such measure.
+    async fn exposure(&self, _id: &InstanceId) -> Result<Option<f64>, Failure> {
+        Ok(None)
+    }
+
     /// Running of one-off commands, where the runtime can.
     fn exec(&self) -> Option<&dyn Exec> {
         None

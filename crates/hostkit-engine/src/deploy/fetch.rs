@@ -9,6 +9,7 @@ use hostkit_core::names::VariableName;
 use hostkit_core::plan::variables::missing;
 use hostkit_core::size::ByteSize;
 use hostkit_core::source::{SourceContent, SourceId};
+use hostkit_core::vercel;
 
 use super::Step;
 use crate::context::on_disk;
@@ -89,17 +90,29 @@ pub(super) async fn write_source(run: &Run) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read_manifest(run: &Run) -> Result<Manifest, Failure> {
-    let path = source_folder(run).join(manifest::FILE_NAME);
+/// The text of a file at the root of the source; empty where there is none.
+fn read(run: &Run, name: &str) -> Result<String, Failure> {
+    let path = source_folder(run).join(name);
     let bytes = run.context.parts.files.read_at(&path, 0, MANIFEST_LIMIT);
     let bytes = bytes.map_err(|e| on_disk("read", &path, &e))?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        Failure::new(
-            Kind::Invalid,
-            format!("cannot read `{}`: it is not UTF-8", manifest::FILE_NAME),
-        )
-    })?;
-    manifest::parse(&text).map_err(|problems| problems.into_failure(manifest::FILE_NAME))
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::new(Kind::Invalid, format!("cannot read `{name}`: it is not UTF-8")))
+}
+
+fn read_manifest(run: &Run) -> Result<Manifest, Failure> {
+    let text = read(run, manifest::FILE_NAME)?;
+    let mut manifest =
+        manifest::parse(&text).map_err(|problems| problems.into_failure(manifest::FILE_NAME))?;
+    let theirs = read(run, vercel::FILE_NAME)?;
+    if !theirs.is_empty() {
+        run.journal.say(&format!("reading {}", vercel::FILE_NAME));
+        let file = vercel::parse(&theirs)?;
+        let ignored = file.ignored.clone();
+        for sentence in ignored.iter().chain(&file.merge(&mut manifest)) {
+            run.journal.say(&format!("warning: {sentence}"));
+        }
+    }
+    Ok(manifest)
 }
 
 /// What this version cannot run is refused, so that nobody believes that it ran.

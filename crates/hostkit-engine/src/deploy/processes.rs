@@ -74,6 +74,7 @@ pub(super) fn freeze(
         .hint("name a process with a `command` in hostkit.toml"));
     }
     check_public(&frozen)?;
+    check_paths(manifest, &frozen)?;
     Ok(frozen)
 }
 
@@ -91,6 +92,23 @@ fn check_public(frozen: &BTreeMap<ProcessName, FrozenProcess>) -> Result<(), Fai
         public.join(" and ")
     );
     Err(Failure::new(Kind::Invalid, message).hint("set `public = false` or `internal = true` for the others"))
+}
+
+/// Every path leads to a process that can be asked.
+fn check_paths(manifest: &Manifest, frozen: &BTreeMap<ProcessName, FrozenProcess>) -> Result<(), Failure> {
+    for path in &manifest.routing.paths {
+        let (why, hint) = match frozen.get(&path.process).map(|process| process.rule.reach) {
+            Some(Reach::Public | Reach::Internal) => continue,
+            Some(Reach::Unreachable) => ("has no port", "set `internal = true` for it"),
+            None => ("does not exist", "name one of the project's processes"),
+        };
+        let message = format!(
+            "cannot deploy: `{}` shall lead to the process `{}`, which {why}",
+            path.path, path.process
+        );
+        return Err(Failure::new(Kind::Invalid, message).hint(hint));
+    }
+    Ok(())
 }
 
 /// How a process is started: the user's command, in what the builder made around it.

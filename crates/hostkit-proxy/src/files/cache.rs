@@ -1,6 +1,7 @@
 //! Small files in memory, so that a file asked for again and again is not opened, looked at and read each time. What
 //! is kept is believed for a second at most: a release's files never change, but nothing relies on it.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::conditions::Validators;
+use crate::compress::Coding;
 
 /// How long a file is believed to be what it was.
 const BELIEVED: Duration = Duration::from_secs(1);
@@ -27,9 +29,27 @@ pub(super) struct Ready {
     pub(super) validators: Validators,
     pub(super) kind: HeaderValue,
     pub(super) content: Content,
+    /// The root it was found in, counted from the live one.
+    pub(super) root: usize,
+    /// The coding its bytes are in.
+    pub(super) coding: Option<Coding>,
+    /// Others may get it in another coding.
+    pub(super) varies: bool,
+    /// The same file in other codings, once they were looked for.
+    pub(super) forms: Forms,
+}
+
+/// What was found of a file's forms. It is looked for when the first client asks that takes one.
+#[derive(Default)]
+pub(super) struct Forms {
+    /// Those made with the release, by coding: nothing inside for one that is not there.
+    pub(super) siblings: OnceCell<[Option<Rc<Ready>>; 3]>,
+    /// Those made here.
+    pub(super) made: RefCell<Vec<Rc<Ready>>>,
 }
 
 /// Where a file's bytes are.
+#[derive(Clone)]
 pub(super) enum Content {
     Memory(Bytes),
     Open(Arc<OwnedFd>),

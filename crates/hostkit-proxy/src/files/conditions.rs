@@ -6,8 +6,10 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::open::Opened;
 use super::whole_seconds;
+use crate::compress::Coding;
 
 /// What tells one state of a file from another.
+#[derive(Clone)]
 pub(super) struct Validators {
     pub(super) tag: HeaderValue,
     pub(super) modified: SystemTime,
@@ -37,6 +39,20 @@ impl Validators {
                 .unwrap_or(fallback.clone()),
             modified: file.modified,
             modified_text: HeaderValue::from_str(&httpdate::fmt_http_date(file.modified)).unwrap_or(fallback),
+        }
+    }
+}
+
+impl Validators {
+    /// Those of the same file in a coding: other bytes, so another tag.
+    pub(super) fn in_coding(&self, of_bytes: &HeaderValue, coding: Coding) -> Self {
+        let tag = of_bytes.as_bytes();
+        let tag = tag.strip_suffix(b"\"").unwrap_or(tag);
+        let tag = [tag, b"-", coding.name().as_bytes(), b"\""].concat();
+        Validators {
+            tag: HeaderValue::from_bytes(&tag).unwrap_or(HeaderValue::from_static("\"-\"")),
+            modified: self.modified,
+            modified_text: self.modified_text.clone(),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod cache;
 mod conditions;
+mod forms;
 mod open;
 mod path;
 mod stream;
@@ -22,9 +23,11 @@ use crate::body::{AnswerBody, Source};
 use crate::exchange::Exchange;
 use crate::forward::head;
 use crate::page::Page;
+use crate::rules;
 use cache::{Content, Ready};
 use conditions::{Part, Validators};
 use open::{Found, Opened, Root};
+use path::Wanted;
 pub(crate) use stream::FileBody;
 
 /// Files up to this size are read in one go.
@@ -38,18 +41,20 @@ const ALWAYS_ASK: HeaderValue = HeaderValue::from_static("public, max-age=0, mus
 pub(crate) struct Site {
     /// Tells it from all others there ever were, in caches.
     number: u64,
-    root: Root,
+    /// The live release's folder, and those of the releases before it, in which hashed files are looked for that pages
+    /// of then still ask for.
+    roots: Vec<Root>,
     single_page: bool,
     release: String,
 }
 
 impl Site {
-    /// The files below `root`.
-    pub(crate) fn new(root: PathBuf, single_page: bool, release: &str) -> Self {
+    /// The files below `root`; hashed ones below `earlier` as well.
+    pub(crate) fn new(root: PathBuf, earlier: Vec<PathBuf>, single_page: bool, release: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Site {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            root: Root::new(root),
+            roots: std::iter::once(root).chain(earlier).map(Root::new).collect(),
             single_page,
             release: release.to_owned(),
         }
@@ -62,18 +67,22 @@ impl Site {
         if let Some(file) = kept {
             return Ok(Found::File(file));
         }
-        Ok(match self.root.open(name.to_vec()).await? {
-            Found::File(file) => {
-                let file = Rc::new(self.ready(name, file));
-                cache.borrow_mut().keep(self.number, name, &file, now);
-                Found::File(file)
+        let roots = if is_hashed(name) { self.roots.len() } else { 1 };
+        for at in 0..roots {
+            match self.roots[at].open(name.to_vec()).await? {
+                Found::File(file) => {
+                    let file = Rc::new(self.ready(name, file, at));
+                    cache.borrow_mut().keep(self.number, name, &file, now);
+                    return Ok(Found::File(file));
+                }
+                Found::Folder => return Ok(Found::Folder),
+                Found::Nothing => {}
             }
-            Found::Folder => Found::Folder,
-            Found::Nothing => Found::Nothing,
-        })
+        }
+        Ok(Found::Nothing)
     }
 
-    fn ready(&self, name: &[u8], file: Opened) -> Ready {
+    fn ready(&self, name: &[u8], file: Opened, root: usize) -> Ready {
         let validators = Validators::of(&self.release, &file);
         let fd = Arc::new(file.fd);
         Ready {
@@ -84,13 +93,21 @@ impl Site {
                 Some(bytes) => Content::Memory(Bytes::from(bytes)),
                 None => Content::Open(fd),
             },
+            root,
+            coding: None,
+            varies: false,
+            forms: Default::default(),
         }
     }
 }
 
+fn is_hashed(name: &[u8]) -> bool {
+    HASHED.iter().any(|folder| name.starts_with(folder.as_bytes()))
+}
+
 /// Answers a request with a file.
 pub(crate) async fn serve(
-    exchange: Box<Exchange>,
+    mut exchange: Box<Exchange>,
     site: &Site,
     headers: HeaderMap,
     accept: Option<&HeaderValue>,
@@ -98,7 +115,7 @@ pub(crate) async fn serve(
     if !matches!(exchange.method, Method::GET | Method::HEAD) {
         return Page::only_reading().answer(exchange, accept);
     }
-    let Some(wanted) = path::wanted(exchange.uri.path()) else {
+    let Some(wanted) = path::wanted(exchange.target().path()) else {
         return not_found(exchange, site, headers, accept).await;
     };
     let found = if wanted.is_folder {
@@ -107,27 +124,49 @@ pub(crate) async fn serve(
         site.find(&wanted.file, &exchange).await
     };
     match found {
-        Ok(Found::File(file)) => send(exchange, &file, headers, &wanted.file, StatusCode::OK),
+        Ok(Found::File(file)) => {
+            let file = site.form(file, &wanted, &exchange).await;
+            send(exchange, &file, headers, &wanted.file, StatusCode::OK)
+        }
         Ok(Found::Folder) if !wanted.is_folder => {
             match site.find(&wanted.below("index.html"), &exchange).await {
+                Ok(Found::File(file)) if rules::folder_is_page(&exchange) => {
+                    let page = Wanted {
+                        is_folder: true,
+                        ..wanted
+                    };
+                    let file = site.form(file, &page, &exchange).await;
+                    send(exchange, &file, headers, &page.file, StatusCode::OK)
+                }
                 Ok(Found::File(_)) => redirect(exchange),
                 _ => not_found(exchange, site, headers, accept).await,
             }
         }
         Ok(Found::Folder | Found::Nothing) => {
-            let is_asset = HASHED
-                .iter()
-                .any(|folder| wanted.file.starts_with(folder.as_bytes()));
+            if let Some(name) = rules::clean_name(&exchange, &wanted.file)
+                && let Ok(Found::File(file)) = site.find(&name, &exchange).await
+            {
+                let page = Wanted {
+                    file: name,
+                    is_folder: false,
+                };
+                let file = site.form(file, &page, &exchange).await;
+                return send(exchange, &file, headers, &page.file, StatusCode::OK);
+            }
+            if rules::fall_back(&mut exchange, &headers) {
+                return Box::pin(serve(exchange, site, headers, accept)).await;
+            }
             if site.single_page
-                && !is_asset
+                && !is_hashed(&wanted.file)
                 && let Ok(Found::File(file)) = site.find(b"index.html", &exchange).await
             {
+                let file = site.form(file, &Wanted::named("index.html"), &exchange).await;
                 return send(exchange, &file, headers, b"index.html", StatusCode::OK);
             }
             not_found(exchange, site, headers, accept).await
         }
         Err(error) => {
-            tracing::warn!(root = %site.root.path().display(), "cannot read a file of a release: {error}");
+            tracing::warn!(root = %site.roots[0].path().display(), "cannot read a file of a release: {error}");
             let page = Page::files_missing(exchange.route.as_deref());
             page.answer(exchange, accept)
         }
@@ -165,7 +204,10 @@ async fn not_found(
     accept: Option<&HeaderValue>,
 ) -> Response<AnswerBody> {
     match site.find(b"404.html", &exchange).await {
-        Ok(Found::File(file)) => send(exchange, &file, headers, b"404.html", StatusCode::NOT_FOUND),
+        Ok(Found::File(file)) => {
+            let file = site.form(file, &Wanted::named("404.html"), &exchange).await;
+            send(exchange, &file, headers, b"404.html", StatusCode::NOT_FOUND)
+        }
         Err(_) => {
             let page = Page::files_missing(exchange.route.as_deref());
             page.answer(exchange, accept)
@@ -198,10 +240,9 @@ fn send(
         Part::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, 0, 0),
     };
     let is_page = file.kind.as_bytes().starts_with(b"text/html");
-    let is_hashed = HASHED.iter().any(|folder| name.starts_with(folder.as_bytes()));
     headers.insert(
         header::CACHE_CONTROL,
-        if is_hashed && !is_page {
+        if is_hashed(name) && !is_page {
             FOREVER
         } else {
             ALWAYS_ASK
@@ -212,6 +253,9 @@ fn send(
         headers.insert(header::LAST_MODIFIED, file.validators.modified_text.clone());
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     }
+    if file.varies {
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
     match status {
         StatusCode::NOT_MODIFIED => {}
         StatusCode::RANGE_NOT_SATISFIABLE => {
@@ -220,6 +264,9 @@ fn send(
         _ => {
             headers.insert(header::CONTENT_TYPE, file.kind.clone());
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            if let Some(coding) = file.coding {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+            }
         }
     }
     let range = match part {

@@ -13,6 +13,14 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// A file right below the root.
+    pub(super) fn named(name: &str) -> Wanted {
+        Wanted {
+            file: name.as_bytes().to_vec(),
+            is_folder: false,
+        }
+    }
+
     /// A file in the wanted folder.
     pub(super) fn below(&self, name: &str) -> Vec<u8> {
         let mut file = self.file.clone();

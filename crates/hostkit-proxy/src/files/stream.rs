@@ -47,6 +47,19 @@ impl FileBody {
         (bytes.len() as u64 == self.left).then_some(bytes)
     }
 
+    /// Everything, however long the disk takes.
+    pub(super) fn read_all(self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.left as usize];
+        let mut done = 0;
+        while done < bytes.len() {
+            match pread(&*self.fd, &mut bytes[done..], self.at + done as u64)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => done += read,
+            }
+        }
+        Ok(bytes)
+    }
+
     fn read_cached(&self, length: u64) -> Option<Vec<u8>> {
         let mut bytes = vec![0; length as usize];
         let read = preadv2(

@@ -86,6 +86,8 @@ pub(crate) struct Scan {
     /// There is an Upgrade header.
     pub(crate) has_upgrade: bool,
     pub(crate) accept: Option<HeaderValue>,
+    /// Accept-Encoding.
+    pub(crate) codings_taken: Option<HeaderValue>,
     dropped: Vec<HeaderName>,
 }
 
@@ -103,6 +105,12 @@ impl Scan {
                 Some(b'c') if *name == header::CONTENT_LENGTH => scan.lengths += 1,
                 Some(b'a') if *name == header::ACCEPT => {
                     scan.accept.get_or_insert_with(|| value.clone());
+                }
+                Some(b'a') if *name == header::ACCEPT_ENCODING => {
+                    scan.codings_taken = match scan.codings_taken.take() {
+                        None => Some(value.clone()),
+                        Some(first) => joined(&first, value),
+                    };
                 }
                 Some(b'x') if text == "x-request-id" => {
                     scan.ids += 1;
@@ -131,6 +139,11 @@ impl Scan {
     pub(crate) fn only_id(&self) -> Option<&HeaderValue> {
         self.id.as_ref().filter(|_| self.ids == 1)
     }
+}
+
+/// Two lines of a list as one.
+fn joined(first: &HeaderValue, second: &HeaderValue) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(&[first.as_bytes(), b",", second.as_bytes()].concat()).ok()
 }
 
 fn has_token(value: &HeaderValue, token: &str) -> bool {

@@ -14,14 +14,17 @@ mod tunnel;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, response};
+use hostkit_core::route::Compression;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, response};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 
 use crate::body::{AnswerBody, Progress, RequestBody, Source};
+use crate::compress;
 use crate::exchange::Exchange;
 use crate::files;
 use crate::page::Page;
+use crate::rules::{self, LiveRules, Verdict};
 use crate::table::{LiveRoute, LiveTarget};
 use crate::worker::accept::Client;
 use crate::worker::http2::Stream;
@@ -46,6 +49,7 @@ pub(crate) async fn serve(
     let id = ids::request_id(scan.only_id());
     let accept = scan.accept.take();
     let mut exchange = Exchange::begin(Rc::clone(&client), stream, &parts, id);
+    exchange.codings = scan.codings_taken.take();
 
     let mut body = RequestBody::default();
     if !incoming.is_end_stream() {
@@ -74,7 +78,15 @@ pub(crate) async fn serve(
     head::strip_request(&mut parts.headers, scan, upgrade.is_some());
     parts.version = Version::HTTP_11;
     let request = Request::from_parts(parts, body);
-    route(exchange, request, upgrade, accept).await
+    rules::dress(route(exchange, request, upgrade, accept).await)
+}
+
+/// Notes in the log a request whose head is too large: it was refused (431) before it could be read.
+pub(crate) fn note_unread(client: Rc<Client>) {
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method = Method::from_bytes(b"-").unwrap_or_default();
+    let mut exchange = Exchange::begin(client, None, &head, ids::request_id(None));
+    exchange.status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16();
 }
 
 /// Finds the route and answers by it, again and again while the request is held.
@@ -96,6 +108,15 @@ async fn route(
         if let Some(port) = redirect::port(&exchange, &route) {
             return redirect::answer(exchange, port);
         }
+        if let Some(rules) = &route.rules
+            && let Some(request) = &mut request
+        {
+            match rules::ask(rules, &route, &mut exchange, request) {
+                Verdict::GoOn => {}
+                Verdict::Elsewhere => continue,
+                Verdict::Reply(reply) => return reply.answer(exchange, accept.as_ref()),
+            }
+        }
         let backends = match &route.target {
             LiveTarget::Instances(backends) => backends,
             LiveTarget::Nothing(reason) => {
@@ -108,7 +129,10 @@ async fn route(
                 return files::serve(exchange, site, headers, accept.as_ref()).await;
             }
         };
-        match send::attempt(&mut exchange, &mut request, backends).await {
+        let limit = route.rules.as_ref().and_then(LiveRules::timeout);
+        let attempt = send::attempt(&mut exchange, &mut request, backends);
+        let outcome = rules::within(limit, attempt).await;
+        match outcome.unwrap_or(Outcome::Failed(Failed::Late)) {
             Outcome::Plain(answer) => {
                 let (parts, body) = answer.into_parts();
                 return pass_on(exchange, parts, Source::Plain(body), &route);
@@ -136,7 +160,7 @@ fn find(exchange: &Exchange) -> Option<Arc<LiveRoute>> {
         Some(port) => table.ports.get(&port).cloned(),
         None => {
             let host = exchange.host.as_ref()?;
-            table.find(host.name(), exchange.uri.path()).cloned()
+            table.find(host.name(), exchange.place().path()).cloned()
         }
     }
 }
@@ -178,9 +202,12 @@ fn is_endless(headers: &HeaderMap) -> bool {
 fn pass_on(
     mut exchange: Box<Exchange>,
     mut parts: response::Parts,
-    source: Source,
+    mut source: Source,
     route: &LiveRoute,
 ) -> Response<AnswerBody> {
+    if route.compression == Compression::On {
+        source = compress::answer::compress(&exchange, &mut parts, source);
+    }
     head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
     if is_endless(&parts.headers) {
         exchange.pulse().endless();

@@ -45,7 +45,7 @@ pub(super) fn again(exchange: &mut Exchange) -> Option<Request<RequestBody>> {
     exchange.repeated = true;
     let mut request = Request::new(RequestBody::default());
     *request.method_mut() = exchange.method.clone();
-    *request.uri_mut() = exchange.uri.clone();
+    *request.uri_mut() = exchange.target().clone();
     let headers = request.headers_mut();
     headers.reserve(kept.len() + 1 + head::SIGNATURES);
     if let Some(host) = &exchange.host {

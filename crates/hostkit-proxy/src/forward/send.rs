@@ -43,6 +43,8 @@ pub(crate) enum Failed {
     Malformed,
     /// The client paused inside the body for too long.
     Paused,
+    /// The client's body is larger than the route takes.
+    TooLarge,
     /// The client's body broke off, or was none.
     BadBody,
     /// The backend took the request and said nothing.
@@ -212,6 +214,9 @@ fn why(exchange: &Exchange, error: &hyper::Error) -> Failed {
     if let Some(progress) = &exchange.progress {
         if progress.timed_out.get() {
             return Failed::Paused;
+        }
+        if progress.too_large.get() {
+            return Failed::TooLarge;
         }
         if progress.broken.get() {
             return Failed::BadBody;

@@ -28,6 +28,9 @@ use head::{Read, Simple};
 /// How much is read at once while a head is awaited. One that is not there in one piece goes to hyper.
 const PIECE: usize = 16 * 1024;
 
+/// So many headers are added to most answers: our notes, and those for visitors' safety.
+const NOTES: usize = 6;
+
 /// A connection to a backend.
 pub(crate) struct Plain {
     stream: TcpStream,
@@ -170,7 +173,7 @@ impl Plain {
     ) -> Response<PlainBody> {
         let mut headers = std::mem::take(request.headers_mut());
         headers.clear();
-        headers.reserve(simple.headers.len() + 2);
+        headers.reserve(simple.headers.len() + NOTES);
         for (name, value) in simple.headers {
             headers.append(name, value);
         }

@@ -15,6 +15,7 @@ use super::backend::Backends;
 use super::{LiveRoute, LiveTable, LiveTarget};
 use crate::files::Site;
 use crate::request_log;
+use crate::rules::{self, Security};
 
 /// A table whose entries were not looked at yet.
 #[derive(Deserialize)]
@@ -64,12 +65,21 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends) -> (LiveTable, HashSe
             aside(reason);
             continue;
         }
+        let rules = match rules::compile(&route) {
+            Ok(rules) => rules,
+            Err(reason) => {
+                aside(reason);
+                continue;
+            }
+        };
         let prefix = route.path_prefix.trim_end_matches('/').to_owned();
         for host in &route.hosts {
             taken.insert((host.to_string(), prefix.clone()), route.id.clone());
         }
         ids.insert(route.id.clone());
-        let live = Arc::new(live_route(&route, prefix, backends, &mut keys));
+        let mut live = live_route(&route, prefix, backends, &mut keys);
+        live.rules = rules;
+        let live = Arc::new(live);
         for port in &route.ports {
             match table.ports.get(port) {
                 Some(holder) if holder.id != route.id => {
@@ -111,8 +121,10 @@ fn check(
             route.path_prefix
         ));
     }
-    if let Target::Files { root, .. } = &route.target
-        && !root.is_absolute()
+    if let Target::Files { root, earlier, .. } = &route.target
+        && let Some(root) = std::iter::once(root)
+            .chain(earlier)
+            .find(|root| !root.is_absolute())
     {
         return Err(format!("folder `{}` is not absolute", root.display()));
     }
@@ -142,9 +154,18 @@ fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut Has
                 })
                 .collect(),
         ),
-        Target::Files { root, single_page } => {
+        Target::Files {
+            root,
+            single_page,
+            earlier,
+        } => {
             let release = route.release.as_ref().map_or("", |release| release.as_str());
-            LiveTarget::Files(Arc::new(Site::new(root.clone(), *single_page, release)))
+            LiveTarget::Files(Arc::new(Site::new(
+                root.clone(),
+                earlier.clone(),
+                *single_page,
+                release,
+            )))
         }
         Target::Nothing { reason } => LiveTarget::Nothing(*reason),
     };
@@ -177,9 +198,12 @@ fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut Has
             .as_ref()
             .and_then(|release| HeaderValue::from_str(release.as_str()).ok()),
         prefix,
+        rules: None,
+        security: Security::of(&route.rules.security_headers),
         to_https: route.https == Https::Required,
         target,
         hold: route.hold.clone(),
+        compression: route.compression,
         waiting: AtomicU32::new(0),
     }
 }

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use hostkit_core::names::HostName;
-use hostkit_core::route::{HoldRule, NothingReason, PutAside};
+use hostkit_core::route::{Compression, HoldRule, NothingReason, PutAside};
 use http::HeaderValue;
 
 use crate::files::Site;
+use crate::rules::{LiveRules, Security};
 use backend::Backend;
 
 /// A table in force.
@@ -63,10 +64,14 @@ pub(crate) struct LiveRoute {
     pub(crate) log_part: String,
     pub(crate) release: Option<HeaderValue>,
     prefix: String,
+    /// What happens to requests and answers besides; nothing for most routes.
+    pub(crate) rules: Option<LiveRules>,
+    pub(crate) security: Security,
     /// Plain HTTP is redirected, where TLS is spoken.
     pub(crate) to_https: bool,
     pub(crate) target: LiveTarget,
     pub(crate) hold: HoldRule,
+    pub(crate) compression: Compression,
     pub(crate) waiting: AtomicU32,
 }
 

@@ -23,6 +23,7 @@ pub(super) async fn http1(client: Client, stream: ClientStream) {
     let client = Rc::new(client);
     let pulse = Arc::clone(&client.pulse);
     let header_bytes = client.worker.shared.limits.header_bytes;
+    let unread = Rc::clone(&client);
     let service = service_fn(move |request: Request<Incoming>| {
         let client = Rc::clone(&client);
         async move {
@@ -45,18 +46,25 @@ pub(super) async fn http1(client: Client, stream: ClientStream) {
         .max_buf_size(header_bytes.max(8192))
         .serve_connection(stream, service)
         .with_upgrades();
-    drive(&pulse, pin!(connection), |connection| {
+    let ended = drive(&pulse, pin!(connection), |connection| {
         connection.graceful_shutdown()
     })
     .await;
+    // How a connection ended is the client's affair; requests are logged on their own, but for the one that hyper
+    // answers itself, which nobody would hear of.
+    if let Some(Err(error)) = ended
+        && error.is_parse_too_large()
+    {
+        forward::note_unread(unread);
+    }
 }
 
-/// Runs a connection to its end, or to the one its pulse orders.
+/// Runs a connection to its end, or to the one its pulse orders; then there is nothing to say about it.
 pub(super) async fn drive<C: Future>(
     pulse: &Pulse,
     mut connection: Pin<&mut C>,
     wind_up: impl Fn(Pin<&mut C>),
-) {
+) -> Option<C::Output> {
     let mut winding_up = false;
     let mut waker = None;
     std::future::poll_fn(|context| {
@@ -66,10 +74,9 @@ pub(super) async fn drive<C: Future>(
                 wind_up(connection.as_mut());
             }
             Order::GoOn | Order::WindUp => {}
-            Order::End => return Poll::Ready(()),
+            Order::End => return Poll::Ready(None),
         }
-        // How a connection ended is the client's affair; requests are logged on their own.
-        connection.as_mut().poll(context).map(drop)
+        connection.as_mut().poll(context).map(Some)
     })
-    .await;
+    .await
 }

@@ -224,3 +224,178 @@ fn a_file_asked_for_again_is_whole_and_a_changed_one_is_seen() {
     fs::remove_file(root.join("index.html")).unwrap();
     until("the loss is seen", || get(&door, "/", "").status == 404);
 }
+
+/// A site with forms made in advance, and without.
+fn forms(root: &Path) {
+    let text = "body { color: red } ".repeat(500);
+    for (name, content) in [
+        ("made.js", text.as_bytes()),
+        ("made.js.br", b"in br"),
+        ("made.js.gz", b"in gzip"),
+        ("tiny.css", b"a{}"),
+        ("tiny.css.zst", b"in zstd"),
+        ("plain.css", text.as_bytes()),
+        ("long.svg", text.repeat(20).as_bytes()),
+        ("photo.png", text.as_bytes()),
+        ("photo.png.br", b"never"),
+        ("docs/index.html", text.as_bytes()),
+        ("404.html", text.as_bytes()),
+        ("only.js.br", b"no such file without its ending"),
+    ] {
+        fs::write(root.join(name), content).unwrap();
+    }
+    symlink("../outside.txt", root.join("plain.css.br")).unwrap();
+}
+
+#[test]
+fn forms_made_with_the_release_are_sent_to_those_who_take_them() {
+    let door = door(false, forms);
+    let ask = |path: &str, taken: &str| get(&door, path, &format!("Accept-Encoding: {taken}\r\n"));
+    for (path, taken, coding, body) in [
+        ("/made.js", "gzip, br, zstd", "br", "in br"),
+        ("/made.js", "gzip", "gzip", "in gzip"),
+        ("/made.js", "gzip;q=1, br;q=0.5", "gzip", "in gzip"),
+        ("/made.js", "*", "br", "in br"),
+        ("/made.js", "identity;q=0, gzip", "gzip", "in gzip"),
+        ("/tiny.css", "zstd, gzip", "zstd", "in zstd"),
+    ] {
+        let answer = ask(path, taken);
+        assert_eq!(
+            (answer.header("content-encoding"), answer.text().as_str()),
+            (Some(coding), body),
+            "{path} for {taken}"
+        );
+        assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
+        assert_eq!(answer.header("accept-ranges"), Some("bytes"));
+        assert!(!answer.header("content-type").unwrap().contains("octet-stream"));
+    }
+    let (br, gzip, as_it_is) = (
+        ask("/made.js", "br"),
+        ask("/made.js", "gzip"),
+        ask("/made.js", "x"),
+    );
+    let tags: Vec<&str> = [&br, &gzip, &as_it_is]
+        .iter()
+        .map(|answer| answer.header("etag").unwrap())
+        .collect();
+    assert!(
+        tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2],
+        "{tags:?}"
+    );
+    assert_eq!(
+        (as_it_is.header("vary"), as_it_is.header("content-encoding")),
+        (Some("Accept-Encoding"), None)
+    );
+    let same = get(
+        &door,
+        "/made.js",
+        &format!("Accept-Encoding: br\r\nIf-None-Match: {}\r\n", tags[0]),
+    );
+    assert_eq!((same.status, same.header("vary")), (304, Some("Accept-Encoding")));
+    let other = get(
+        &door,
+        "/made.js",
+        &format!("Accept-Encoding: gzip\r\nIf-None-Match: {}\r\n", tags[0]),
+    );
+    assert_eq!((other.status, other.text().as_str()), (200, "in gzip"));
+    let part = get(&door, "/made.js", "Accept-Encoding: br\r\nRange: bytes=3-4\r\n");
+    assert_eq!(
+        (part.status, part.header("content-range"), part.text().as_str()),
+        (206, Some("bytes 3-4/5"), "br")
+    );
+    assert_eq!(part.header("content-encoding"), Some("br"));
+    for (path, taken) in [
+        ("/tiny.css", "gzip"),
+        ("/photo.png", "br"),
+        ("/made.js", "br;q=0"),
+    ] {
+        assert_eq!(ask(path, taken).header("content-encoding"), None, "{path}");
+    }
+    assert_eq!(get(&door, "/made.js.br", "").text(), "in br");
+    assert_eq!(ask("/only.js", "br").status, 404);
+}
+
+#[test]
+fn text_without_a_form_is_compressed_once() {
+    let door = door(false, forms);
+    let text = "body { color: red } ".repeat(500);
+    for coding in ["br", "gzip", "zstd"] {
+        let header = format!("Accept-Encoding: {coding}\r\n");
+        for (path, expected, status) in [
+            ("/plain.css", text.clone(), 200),
+            ("/docs/", text.clone(), 200),
+            ("/nothing-here", text.clone(), 404),
+            ("/long.svg", text.repeat(20), 200),
+        ] {
+            let answer = get(&door, path, &header);
+            assert_eq!(
+                (answer.status, answer.header("content-encoding")),
+                (status, Some(coding)),
+                "{path}"
+            );
+            assert!(answer.body.len() < 2000, "{path}");
+            assert_eq!(
+                crate::compression::plain(coding, &answer.body),
+                expected,
+                "{path}"
+            );
+            let again = get(&door, path, &header);
+            assert!(again.body == answer.body && again.header("etag") == answer.header("etag"));
+        }
+    }
+    let part = get(
+        &door,
+        "/plain.css",
+        "Accept-Encoding: gzip\r\nRange: bytes=0-9\r\n",
+    );
+    let whole = get(&door, "/plain.css", "Accept-Encoding: gzip\r\n");
+    assert_eq!((part.status, &part.body[..]), (206, &whole.body[..10]));
+    assert_eq!(get(&door, "/plain.css", "").text(), text);
+    fs::write(door.folder.path().join("data/site/plain.css"), "x".repeat(2000)).unwrap();
+    until("the new content is seen in its coding", || {
+        let answer = get(&door, "/plain.css", "Accept-Encoding: gzip\r\n");
+        crate::compression::plain("gzip", &answer.body) == "x".repeat(2000)
+    });
+}
+
+#[test]
+fn hashed_files_of_earlier_releases_are_there_for_their_pages() {
+    let door = door(true, |_| ());
+    let root = door.folder.path().join("data/site");
+    let earlier: Vec<_> = ["two", "one"].map(|name| door.folder.path().join(name)).into();
+    for (folder, name, text) in [
+        (&earlier[0], "assets/app-2.js", "two"),
+        (&earlier[0], "assets/app-1a2b.js", "never: the live one has it"),
+        (&earlier[0], "about.html", "never: it has no hash in its name"),
+        (&earlier[1], "assets/app-2.js", "never: a newer one has it"),
+        (&earlier[1], "_next/static/one.css", "one"),
+        (&earlier[1], "secret.txt", "canary"),
+    ] {
+        fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+        fs::write(folder.join(name), text).unwrap();
+    }
+    symlink("../secret.txt", earlier[1].join("assets")).ok();
+    let mut route = files("shop", root, true);
+    route.target = hostkit_core::route::Target::Files {
+        root: door.folder.path().join("data/site"),
+        single_page: true,
+        earlier,
+    };
+    door.apply(vec![route]);
+    assert_eq!(get(&door, "/assets/app-1a2b.js", "").text(), "js");
+    let two = get(&door, "/assets/app-2.js", "");
+    assert_eq!((two.status, two.text().as_str()), (200, "two"));
+    assert_eq!(
+        two.header("cache-control"),
+        Some("public, max-age=31536000, immutable")
+    );
+    assert_eq!(get(&door, "/_next/static/one.css", "").text(), "one");
+    assert_eq!(get(&door, "/about.html", "").text(), "<h1>home</h1>");
+    for path in [
+        "/assets/none.js",
+        "/assets/../secret.txt",
+        "/_next/static/../../secret.txt",
+    ] {
+        assert_eq!(get(&door, path, "").status, 404, "{path}");
+    }
+}

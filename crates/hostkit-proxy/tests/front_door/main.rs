@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
 mod answers;
+mod compression;
 mod files;
 mod floods;
 mod forwarding;
@@ -15,7 +16,9 @@ mod limits;
 mod plain;
 mod ports;
 mod redirects;
+mod rules;
 mod secure;
+mod smuggling;
 mod support;
 mod tables;
 mod tls;

@@ -11,7 +11,8 @@ use hostkit_core::layout::Layout;
 use hostkit_core::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::route::{
-    Applied, Backend, BackendId, Drained, HoldRule, Https, Route, RouteTable, Target, TrafficStatus,
+    Applied, Backend, BackendId, Compression, Drained, HoldRule, Https, Route, RouteTable, Target,
+    TrafficStatus,
 };
 use hostkit_core::size::Span;
 use hostkit_core::traits::traffic::Traffic;
@@ -418,11 +419,13 @@ pub(crate) fn route(name: &str, target: Target) -> Route {
         ports: Vec::new(),
         target,
         release: Some(ReleaseName::parse("20260101-120000").unwrap()),
+        rules: Default::default(),
         hold: HoldRule {
             time: Span::secs(20),
             requests: 1000,
         },
         https: Https::Offered,
+        compression: Compression::default(),
     }
 }
 
@@ -441,5 +444,13 @@ pub(crate) fn to(name: &str, addresses: &[SocketAddr]) -> Route {
 }
 
 pub(crate) fn files(name: &str, root: PathBuf, single_page: bool) -> Route {
-    route(name, Target::Files { root, single_page })
+    let earlier = Vec::new();
+    route(
+        name,
+        Target::Files {
+            root,
+            single_page,
+            earlier,
+        },
+    )
 }

@@ -155,6 +155,10 @@ impl Runtime for SystemdRuntime {
         self.point_project(environment, main).await
     }
 
+    async fn exposure(&self, id: &InstanceId) -> Result<Option<f64>, Failure> {
+        self.score(id).await.map(Some)
+    }
+
     fn exec(&self) -> Option<&dyn Exec> {
         Some(self)
     }

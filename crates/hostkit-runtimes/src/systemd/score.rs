@@ -10,8 +10,8 @@ use super::unit;
 const ANALYZE: SystemProgram = SystemProgram::new("systemd-analyze", "systemd");
 
 impl SystemdRuntime {
-    /// The exposure of an instance's unit as `systemd-analyze security` scores it: 0 is shut in wholly, 10 not at all.
-    pub async fn exposure(&self, id: &InstanceId) -> Result<f64, Failure> {
+    /// An instance's unit as `systemd-analyze security` scores it.
+    pub(super) async fn score(&self, id: &InstanceId) -> Result<f64, Failure> {
         let name = unit::name_of(id)?;
         let outcome = ANALYZE
             .run(&["security", "--no-pager", "--", name.as_str()], b"")

@@ -20,7 +20,7 @@ async fn a_unit_is_well_shut_in_and_valid() {
     let house = House::new();
     let runtime = house.systemd();
     let instance = runtime.ensure(&shell("exec sleep 600")).await.unwrap().remove(0);
-    let exposure = runtime.exposure(&instance.id).await.unwrap();
+    let exposure = runtime.exposure(&instance.id).await.unwrap().unwrap();
     assert!(exposure <= 2.5, "{exposure}");
     let file = format!("/etc/systemd/system/{}", unit_of(&instance));
     let verified = run(&["systemd-analyze", "verify", "--man=no", &file]);

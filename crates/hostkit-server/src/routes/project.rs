@@ -36,7 +36,11 @@ pub(crate) async fn provision(
 
 pub(crate) async fn get(call: Admitted<GetProject>, (): ()) -> Result<Project, Failure> {
     let shared = call.shared();
-    view::project(shared, shared.store().project(call.target())?)
+    let mut project = view::project(shared, shared.store().project(call.target())?)?;
+    if let Some(there) = &mut project.on_machine {
+        there.exposure = shared.engine.exposure(call.target()).await?;
+    }
+    Ok(project)
 }
 
 pub(crate) async fn delete(call: Admitted<DeleteProject>, (): ()) -> Result<Deleted, Failure> {

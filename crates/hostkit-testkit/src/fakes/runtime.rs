@@ -47,12 +47,14 @@ struct Entry {
 struct State {
     entries: BTreeMap<InstanceId, Entry>,
     behaviours: HashMap<(Option<ProcessName>, Option<ReleaseName>), Behaviour>,
+    exposures: HashMap<ProcessName, f64>,
     lines: Vec<(EnvironmentId, LogLine)>,
     started: u16,
 }
 
 /// A runtime in memory. Clones are second views of the same instances, as a caller that was started again has.
-/// Faults: `"reserve"`, `"ensure"`, `"observe"`, `"remove"`, `"restart"`, `"diagnose"`, `"logs"`.
+/// Faults: `"reserve"`, `"ensure"`, `"observe"`, `"remove"`, `"restart"`, `"diagnose"`, `"logs"`,
+/// `"exposure"`.
 #[derive(Clone, Default)]
 pub struct FakeRuntime {
     state: Arc<Mutex<State>>,
@@ -77,6 +79,11 @@ impl FakeRuntime {
         locked(&self.state)
             .behaviours
             .insert((process.cloned(), release.cloned()), behaviour);
+    }
+
+    /// How open the machine is to the instances of a process.
+    pub fn expose(&self, process: &ProcessName, exposure: f64) {
+        locked(&self.state).exposures.insert(process.clone(), exposure);
     }
 
     /// Makes a running program end, as if it crashed just now.
@@ -347,6 +354,11 @@ impl Runtime for FakeRuntime {
             last_exit: entry.instance.last_exit.clone(),
             restarts: entry.instance.restarts,
         })
+    }
+
+    async fn exposure(&self, id: &InstanceId) -> Result<Option<f64>, Failure> {
+        self.faults.pass("exposure").await?;
+        Ok(locked(&self.state).exposures.get(&id.workload.process).copied())
     }
 
     async fn logs(&self, environment: &EnvironmentId, query: &LogQuery) -> Result<LogLines, Failure> {

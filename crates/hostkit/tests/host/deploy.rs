@@ -96,6 +96,13 @@ fn check_unit(machine: &Machine, name: &str) {
     let level = score.lines().last().unwrap().to_owned();
     let level = level.split_whitespace().find_map(|word| word.parse::<f64>().ok());
     assert!(level.unwrap() <= 2.5, "{score}");
+    let shown = machine
+        .exec(&["hostkit", "project", "show", name, "--json"])
+        .json();
+    assert_eq!(shown["on_machine"]["exposure"].as_f64(), level, "{shown}");
+    let row = format!("{:.1} exposed of 10", level.unwrap());
+    let shown = said(machine, &["hostkit", "project", "show", name]);
+    assert!(shown.contains(&row), "{shown}");
 }
 
 /// Nothing of a project that was removed.

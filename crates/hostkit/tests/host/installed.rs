@@ -83,8 +83,13 @@ pub(crate) fn health(machine: &Machine) -> serde_json::Value {
 }
 
 pub(crate) fn until_healthy(machine: &Machine) {
+    let mut last = String::new();
     wait_until("all is healthy", || {
         let status = machine.exec(&["hostkit", "status"]);
+        if status.code != 0 && status.all() != last {
+            last = status.all();
+            eprintln!("not healthy yet: {last}");
+        }
         status.code == 0 && http::get(Place::on(machine, 80), API, OPEN).status == 200
     });
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hostkit_core::names::HostName;
-use hostkit_core::route::{HoldRule, Https, Route, RouteTable, Target};
+use hostkit_core::route::{Compression, HoldRule, Https, Route, RouteTable, Target};
 use hostkit_testkit::http::{self, Place};
 use hostkit_testkit::load::Load;
 use hostkit_testkit::machine::{Flavour, World, wait_until};
@@ -203,10 +203,13 @@ fn the_front_door_needs_no_control_and_keeps_stable_ports_while_it_is_restarted(
             target: Target::Files {
                 root: "/srv/site".into(),
                 single_page: false,
+                earlier: Vec::new(),
             },
             release: None,
             hold: HoldRule::default(),
+            rules: Default::default(),
             https: Https::Offered,
+            compression: Compression::default(),
         }],
     };
     machine.write(serde_json::to_vec(&table).unwrap(), "/root/table.json", 0o600);

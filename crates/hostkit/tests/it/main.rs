@@ -12,5 +12,6 @@ mod hostile;
 mod lifecycle;
 mod no_downtime;
 mod production;
+mod requests;
 mod tls;
 mod variables;

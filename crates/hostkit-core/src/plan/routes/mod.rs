@@ -8,7 +8,11 @@ use crate::manifest::Reach;
 use crate::names::{HostName, ProcessName};
 use crate::project::EnvironmentId;
 use crate::release::Release;
-use crate::route::{Backend, BackendId, HoldRule, Https, NothingReason, Route, RouteTable, Target};
+use crate::route::access::BasicAuth;
+use crate::route::rules::Rules;
+use crate::route::{
+    Backend, BackendId, Compression, HoldRule, Https, NothingReason, Route, RouteTable, Target,
+};
 
 #[cfg(test)]
 mod tests;
@@ -38,8 +42,12 @@ pub struct LiveRelease<'a> {
     pub release: &'a Release,
     /// The folder of its files, absolute.
     pub folder: PathBuf,
+    /// The folders of files of the releases before it that are still there, newest first.
+    pub earlier: Vec<PathBuf>,
     /// The instances that are ready, by process. A process without any has its requests held.
     pub backends: BTreeMap<ProcessName, Vec<Backend>>,
+    /// The password its manifest asks for, as its hash.
+    pub basic_auth: Option<BasicAuth>,
 }
 
 /// A table, and what could not be part of it.
@@ -102,6 +110,7 @@ pub fn table(
                 });
             }
         }
+        routes.extend(path_routes(environment, &hosts));
         routes.push(public_route(environment, process, id, hosts));
         routes.extend(internal_routes(environment));
     }
@@ -128,7 +137,9 @@ fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
         },
         release: None,
         hold: HoldRule::default(),
+        rules: Rules::default(),
         https: Https::Offered,
+        compression: Compression::default(),
     })
 }
 
@@ -187,6 +198,7 @@ fn public_route(
             (_, Some(files)) => Target::Files {
                 root: files.root.under(&live.folder),
                 single_page: files.single_page,
+                earlier: live.earlier.clone(),
             },
             _ => nothing(NothingReason::NoPublicProcess),
         },
@@ -194,7 +206,6 @@ fn public_route(
     Route {
         id,
         environment: Some(environment.id.clone()),
-        hosts,
         path_prefix: "/".into(),
         ports: process
             .iter()
@@ -202,10 +213,59 @@ fn public_route(
             .collect(),
         target,
         release: environment.live.as_ref().map(|live| live.release.name.clone()),
+        rules: rules(environment, &hosts),
+        hosts,
         process,
         hold: HoldRule::default(),
         https: Https::Required,
+        compression: Compression::default(),
     }
+}
+
+/// The rules of an environment's public routes. Where there is a release they hold whether or not it is running.
+fn rules(environment: &RoutedEnvironment<'_>, hosts: &[HostName]) -> Rules {
+    let Some(live) = &environment.live else {
+        return Rules::default();
+    };
+    let mut rules = live.release.manifest.routing.rules.clone();
+    rules.basic_auth = live.basic_auth.clone();
+    // Visitors of a preview are not sent to production.
+    rules.canonical_host = rules.canonical_host.filter(|host| hosts.contains(host));
+    rules
+}
+
+/// One route per path that leads to a process of its own.
+fn path_routes(environment: &RoutedEnvironment<'_>, hosts: &[HostName]) -> Vec<Route> {
+    let Some(live) = &environment.live else {
+        return Vec::new();
+    };
+    let paths = live.release.manifest.routing.paths.iter();
+    paths
+        .map(|path| {
+            let mut rules = rules(environment, hosts);
+            rules.strip_prefix = path.strip_prefix;
+            rules.timeout = path.timeout.or(rules.timeout);
+            rules.body_limit = path.body_limit.or(rules.body_limit);
+            Route {
+                id: format!("{}{}", route_id(&environment.id, Some(&path.process)), path.path),
+                environment: Some(environment.id.clone()),
+                process: Some(path.process.clone()),
+                hosts: hosts.to_vec(),
+                path_prefix: path.path.clone(),
+                ports: Vec::new(),
+                target: if environment.stopped {
+                    nothing(NothingReason::Stopped)
+                } else {
+                    instances(live, &path.process)
+                },
+                release: Some(live.release.name.clone()),
+                hold: HoldRule::default(),
+                https: Https::Required,
+                compression: Compression::default(),
+                rules,
+            }
+        })
+        .collect()
 }
 
 /// One route per internal process that has a stable port; no host name leads there.
@@ -232,7 +292,9 @@ fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
             },
             release: Some(live.release.name.clone()),
             hold: HoldRule::default(),
+            rules: Rules::default(),
             https: Https::Offered,
+            compression: Compression::default(),
         })
         .collect()
 }

@@ -74,12 +74,14 @@ fn routed<'a>(id: &str, release: Option<&'a Release>, ports: &[(&str, u16)]) -> 
         live: release.map(|release| LiveRelease {
             release,
             folder: PathBuf::from("/data/releases/r"),
+            earlier: vec![PathBuf::from("/data/releases/q/out")],
             backends: release
                 .processes
                 .keys()
                 .zip(20000..)
                 .map(|(name, port)| (name.clone(), vec![backend(name.as_str(), port)]))
                 .collect(),
+            basic_auth: None,
         }),
         stopped: false,
         extra_hosts: Vec::new(),
@@ -238,6 +240,7 @@ fn every_state_has_its_target() {
             Target::Files {
                 root: PathBuf::from("/data/releases/r/dist"),
                 single_page: true,
+                earlier: vec![PathBuf::from("/data/releases/q/out")],
             },
         ),
     ] {
@@ -322,4 +325,68 @@ fn a_host_claimed_twice_stays_with_its_owner_or_the_first() {
             ),
         ]
     );
+}
+
+#[test]
+fn rules_and_paths_of_the_manifest_are_those_of_the_routes() {
+    let web_and_api = [("web", Reach::Public), ("api", Reach::Internal)];
+    let mut release = release("shop/production", &web_and_api, None, &[]);
+    release.manifest = crate::manifest::parse(
+        "hosts = [\"shop.example.com\"]
+        [[redirects]]
+        from = \"/old\"
+        to = \"/new\"
+        [[routes]]
+        path = \"/api\"
+        process = \"api\"
+        strip_prefix = true
+        timeout = \"5s\"
+        [routing]
+        canonical_host = \"shop.example.com\"
+        timeout = \"10s\"
+        body_limit = \"1MB\"",
+    )
+    .unwrap();
+    let mut routed = routed("shop/production", Some(&release), &[]);
+    routed.live.as_mut().unwrap().basic_auth = Some(BasicAuth::new("ada", "x", "y"));
+    let table = table(1, &host("localhost"), None, &[routed.clone()]).table;
+    let web = table
+        .routes
+        .iter()
+        .find(|route| route.id == "shop/production/web")
+        .unwrap();
+    let api = table
+        .routes
+        .iter()
+        .find(|route| route.id == "shop/production/api/api")
+        .unwrap();
+    assert_eq!(
+        (web.path_prefix.as_str(), api.path_prefix.as_str()),
+        ("/", "/api")
+    );
+    assert_eq!(web.hosts, api.hosts);
+    assert!(api.ports.is_empty() && api.rules.strip_prefix && !web.rules.strip_prefix);
+    assert!(matches!(&api.target, Target::Instances { .. }));
+    for route in [web, api] {
+        assert_eq!(route.rules.redirects.len(), 1);
+        assert!(route.rules.basic_auth.is_some());
+        assert_eq!(route.rules.canonical_host, Some(host("shop.example.com")));
+    }
+    assert_eq!(web.rules.timeout, Some(crate::size::Span::secs(10)));
+    assert_eq!(api.rules.timeout, Some(crate::size::Span::secs(5)));
+    assert_eq!(api.rules.body_limit, web.rules.body_limit);
+    // A stable port leads straight to its process.
+    let internal = table.routes.iter().find(|route| route.hosts.is_empty());
+    assert!(internal.is_none_or(|route| route.rules.is_empty()));
+
+    let mut preview = routed;
+    preview.id = environment("shop/preview");
+    let table = super::table(1, &host("localhost"), None, &[preview]).table;
+    let web = table
+        .routes
+        .iter()
+        .find(|route| route.id == "shop/preview/web")
+        .unwrap();
+    assert_eq!(web.rules.canonical_host, None, "visitors of a preview stay there");
+    assert_eq!(web.rules.redirects.len(), 1);
 }

@@ -102,13 +102,17 @@ fn path(context: &ProcessContext<'_>) -> String {
         .join(":")
 }
 
-/// The names the manifest requires that have no value, neither the user's nor a default. An empty value is none.
+/// The names the manifest requires that have no value, neither the user's nor a default. An empty value is none. The
+/// password visitors are asked for is required, too.
 pub fn missing(manifest: &Manifest, user: &Variables) -> Vec<VariableName> {
     let has_value = |name: &&VariableName| {
         let of_user = user.get(*name).map(Secret::reveal);
         let value = of_user.or(manifest.defaults.get(*name).map(String::as_str));
         value.is_some_and(|value| !value.is_empty())
     };
+    let password = manifest.routing.basic_auth.iter().map(|auth| &auth.variable);
     let required = manifest.required.iter();
-    required.filter(|name| !has_value(name)).cloned().collect()
+    let others = password.filter(|name| !manifest.required.contains(name));
+    let all = required.chain(others);
+    all.filter(|name| !has_value(name)).cloned().collect()
 }

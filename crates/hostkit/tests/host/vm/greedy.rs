@@ -24,6 +24,8 @@ const HUNGRY: &str = "kept = []\nwhile True: kept.append(b'x' * (8 << 20))\n";
 const FORKS: &str = "import os\n\
     program = '$0 = \"greedy.py\"; while (defined($child = fork)) { if (!$child) { sleep 600; exit } $count++ } '\n\
     os.execvp('perl', ['perl', '-e', program + 'print \"came to $count processes\"; exit 7'])\n";
+/// Finds the processes of a build, and not whoever looks for them.
+const GREEDY: &str = "[g]reedy.py";
 const FILLS: &str = "import os\n\
     for number in range(1000):\n\
     \x20   with open(f'filler{number}', 'wb') as file: os.posix_fallocate(file.fileno(), 0, 64 << 20)\n\
@@ -103,7 +105,7 @@ fn a_greedy_build_harms_nobody_else() {
     let count: u32 = count.unwrap_or_else(|| panic!("{came_to}")).parse().unwrap();
     assert!((100..1024).contains(&count), "{came_to}");
     wait_until("all of it is gone", || {
-        machine.exec(&["pgrep", "--full", "greedy.py"]).code != 0
+        machine.exec(&["pgrep", "--full", GREEDY]).code != 0
     });
 
     // More than the disk has: ended before that, and the room is there again.
@@ -136,7 +138,7 @@ fn a_greedy_build_harms_nobody_else() {
             .spawn()
             .unwrap();
         wait_until("it is busy", || {
-            let count = machine.exec(&["pgrep", "--full", "--count", "greedy.py"]).out;
+            let count = machine.exec(&["pgrep", "--full", "--count", GREEDY]).out;
             count.trim().parse().unwrap_or(0) >= 5
         });
         beside.push(p99(&machine, 200));

@@ -1,8 +1,7 @@
 //! Power cuts that lose what was not synced, in the middle of everything. After the boot all is as it was before the cut
 //! or as it would have been after, and nothing is half-made.
 
-use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hostkit_testkit::machine::{Machine, Memory, World, wait_until};
 
@@ -10,15 +9,31 @@ use super::write_program;
 use crate::apps::{body, deploy};
 use crate::installed::{said, set_up, until_healthy};
 
-/// Starts something on the machine and cuts its power after a while, or a moment after something was seen.
-fn cut_during(machine: &mut Machine, line: &[&str], moment: impl FnOnce(&Machine)) {
+/// How long anything may take before its moment comes.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// Starts something on the machine and cuts its power as soon as `is_the_moment`, or after it has ended.
+fn cut_during(machine: &mut Machine, line: &[&str], mut is_the_moment: impl FnMut(&Machine) -> bool) {
+    let said = tempfile::NamedTempFile::new().unwrap();
     let mut running = machine
         .command(line)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(said.reopen().unwrap())
+        .stderr(said.reopen().unwrap())
         .spawn()
         .unwrap();
-    moment(machine);
+    let started = Instant::now();
+    let so_far = || std::fs::read_to_string(said.path()).unwrap();
+    while !is_the_moment(machine) {
+        assert!(
+            started.elapsed() < LONGEST,
+            "the moment did not come: {}",
+            so_far()
+        );
+        if let Some(ended) = running.try_wait().unwrap() {
+            assert!(ended.success(), "{}", so_far());
+            break;
+        }
+    }
     machine.power_cut();
     running.wait().unwrap();
     machine.power_on();
@@ -94,9 +109,7 @@ fn a_cut_at_rest_during_a_switch_and_while_a_project_is_made_leaves_nothing_half
     machine.exec(&["sync"]).ok();
     let before = said(&machine, &["readlink", "/home/shop/app"]);
     cut_during(&mut machine, &DEPLOY, |machine| {
-        wait_until("the switch is at it", || {
-            said(machine, &["readlink", "/home/shop/app"]) != before
-        });
+        said(machine, &["readlink", "/home/shop/app"]) != before
     });
     let word = is_one_of(&machine, &["shop 1", "shop 2"]);
     eprintln!("cut at the switch: {word}");
@@ -105,11 +118,7 @@ fn a_cut_at_rest_during_a_switch_and_while_a_project_is_made_leaves_nothing_half
     cut_during(
         &mut machine,
         &["hostkit", "project", "create", "blog"],
-        |machine| {
-            wait_until("an account is there", || {
-                machine.exec(&["getent", "passwd", "blog"]).code == 0
-            });
-        },
+        |machine| machine.exec(&["getent", "passwd", "blog"]).code == 0,
     );
     is_whole_or_gone(&machine, "blog");
     machine.exec(&["hostkit", "project", "create", "blog"]);
@@ -127,7 +136,7 @@ fn matrix_of_cuts_over_a_deployment() {
     let cuts: u32 = cuts.map_or(12, |text| text.parse().unwrap());
     let (_world, mut machine, _folder) = server();
     write_program(&machine, "shop", "shop 2");
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     machine.exec(&DEPLOY).ok();
     let whole = started.elapsed();
     for (next, cut) in (3..).zip(0..cuts) {
@@ -139,7 +148,11 @@ fn matrix_of_cuts_over_a_deployment() {
         write_program(&machine, "shop", &word);
         machine.exec(&["sync"]).ok();
         let moment = whole * (cut + 1) / (cuts + 1);
-        cut_during(&mut machine, &DEPLOY, |_| std::thread::sleep(moment));
+        let started = Instant::now();
+        cut_during(&mut machine, &DEPLOY, |_| {
+            std::thread::sleep(Duration::from_millis(20));
+            started.elapsed() >= moment
+        });
         let now = is_one_of(&machine, &[&last, &word]);
         eprintln!("cut {moment:.1?} after the start of a deployment of {whole:.1?}: {now}");
         // The next one begins with something new live.

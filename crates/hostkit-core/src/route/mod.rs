@@ -1,5 +1,5 @@
 //! Route: host and path, or a stable loopback port, to instances or files. The whole table is what the front door
-//! knows; it is handed over as JSON and kept on disk as it came.
+//! knows; it is handed over as JSON and kept on disk as it came. [`rules`] says what else happens to requests.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +11,19 @@ use crate::names::{HostName, ProcessName, ReleaseName};
 use crate::project::EnvironmentId;
 use crate::size::Span;
 use crate::workload::InstanceId;
+use rules::Rules;
+
+pub mod access;
+pub mod condition;
+pub mod destination;
+mod expression;
+pub mod headers;
+pub mod limits;
+pub mod pattern;
+pub mod rules;
+#[cfg(test)]
+mod tests;
+mod tokens;
 
 /// All routes. A table replaces the one before it as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -42,9 +55,15 @@ pub struct Route {
     pub release: Option<ReleaseName>,
     /// What happens to requests while no instance is ready.
     pub hold: HoldRule,
+    /// What happens to requests before they go there, and to answers. Tables of versions before have none.
+    #[serde(default, skip_serializing_if = "Rules::is_empty")]
+    pub rules: Rules,
     /// What becomes of requests that come without TLS.
     #[serde(default)]
     pub https: Https,
+    /// Whether answers are compressed on their way.
+    #[serde(default)]
+    pub compression: Compression,
 }
 
 /// What becomes of requests that come to the public listener without TLS, where the front door speaks it. Stable
@@ -57,6 +76,17 @@ pub enum Https {
     Offered,
     /// They are redirected to https.
     Required,
+}
+
+/// Whether the front door compresses answers for clients that take that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// Those that gain by it.
+    #[default]
+    On,
+    /// None: for answers that hold a secret beside what a stranger can choose (BREACH).
+    Off,
 }
 
 /// Where requests of a route go.
@@ -74,6 +104,10 @@ pub enum Target {
         root: PathBuf,
         /// Whether unknown paths answer with `index.html`.
         single_page: bool,
+        /// The folders of the releases before it, newest first: files with a hash in their names are looked for there
+        /// as well, for clients that still have the page of then.
+        #[serde(default)]
+        earlier: Vec<PathBuf>,
     },
     /// Nothing, on purpose: answered at once with 503 and a page that says why.
     Nothing {
