@@ -29,8 +29,9 @@ const MOST_HEADERS: usize = 100;
 const LONGEST_VALUE: usize = 4096;
 
 /// Headers that belong to the connection or to the front door itself.
-const KEPT: [&str; 11] = [
+const KEPT: [&str; 12] = [
     "connection",
+    "content-encoding",
     "content-length",
     "date",
     "host",

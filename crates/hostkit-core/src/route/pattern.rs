@@ -256,6 +256,26 @@ pub fn normal(path: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// What a program may take a path for that has empty parts, `.` or `..` in it. In [`normal`] form, and back.
+pub fn resolved(path: &str) -> Cow<'_, str> {
+    if !path.contains("//") && !path.contains("/.") {
+        return Cow::Borrowed(path);
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let mut out = format!("/{}", parts.join("/"));
+    if out.len() > 1 && (path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..")) {
+        out.push('/');
+    }
+    Cow::Owned(out)
+}
+
 fn normal_literal(text: &str) -> String {
     normal(text).into_owned()
 }

@@ -6,7 +6,7 @@ use super::condition::{Condition, Place, ValuePattern, ValueTest};
 use super::destination::{Destination, Unused};
 use super::headers::{Cors, HeaderRule, SecurityHeader};
 use super::limits::Rate;
-use super::pattern::{PathPattern, normal};
+use super::pattern::{PathPattern, normal, resolved};
 use super::rules::{MOST_RULES, Redirect, Rewrite, Rules, Stage};
 use super::*;
 
@@ -87,6 +87,18 @@ fn a_path_is_the_same_however_it_is_written() {
         assert_eq!(normal(written), normalized);
         assert_eq!(normal(normalized), normalized);
     }
+    for (written, meant) in [
+        ("/a/b", "/a/b"),
+        ("//a///b", "/a/b"),
+        ("/x/../a/./b/", "/a/b/"),
+        ("/../../a", "/a"),
+        ("/a/..", "/"),
+        ("/a/b/..", "/a/"),
+        ("/a.b/.c", "/a.b/.c"),
+    ] {
+        assert_eq!(resolved(written), meant, "{written}");
+    }
+    assert_eq!(resolved(&normal("/x/%2e%2E/a")), "/a");
     assert!(pattern("/admin/(.*)").matches(&normal("/%61dm%69n/x")));
 }
 

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hostkit_core::route::destination::Unused;
-use hostkit_core::route::pattern::{Params, normal};
+use hostkit_core::route::pattern::{Params, normal, resolved};
 use hostkit_core::route::rules::{Rewrite, Stage};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 
 use super::answer::Reply;
+use super::limits::Limit;
 use super::{LiveRules, Ruled, address, conditions};
 use crate::body::RequestBody;
 use crate::exchange::Exchange;
@@ -113,7 +114,10 @@ impl LiveRules {
     }
 
     fn too_many(&self, path: &str, peer: IpAddr) -> Option<Reply> {
-        for limit in self.limits.iter().filter(|limit| limit.path.matches(path)) {
+        // Nobody gets around a limit by another way to write a path that a program understands all the same.
+        let meant = resolved(path);
+        let counts = |limit: &&Limit| limit.path.matches(path) || limit.path.matches(&meant);
+        for limit in self.limits.iter().filter(counts) {
             if let Err(wait) = limit.take(peer) {
                 let seconds = wait.as_millis().div_ceil(1000).max(1) as u64;
                 let headers = [

@@ -18,8 +18,9 @@ fn a_site_with_a_vercel_json_is_served_by_its_rules() {
         ("about.html", "about"),
         ("vercel.json", VERCEL),
     ];
+    let folder = projects::folder(&host.sources(), "site", &files);
     let said = host
-        .deploy("site", &projects::folder(&host.sources(), "site", &files))
+        .run(&["deploy", folder.to_str().unwrap(), "--project", "site"])
         .ok();
     assert!(
         said.all().contains("`functions` of vercel.json has no effect"),

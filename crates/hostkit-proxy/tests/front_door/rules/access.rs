@@ -111,6 +111,9 @@ fn more_requests_than_are_taken_are_told_when_to_come_again() {
         assert_eq!(answer.header("ratelimit-remaining"), Some("0"));
         assert_eq!(answer.header("ratelimit-reset"), answer.header("retry-after"));
     }
+    for path in ["//api/e", "/x/../api/e", "/x/%2e%2e/api/e", "/api/./e"] {
+        assert_eq!(get(&door, path, "").status, 429, "{path}");
+    }
     assert_eq!(get(&door, "/elsewhere", "").status, 200);
     assert_eq!(upstream.seen().len(), 4);
 }
