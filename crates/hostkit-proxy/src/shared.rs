@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::cache::Cache;
 use crate::compress::kept::Forms;
 use crate::config::Limits;
 use crate::request_log::LogSink;
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Where request log lines go.
     pub(crate) log: Option<LogSink>,
+    /// Answers of backends that may be used again.
+    pub(crate) cache: Cache,
     /// Compressed forms of files.
     pub(crate) forms: Forms,
     /// Requests that wait for an instance.
@@ -41,11 +44,12 @@ impl Shared {
         Shared {
             table: ArcSwap::new(Arc::new(table)),
             changed: watch::Sender::new(0),
-            limits,
             log,
+            cache: Cache::new(limits.cache_bytes),
             forms: Forms::default(),
             held: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            limits,
             counts: (0..threads).map(|_| Count::default()).collect(),
         }
     }

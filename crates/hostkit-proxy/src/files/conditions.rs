@@ -18,7 +18,7 @@ pub(super) struct Validators {
 
 /// Which part of a file is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Whole,
     Unchanged,
     Range { from: u64, length: u64 },
@@ -99,7 +99,7 @@ fn date(request: &HeaderMap, name: http::HeaderName) -> Option<SystemTime> {
 }
 
 /// One range of bytes. Several ranges, and what is no range, are answered with the whole file, as is allowed.
-fn parse_range(range: &[u8], size: u64) -> Part {
+pub(crate) fn parse_range(range: &[u8], size: u64) -> Part {
     let whole = Part::Whole;
     let Some(range) = std::str::from_utf8(range)
         .ok()

@@ -2,8 +2,8 @@
 //! that entry aside and no other.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, OnceLock};
 
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::route::{PutAside, Route, Target};
@@ -190,6 +190,7 @@ fn live_route(route: &Route, prefix: String, backends: &Backends, keys: &mut Has
         target,
         hold: route.hold.clone(),
         compression: route.compression,
+        scope: OnceLock::new(),
         waiting: AtomicU32::new(0),
     }
 }

@@ -54,6 +54,22 @@ pub(crate) struct Client {
     _admitted: super::Admitted,
 }
 
+impl Client {
+    /// Stands for a client in what the front door asks by itself. Nothing where there is no room.
+    pub(crate) fn beside(client: &Client) -> Option<Rc<Client>> {
+        let admitted = client.worker.admit()?;
+        let (number, pulse) = client.worker.pulses.add(&client.door);
+        Some(Rc::new(Client {
+            worker: Rc::clone(&client.worker),
+            door: Arc::clone(&client.door),
+            pulse,
+            peer: client.peer.clone(),
+            number,
+            _admitted: admitted,
+        }))
+    }
+}
+
 impl Drop for Client {
     fn drop(&mut self) {
         self.worker.pulses.remove(self.number);
