@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{self, HeaderMap};
-use http::{Method, Response, StatusCode, Uri, response};
+use http::header;
+use http::{Response, StatusCode, response};
 
 use super::entry::{Entry, Head, LARGEST};
 use super::flight::{Landing, Lead};
@@ -28,60 +28,6 @@ pub(crate) enum Kept {
     Answered(Response<AnswerBody>),
     /// It is only passed on.
     Passed(Box<Exchange>, response::Parts, Source),
-}
-
-/// Looks at the answer to a request that was not looked for: whether the application uses the cache at all, and
-/// whether it changed something others have an old answer of.
-pub(crate) fn look(exchange: &Exchange, parts: &response::Parts, scope: &Arc<Scope>) {
-    if scope.is_learnt() {
-        let worked = parts.status.is_success() || parts.status.is_redirection();
-        if worked && rules::is_unsafe(&exchange.method) {
-            invalidate(exchange, &parts.headers, scope);
-        }
-    } else if exchange.method == Method::GET
-        && rules::speaks_of_caching(&parts.headers)
-        && rules::freshness(
-            parts.status,
-            &parts.headers,
-            false,
-            exchange.began,
-            Instant::now(),
-        )
-        .is_some_and(|freshness| freshness.is_lasting())
-    {
-        scope.learn();
-    }
-}
-
-/// RFC 9111, 4.4: what was changed, and what the answer says was changed with it on the same host.
-fn invalidate(exchange: &Exchange, answer: &HeaderMap, scope: &Arc<Scope>) {
-    let cache = &exchange.client.worker.shared.cache;
-    let mut key = Vec::new();
-    scope.key(exchange, &mut key);
-    let target = exchange
-        .uri
-        .path_and_query()
-        .map_or(1, |target| target.as_str().len());
-    let before = key.len() - target.min(key.len());
-    cache.invalidate(scope, &key);
-    for name in [header::LOCATION, header::CONTENT_LOCATION] {
-        let Some(also) = answer.get(name).and_then(|value| value.to_str().ok()) else {
-            continue;
-        };
-        let Ok(uri) = also.parse::<Uri>() else { continue };
-        let host = exchange.host.as_ref().map(|host| host.value.as_bytes());
-        let same_host = uri
-            .authority()
-            .is_none_or(|authority| Some(authority.as_str().as_bytes()) == host);
-        if same_host
-            && let Some(target) = uri.path_and_query()
-            && target.as_str().starts_with('/')
-        {
-            key.truncate(before);
-            key.extend_from_slice(target.as_str().as_bytes());
-            cache.invalidate(scope, &key);
-        }
-    }
 }
 
 /// Takes the answer to a request that was looked for.
@@ -200,7 +146,7 @@ pub(crate) fn instead_of_failure(
 /// An answer that is not kept: those who wait go on at once, and nobody waits for the next ones.
 fn pass(exchange: &Exchange, visit: &mut Visit, status: StatusCode, now: Instant) {
     let cache = &exchange.client.worker.shared.cache;
-    if status.is_server_error() || visit.ends_with_connection && visit.lead.is_none() {
+    if status.is_server_error() {
         visit.lead.take().into_iter().for_each(Lead::free);
         return;
     }

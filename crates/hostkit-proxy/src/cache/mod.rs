@@ -9,6 +9,7 @@ mod entry;
 mod flight;
 mod growing;
 pub(crate) mod keep;
+mod look;
 mod refresh;
 mod rules;
 mod serve;
@@ -18,6 +19,7 @@ mod tests;
 mod visit;
 
 pub(crate) use growing::Reader;
+pub(crate) use look::look;
 pub(crate) use serve::note;
 pub(crate) use store::{Cache, Scope};
 pub(crate) use visit::Visit;

@@ -60,13 +60,14 @@ pub(super) fn begin(
     own.route = Some(Arc::clone(route));
     own.visit = Some(visit(scope, key, kept, Some(lead), Some(Arc::clone(entry))));
     client.pulse.serving();
+    let route = Arc::clone(route);
     tokio::task::spawn_local(async move {
-        let mut asking = pin!(forward::route(own, request, None, None));
+        let mut asking = pin!(forward::refresh(own, request, &route));
         let mut waker = None;
         // What ends connections that wait too long ends this, too.
         poll_fn(|context| match client.pulse.order(context, &mut waker) {
             Order::End => Poll::Ready(()),
-            Order::GoOn | Order::WindUp => asking.as_mut().poll(context).map(drop),
+            Order::GoOn | Order::WindUp => asking.as_mut().poll(context),
         })
         .await;
     });

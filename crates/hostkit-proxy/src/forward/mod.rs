@@ -64,7 +64,7 @@ pub(crate) async fn serve(client: Rc<Client>, mut request: Request<Incoming>) ->
 }
 
 /// Finds the route and answers by it, again and again while the request is held.
-pub(crate) async fn route(
+async fn route(
     mut exchange: Box<Exchange>,
     request: Request<RequestBody>,
     upgrade: Option<OnUpgrade>,
@@ -132,6 +132,22 @@ pub(crate) async fn route(
     }
 }
 
+/// Asks a backend once for what the cache wants to have newer. Nobody waits for the answer: nothing is held for it,
+/// and a failure is shown to nobody.
+pub(crate) async fn refresh(mut exchange: Box<Exchange>, request: Request<RequestBody>, route: &LiveRoute) {
+    let LiveTarget::Instances(backends) = &route.target else {
+        return;
+    };
+    match send::attempt(&mut exchange, &mut Some(request), backends).await {
+        Outcome::Plain(answer) => {
+            let (parts, body) = answer.into_parts();
+            drop(pass_on(exchange, parts, Source::Plain(body), route));
+        }
+        Outcome::Answered(answer) => drop(finish(exchange, answer, None, route, None)),
+        Outcome::Failed(_) | Outcome::NobodyThere => {}
+    }
+}
+
 fn find(exchange: &Exchange) -> Option<Arc<LiveRoute>> {
     let table = exchange.client.worker.shared.table.load();
     match exchange.client.door.port {
@@ -189,7 +205,7 @@ fn pass_on(
             Kept::Passed(back, head, body) => (exchange, parts, source) = (back, head, body),
         }
     } else if let Some(scope) = route.scope.get() {
-        cache::keep::look(&exchange, &parts, scope);
+        cache::look(&exchange, &parts, scope);
     }
     if let Some(result) = exchange.cache {
         cache::note(&mut parts.headers, result);

@@ -440,3 +440,58 @@ fn an_instance_that_leaves_while_its_answer_comes_in_ends_it() {
     assert!(rest.len() < 100_000);
     assert_eq!(ask(&door, "/a", "").text(), "other");
 }
+
+#[test]
+fn what_turns_out_too_large_goes_to_all_who_wait_and_is_not_kept() {
+    let piece = "0123456789abcdef".repeat(4096);
+    let pieces = 192;
+    let sent = piece.clone();
+    let count = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::clone(&count);
+    let upstream = Upstream::start(move |seen, stream| {
+        if seen.line().contains("/warm") {
+            return stream
+                .write_all(full("Cache-Control: max-age=60", "warm").as_bytes())
+                .is_ok();
+        }
+        asked.fetch_add(1, Ordering::SeqCst);
+        let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        for _ in 0..pieces {
+            if write!(stream, "{:x}\r\n{sent}\r\n", sent.len()).is_err() {
+                return false;
+            }
+        }
+        write!(stream, "0\r\n\r\n").is_ok()
+    });
+    let door = door_before(&upstream);
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..3).map(|_| scope.spawn(|| ask(&door, "/a", ""))).collect();
+        asking.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    for answer in &answers {
+        assert!(answer.body.len() == pieces * piece.len() && answer.body.ends_with(piece.as_bytes()));
+    }
+    let before = count.load(Ordering::SeqCst);
+    assert_eq!(result(&ask(&door, "/a", "")), "MISS");
+    assert_eq!(count.load(Ordering::SeqCst), before + 1);
+}
+
+#[test]
+fn nobody_there_is_asked_once_for_each_request_and_not_again_and_again() {
+    let (upstream, _) = backend_that(|_, _| {
+        full(
+            "Cache-Control: max-age=1, stale-while-revalidate=600\nAge: 5",
+            "old",
+        )
+    });
+    let door = door_before(&upstream);
+    assert_eq!(ask(&door, "/a", "").text(), "old");
+    door.apply(vec![to("shop", &[])]);
+    let before = door.status().requests;
+    for _ in 0..3 {
+        assert_eq!(result(&ask(&door, "/a", "")), "STALE");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(door.status().requests <= before + 6);
+}
