@@ -42,6 +42,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::log::{LogLine, LogQuery};
 use hostkit_core::names::{HostName, ProjectName, ReleaseName, VariableName};
 use hostkit_core::project::EnvironmentId;
+use hostkit_core::route::{Purge, Purged};
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::{Archive, ExecStreams, LogLines, OperatorKey};
 use hostkit_core::variables::Variables;
@@ -239,6 +240,16 @@ impl Engine {
     /// Waits until a deployment is final.
     pub async fn wait(&self, id: DeploymentId) -> Result<Deployment, Failure> {
         feed::wait(&self.context, id).await
+    }
+
+    /// Takes answers of an environment out of the front door's cache: all, or those of a path.
+    pub async fn purge(&self, environment: &EnvironmentId, path: Option<String>) -> Result<Purged, Failure> {
+        self.store().environment(environment)?;
+        let purge = Purge {
+            environment: environment.clone(),
+            path,
+        };
+        self.context.parts.traffic.purge(&purge).await
     }
 
     /// Running copies, as they are found now.

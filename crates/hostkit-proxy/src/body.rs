@@ -11,6 +11,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use crate::cache::Reader;
 use crate::compress::body::Compressed;
 use crate::exchange::Exchange;
 use crate::files::FileBody;
@@ -156,6 +157,8 @@ pub(crate) enum Source {
     Plain(PlainBody),
     File(FileBody),
     Compressed(Box<Compressed>),
+    /// What is being kept for others as well.
+    Shared(Reader),
 }
 
 impl Source {
@@ -185,10 +188,13 @@ impl Source {
             Source::File(file) => std::task::ready!(file.poll(context))
                 .map(|bytes| bytes.map(Frame::data).map_err(BodyError::from)),
             Source::Compressed(compressed) => std::task::ready!(compressed.poll(bell, context)),
+            Source::Shared(reader) => std::task::ready!(reader.poll(context))
+                .map(|bytes| bytes.map(Frame::data).map_err(BodyError::from)),
         })
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether nothing is to come.
+    pub(crate) fn is_over(&self) -> bool {
         match self {
             Source::Empty => true,
             Source::Full(bytes) => bytes.is_empty(),
@@ -196,6 +202,7 @@ impl Source {
             Source::Plain(body) => body.left() == 0,
             Source::File(file) => file.left() == 0,
             Source::Compressed(compressed) => compressed.is_over(),
+            Source::Shared(reader) => reader.is_over(),
         }
     }
 
@@ -208,6 +215,7 @@ impl Source {
             Source::Plain(body) => SizeHint::with_exact(body.left()),
             Source::File(file) => SizeHint::with_exact(file.left()),
             Source::Compressed(_) => SizeHint::default(),
+            Source::Shared(reader) => reader.left().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

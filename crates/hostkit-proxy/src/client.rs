@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::route::{Applied, BackendId, Drained, RouteTable, TrafficStatus};
+use hostkit_core::route::{Applied, BackendId, Drained, Purge, Purged, RouteTable, TrafficStatus};
 use hostkit_core::size::Span;
 use hostkit_core::traits::traffic::Traffic;
 use http::{Method, Request, StatusCode, header};
@@ -124,6 +124,10 @@ impl Traffic for ProxyClient {
         };
         self.call(Method::POST, "/drain", json(&order)?, grace + PATIENCE)
             .await
+    }
+
+    async fn purge(&self, purge: &Purge) -> Result<Purged, Failure> {
+        self.call(Method::POST, "/purge", json(purge)?, PATIENCE).await
     }
 
     async fn status(&self) -> Result<TrafficStatus, Failure> {

@@ -110,6 +110,8 @@ pub struct Limits {
     pub upstream_idle: Duration,
     /// How many idle connections are kept per backend and thread.
     pub upstream_kept: usize,
+    /// The most bytes of answers that are kept to be used again, over all threads.
+    pub cache_bytes: usize,
     /// How long requests in flight may go on after the front door was told to stop.
     pub stop: Duration,
 }
@@ -127,6 +129,7 @@ impl Default for Limits {
             connect: Duration::from_secs(3),
             upstream_idle: Duration::from_secs(4),
             upstream_kept: 256,
+            cache_bytes: 64 << 20,
             stop: Duration::from_secs(20),
         }
     }

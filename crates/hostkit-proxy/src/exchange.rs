@@ -10,12 +10,14 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::body::Progress;
+use crate::cache::{CacheResult, Visit};
 use crate::forward::head::Host;
 use crate::metrics::Finished;
 use crate::plain::Plain;
 use crate::rules::Ruled;
 use crate::table::LiveRoute;
-use crate::table::backend::InFlight;
+use crate::table::backend::{Backend, InFlight};
+use crate::worker::Worker;
 use crate::worker::accept::Client;
 use crate::worker::bell::Bell;
 use crate::worker::http2::Stream;
@@ -55,6 +57,12 @@ pub(crate) struct Exchange {
     /// None for a request without a body.
     pub(crate) progress: Option<Rc<Progress>>,
     pub(crate) lease: Option<Lease>,
+    /// The backend that answers, once its lease is with those who keep the answer.
+    pub(crate) backend: Option<Arc<Backend>>,
+    /// What the cache waits for of it.
+    pub(crate) visit: Option<Box<Visit>>,
+    /// What the cache did; nothing where it was not asked.
+    pub(crate) cache: Option<CacheResult>,
     /// How long the backend took to answer.
     pub(crate) upstream: Option<std::time::Duration>,
     pub(crate) status: u16,
@@ -86,6 +94,16 @@ impl Lease {
             plain: None,
         }
     }
+
+    /// Keeps the connection: the answer on it was read to its end.
+    pub(crate) fn give_back(&mut self, worker: &Worker) {
+        let (backend, now) = (self.in_flight.backend(), Instant::now());
+        if let Some(plain) = self.plain.take() {
+            worker.pools.give_back_plain(backend, plain, now);
+        } else if let Some(sender) = self.sender.take() {
+            worker.pools.give_back(backend, sender, now);
+        }
+    }
 }
 
 impl Exchange {
@@ -115,6 +133,9 @@ impl Exchange {
             visits: false,
             progress: None,
             lease: None,
+            backend: None,
+            visit: None,
+            cache: None,
             upstream: None,
             status: CLIENT_GONE,
             sent: 0,

@@ -2,9 +2,10 @@
 //! table and nothing of projects or SQL. [`run`] is the process; [`ProxyClient`] is how the engine speaks to it.
 //!
 //! A request goes: `worker` (thread, connection) > `forward` (check, edit, pick, send; `plain` for what is
-//! short and simple) > `table` (where to). Tables come in through `control`.
+//! short and simple) > `table` (where to). Answers go through `cache` and `compress`. Tables come in through `control`.
 
 mod body;
+mod cache;
 mod client;
 mod compress;
 mod config;

@@ -87,6 +87,16 @@ impl Page {
         )
     }
 
+    /// A client that wants nothing but what is kept.
+    pub(crate) fn not_cached() -> Page {
+        Page::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "not_cached",
+            "Not cached",
+            "The request takes only an answer that is cached, and there is none.",
+        )
+    }
+
     /// No route for a host.
     pub(crate) fn nobody_here(host: &str) -> Page {
         Page::new(

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use hostkit_certificates::Certificates;
 use tokio::sync::watch;
 
+use crate::cache::Cache;
 use crate::compress::kept::Forms;
 use crate::config::Limits;
 use crate::metrics::{Handshakes, Series};
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Where request log lines go.
     pub(crate) log: Option<LogSink>,
+    /// Answers of backends that may be used again.
+    pub(crate) cache: Cache,
     /// Compressed forms of files.
     pub(crate) forms: Forms,
     /// Requests that wait for an instance.
@@ -56,8 +59,8 @@ impl Shared {
         Shared {
             table: ArcSwap::from_pointee(LiveTable::default()),
             changed: watch::Sender::new(0),
-            limits,
             log,
+            cache: Cache::new(limits.cache_bytes),
             forms: Forms::default(),
             held: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
@@ -65,6 +68,7 @@ impl Shared {
             handshakes: Handshakes::default(),
             failed_handshakes: AtomicU64::new(0),
             certificates,
+            limits,
             counts: (0..threads).map(|_| Count::default()).collect(),
         }
     }

@@ -23,8 +23,8 @@ use crate::auth::Admitted;
 use crate::incoming::Incoming;
 use crate::listener::MOST_HEAD;
 use crate::routes::{
-    caller, deployment, domain, environment, event, installation, log, operator_key, project, release, run,
-    source, token, variable,
+    cache, caller, deployment, domain, environment, event, installation, log, operator_key, project, release,
+    run, source, token, variable,
 };
 use crate::shared::Shared;
 use crate::{page, reply, stream};
@@ -119,6 +119,7 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::ListEnvironments => json(shared, environment::list),
         Name::GetEnvironment => json(shared, environment::get),
         Name::GetEnvironmentDoctor => json(shared, environment::doctor),
+        Name::PurgeCache => json(shared, cache::purge),
         Name::CreateDeployment => json(shared, deployment::create),
         Name::ListDeployments => json(shared, deployment::list),
         Name::GetDeployment => json(shared, deployment::get),

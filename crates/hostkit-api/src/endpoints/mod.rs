@@ -8,12 +8,14 @@ use hostkit_core::event::Event;
 use hostkit_core::log::LogLine;
 use hostkit_core::names::{ProjectName, TokenName};
 use hostkit_core::project::EnvironmentId;
+use hostkit_core::route::Purged;
 use hostkit_core::traits::OperatorKey;
 use hostkit_core::workload::Instance;
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cache::CachePurge;
 use crate::caller::Caller;
 use crate::deployment::{DeploymentUpdate, Follow, Last, NewDeployment, Trigger};
 use crate::domain::{AddedDomain, NewDomain};
@@ -181,6 +183,12 @@ endpoints! {
     GetEnvironmentDoctor: GET "/api/projects/{project}/environments/{environment}/doctor", may ManageSecrets,
         on EnvironmentId,
         query NoQuery, takes Nothing, gives Json<Vec<Finding>>;
+
+    /// Takes answers of an environment out of the front door's cache.
+    /// The next request for each goes to the application. A deploy does it by itself. Doing it twice is harmless.
+    PurgeCache: POST "/api/projects/{project}/environments/{environment}/cache/purge", may DeployProject,
+        on EnvironmentId,
+        query NoQuery, takes Json<CachePurge>, gives Json<Purged>;
 
     /// Asks for a deployment: deploy, apply, rollback, restart, scale, stop or start.
     /// The answer comes at once; follow the deployment's log to see it through.

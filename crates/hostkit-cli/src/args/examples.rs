@@ -65,6 +65,9 @@ examples! {
     RESTART: ("hostkit restart", "new instances first, then the old ones go");
     STOP: ("hostkit stop", "visitors get a page that says so");
     START: ("hostkit start", "the release that was live is live again");
+    CACHE: ("hostkit cache purge", "everything that is kept of the environment"),
+        ("hostkit cache purge /api/prices", "one path, with whatever query"),
+        ("hostkit cache purge '/blog/*'", "all that begin so");
     ENV: ("hostkit env set LOG_LEVEL=debug --apply", "set a variable and bring it live"),
         ("hostkit env set API_KEY - < key.txt", "a value that no shell history sees"),
         ("hostkit env import .env", "from a file"),

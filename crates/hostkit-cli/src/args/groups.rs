@@ -32,6 +32,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
             "stop",
             "start",
             "run",
+            "cache",
             "access",
             "token",
         ],

@@ -1,6 +1,7 @@
 //! What can be typed: every command, option and help text. Behaviour lives in [`crate::commands`].
 
 mod access;
+mod cache;
 mod daemon;
 mod deploy;
 mod doctor;
@@ -22,6 +23,7 @@ use hostkit_core::names::{EnvironmentName, ProjectName};
 use crate::completion;
 
 pub(crate) use access::{AccessArgs, AccessCommand};
+pub(crate) use cache::{CacheArgs, CacheCommand};
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
 pub(crate) use deploy::{
     CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs, ScanArgs,
@@ -193,6 +195,9 @@ pub(crate) enum Command {
     /// Start a stopped environment
     #[command(after_help = examples::START)]
     Start(ChangeArgs),
+    /// Take answers out of the front door's cache
+    #[command(after_help = examples::CACHE)]
+    Cache(CacheArgs),
     /// Set, read, import and export variables
     #[command(after_help = examples::ENV)]
     Env(EnvArgs),

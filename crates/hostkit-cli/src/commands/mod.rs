@@ -1,6 +1,7 @@
 //! What each command does: one file per noun or verb.
 
 mod access;
+mod cache;
 mod cancel;
 mod change;
 pub(crate) mod daemon;
@@ -47,6 +48,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Restart(args) => change::restart(session, &args).await,
         Command::Stop(args) => change::stop(session, &args).await,
         Command::Start(args) => change::start(session, &args).await,
+        Command::Cache(args) => cache::run(session, args.command).await,
         Command::Env(args) => variable::run(session, args.command).await,
         Command::Domain(args) => domain::run(session, args.command).await,
         Command::Nginx(args) => domain::nginx(session, args.command).await,

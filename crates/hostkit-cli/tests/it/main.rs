@@ -3,6 +3,7 @@
 
 mod access;
 mod api;
+mod cache;
 mod cancel;
 mod completion;
 mod deploy;

@@ -214,3 +214,19 @@ pub struct Drained {
     /// Requests and connections still open when the grace was over; they were closed.
     pub cut: u64,
 }
+
+/// What is taken out of the front door's cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purge {
+    /// Whose answers.
+    pub environment: EnvironmentId,
+    /// Those of this path, with whatever query; of all that begin so where it ends with `*`. All without.
+    pub path: Option<String>,
+}
+
+/// What was taken out of the cache.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Purged {
+    /// How many addresses an answer was kept for.
+    pub addresses: u64,
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::kind::Failure;
-use crate::route::{Applied, BackendId, Drained, RouteTable, TrafficStatus};
+use crate::route::{Applied, BackendId, Drained, Purge, Purged, RouteTable, TrafficStatus};
 
 /// Hands tables to the front door and waits for it.
 #[async_trait::async_trait]
@@ -14,6 +14,9 @@ pub trait Traffic: Send + Sync {
     /// Waits until no request or upgraded connection is in flight on the backends, at most `grace`; then closes
     /// what is left. The backends must not be in the table any more.
     async fn drain(&self, backends: &[BackendId], grace: Duration) -> Result<Drained, Failure>;
+
+    /// Takes answers out of the cache. What is on its way to be kept is not kept any more. Idempotent.
+    async fn purge(&self, purge: &Purge) -> Result<Purged, Failure>;
 
     /// How the front door is.
     async fn status(&self) -> Result<TrafficStatus, Failure>;

@@ -2,6 +2,7 @@
 
 use hostkit_core::deployment::{Act, StepName};
 use hostkit_core::kind::Kind;
+use hostkit_core::release::{Artifact, StaticFiles};
 use hostkit_core::route::{NothingReason, Target};
 
 use crate::bench::{World, done, fails, process, shop, succeeds, until, variables};
@@ -346,4 +347,54 @@ async fn a_process_with_a_folder_of_its_own_is_built_apart_and_put_into_place() 
     let workload = world.runtime.started_from(&quotes.id).unwrap();
     assert_eq!(workload.directory, folder.join("quotes"));
     assert_eq!(world.running(), ["quotes.1.1", "web.1.1"]);
+}
+
+#[tokio::test]
+async fn the_front_door_is_told_where_files_of_other_kept_releases_lie() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    let dist: hostkit_core::names::RelativePath = "dist".parse().unwrap();
+    world.builder.yields(Artifact {
+        builder: "fake".into(),
+        files: Some(StaticFiles {
+            root: dist.clone(),
+            single_page: false,
+        }),
+        programs: Default::default(),
+        assumed: Vec::new(),
+    });
+    let mut names = Vec::new();
+    for number in 0..5 {
+        let act = world.deploy(&[("dist/index.html", &format!("{number}"))]);
+        names.push(succeeds(&engine, act).await.release.unwrap());
+    }
+    let told = || {
+        let route = world.traffic.table().routes[0].clone();
+        match route.target {
+            Target::Files { root, earlier, .. } => std::iter::once(root).chain(earlier).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let folder = |at: usize| dist.under(&world.layout().release(&shop(), &names[at]));
+    assert_eq!(told(), [4, 3, 2, 1].map(folder));
+    succeeds(&engine, Act::Rollback { to: names[2].clone() }).await;
+    assert_eq!(told(), [2, 4, 3, 1].map(folder));
+}
+
+#[tokio::test]
+async fn the_cache_of_an_environment_that_there_is_is_purged() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    let purged = engine.purge(&shop(), Some("/a".into())).await.unwrap();
+    assert_eq!(purged.addresses, 1);
+    assert!(
+        world
+            .journal
+            .entries()
+            .iter()
+            .any(|entry| entry == "purge shop/production /a")
+    );
+    let mut other = shop();
+    other.project = "nobody".parse().unwrap();
+    assert_eq!(engine.purge(&other, None).await.unwrap_err().kind, Kind::NotFound);
 }

@@ -20,7 +20,7 @@ pub(crate) fn compress(exchange: &Exchange, parts: &mut response::Parts, source:
         return source;
     };
     let length = source.size_hint().exact();
-    if exchange.method == Method::HEAD || length.is_some_and(|length| length < LEAST) || !suits(parts) {
+    if exchange.method == Method::HEAD || !suits(parts, length) {
         return source;
     }
     vary(&mut parts.headers);
@@ -37,7 +37,10 @@ pub(crate) fn compress(exchange: &Exchange, parts: &mut response::Parts, source:
 }
 
 /// Whether an answer may be compressed and gains by it.
-fn suits(parts: &response::Parts) -> bool {
+pub(crate) fn suits(parts: &response::Parts, length: Option<u64>) -> bool {
+    if length.is_some_and(|length| length < LEAST) {
+        return false;
+    }
     let headers = &parts.headers;
     let is_whole = parts.status.as_u16() >= 200
         && !matches!(
@@ -118,7 +121,7 @@ pub(crate) fn vary(headers: &mut HeaderMap) {
 
 /// What compression changes in a head: the bytes are others, so the length, ranges and digests of the ones before are
 /// not true any more, and a tag that promises the same bytes becomes one that promises the same meaning.
-fn mark(headers: &mut HeaderMap, coding: Coding) {
+pub(crate) fn mark(headers: &mut HeaderMap, coding: Coding) {
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
     for name in [
         header::CONTENT_LENGTH,
@@ -136,7 +139,7 @@ fn mark(headers: &mut HeaderMap, coding: Coding) {
 }
 
 /// The weak form of a strong tag.
-pub(crate) fn weakened(tag: &HeaderValue) -> Option<HeaderValue> {
+fn weakened(tag: &HeaderValue) -> Option<HeaderValue> {
     if !tag.as_bytes().starts_with(b"\"") {
         return None;
     }

@@ -1,5 +1,5 @@
-//! The admin API on a unix socket that only its owner can open: `PUT /table`, `POST /drain`, `GET /status`,
-//! `GET /metrics`.
+//! The admin API on a unix socket that only its owner can open: `PUT /table`, `POST /drain`, `POST /purge`,
+//! `GET /status`, `GET /metrics`.
 
 use std::convert::Infallible;
 use std::io;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::route::BackendId;
+use hostkit_core::route::{BackendId, Purge};
 use hostkit_core::size::Span;
 use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -88,6 +88,10 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
             Ok(order) => json(&control.drain(&order.backends, order.grace.0).await),
             Err(failure) => Err(failure),
         },
+        (&Method::POST, "/purge") => match body(request).await.and_then(|bytes| purge(&bytes)) {
+            Ok(purge) => json(&control.purge(&purge)),
+            Err(failure) => Err(failure),
+        },
         (&Method::GET, "/status") => json(&control.status().await),
         (&Method::GET, "/metrics") => {
             kind = CONTENT_TYPE;
@@ -97,7 +101,7 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
             Kind::NotFound,
             format!("cannot answer `{method} {path}`: no such endpoint"),
         )
-        .hint("use `PUT /table`, `POST /drain`, `GET /status` or `GET /metrics`")),
+        .hint("use `PUT /table`, `POST /drain`, `POST /purge`, `GET /status` or `GET /metrics`")),
     };
     let (status, bytes) = match outcome {
         Ok(bytes) => (200, bytes),
@@ -127,6 +131,19 @@ async fn body(request: Request<Incoming>) -> Result<Bytes, Failure> {
 fn order(bytes: &[u8]) -> Result<DrainOrder, Failure> {
     serde_json::from_slice(bytes)
         .map_err(|error| Failure::new(Kind::Invalid, format!("cannot read the drain order: {error}")))
+}
+
+fn purge(bytes: &[u8]) -> Result<Purge, Failure> {
+    let purge: Purge = serde_json::from_slice(bytes)
+        .map_err(|error| Failure::new(Kind::Invalid, format!("cannot read what to purge: {error}")))?;
+    match &purge.path {
+        Some(path) if !path.starts_with('/') => Err(Failure::new(
+            Kind::Invalid,
+            format!("cannot purge `{path}`: it is not a path"),
+        )
+        .hint("begin it with `/`")),
+        _ => Ok(purge),
+    }
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {

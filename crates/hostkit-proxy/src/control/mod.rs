@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::route::{Applied, BackendId, Drained, TrafficStatus};
+use hostkit_core::route::{Applied, BackendId, Drained, Purge, Purged, TrafficStatus};
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::time::Instant;
 
@@ -133,6 +133,7 @@ impl Control {
             certificates.want(&table.host_names);
         }
         self.backends.enlist(&keys);
+        self.shared.cache.enlist(table.routes());
         self.shared.table.store(Arc::new(table));
         self.backends.retire_others(&keys);
         self.workers.send(|| Mail::Prune);
@@ -159,6 +160,13 @@ impl Control {
             tracing::warn!("connections to drained backends are still open after they were cut");
         }
         Drained { cut }
+    }
+
+    /// Takes answers out of the cache.
+    pub(crate) fn purge(&self, purge: &Purge) -> Purged {
+        Purged {
+            addresses: self.shared.cache.purge(&purge.environment, purge.path.as_deref()),
+        }
     }
 
     /// How the front door is.

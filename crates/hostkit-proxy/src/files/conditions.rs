@@ -99,7 +99,7 @@ fn date(request: &HeaderMap, name: http::HeaderName) -> Option<SystemTime> {
 }
 
 /// One range of bytes. Several ranges, and what is no range, are answered with the whole file, as is allowed.
-fn parse_range(range: &[u8], size: u64) -> Part {
+pub(crate) fn parse_range(range: &[u8], size: u64) -> Part {
     let whole = Part::Whole;
     let Some(range) = std::str::from_utf8(range)
         .ok()

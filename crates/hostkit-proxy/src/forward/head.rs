@@ -11,6 +11,8 @@ use super::trace::Trace;
 use crate::exchange::Exchange;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What the shared cache did.
+pub(crate) const X_HOSTKIT_CACHE: HeaderName = HeaderName::from_static("x-hostkit-cache");
 const X_HOSTKIT_RELEASE: HeaderName = HeaderName::from_static("x-hostkit-release");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -157,6 +159,7 @@ fn has_token(value: &HeaderValue, token: &str) -> bool {
 }
 
 /// A checked Host header.
+#[derive(Clone)]
 pub(crate) struct Host {
     pub(crate) value: HeaderValue,
     /// Where the name ends and the port begins.
@@ -407,7 +410,7 @@ pub(crate) fn is_left_out(name: &str) -> bool {
     match name.as_bytes().first() {
         Some(b'k') => name == "keep-alive",
         Some(b'p') => name == "proxy-connection",
-        Some(b'x') => name == "x-request-id" || name == "x-hostkit-release",
+        Some(b'x') => name == "x-request-id" || name == "x-hostkit-release" || name == "x-hostkit-cache",
         _ => false,
     }
 }
@@ -461,6 +464,7 @@ pub(crate) fn edit_answer(headers: &mut HeaderMap) -> Result<(), Malformed> {
 pub(crate) fn unsign_answer(headers: &mut HeaderMap) {
     headers.remove(X_REQUEST_ID);
     headers.remove(X_HOSTKIT_RELEASE);
+    headers.remove(X_HOSTKIT_CACHE);
 }
 
 /// Notes on an answer who gave it and which request it is to. A backend's answer was unsigned before: adding

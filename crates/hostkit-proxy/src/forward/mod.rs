@@ -21,6 +21,9 @@ use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 
 use crate::body::{AnswerBody, Progress, RequestBody, Source};
+use crate::cache::ask::Asked;
+use crate::cache::keep::Kept;
+use crate::cache::{self, Visit};
 use crate::compress;
 use crate::exchange::Exchange;
 use crate::files;
@@ -131,6 +134,15 @@ async fn route(
                 return files::serve(exchange, site, headers, accept.as_ref()).await;
             }
         };
+        if exchange.visit.is_none()
+            && let Some(scope) = route.scope.get().filter(|scope| scope.is_learnt())
+            && let Some(asking) = &mut request
+        {
+            match cache::ask::ask(exchange, asking, &route, scope).await {
+                Asked::Answered(answer) => return answer,
+                Asked::Backend(back) => exchange = back,
+            }
+        }
         let limit = route.rules.as_ref().and_then(LiveRules::timeout);
         let attempt = send::attempt(&mut exchange, &mut request, backends);
         let outcome = rules::within(limit, attempt).await;
@@ -141,10 +153,20 @@ async fn route(
             }
             Outcome::Answered(answer) => return finish(exchange, answer, upgrade, &route, accept),
             Outcome::Failed(failed) => {
-                return Page::failed(&route, failed).answer(exchange, accept.as_ref());
+                return match cache::keep::instead_of_failure(exchange, &route) {
+                    Ok(answer) => answer,
+                    Err(exchange) => Page::failed(&route, failed).answer(exchange, accept.as_ref()),
+                };
             }
             Outcome::NobodyThere => {
                 exchange.lease = None;
+                exchange = match cache::keep::instead_of_failure(exchange, &route) {
+                    Ok(answer) => return answer,
+                    Err(exchange) => exchange,
+                };
+                if let Some(request) = &mut request {
+                    Visit::give_up(&mut exchange, request.headers_mut());
+                }
                 if let Err(over) = hold
                     .wait(&exchange.client.worker.shared, &route, !backends.is_empty())
                     .await
@@ -153,6 +175,22 @@ async fn route(
                 }
             }
         }
+    }
+}
+
+/// Asks a backend once for what the cache wants to have newer. Nobody waits for the answer: nothing is held for it,
+/// and a failure is shown to nobody.
+pub(crate) async fn refresh(mut exchange: Box<Exchange>, request: Request<RequestBody>, route: &LiveRoute) {
+    let LiveTarget::Instances(backends) = &route.target else {
+        return;
+    };
+    match send::attempt(&mut exchange, &mut Some(request), backends).await {
+        Outcome::Plain(answer) => {
+            let (parts, body) = answer.into_parts();
+            drop(pass_on(exchange, parts, Source::Plain(body), route));
+        }
+        Outcome::Answered(answer) => drop(finish(exchange, answer, None, route, None)),
+        Outcome::Failed(_) | Outcome::NobodyThere => {}
     }
 }
 
@@ -169,7 +207,7 @@ fn find(exchange: &Exchange) -> Option<Arc<LiveRoute>> {
 
 /// Passes a backend's answer on.
 fn finish(
-    exchange: Box<Exchange>,
+    mut exchange: Box<Exchange>,
     answer: Response<Incoming>,
     upgrade: Option<OnUpgrade>,
     route: &LiveRoute,
@@ -186,6 +224,10 @@ fn finish(
         return Page::failed(route, Failed::Malformed).answer(exchange, accept.as_ref());
     }
     let (mut parts, incoming) = answer.into_parts();
+    if let Some(visit) = &mut exchange.visit {
+        visit.ends_with_connection =
+            incoming.size_hint().exact().is_none() && !parts.headers.contains_key(header::TRANSFER_ENCODING);
+    }
     if head::edit_answer(&mut parts.headers).is_err() {
         return Page::failed(route, Failed::Malformed).answer(exchange, accept.as_ref());
     }
@@ -207,6 +249,17 @@ fn pass_on(
     mut source: Source,
     route: &LiveRoute,
 ) -> Response<AnswerBody> {
+    if let Some(visit) = exchange.visit.take() {
+        match cache::keep::keep(exchange, visit, parts, source, route) {
+            Kept::Answered(answer) => return answer,
+            Kept::Passed(back, head, body) => (exchange, parts, source) = (back, head, body),
+        }
+    } else if let Some(scope) = route.scope.get() {
+        cache::look(&exchange, &parts, scope);
+    }
+    if let Some(result) = exchange.cache {
+        cache::note(&mut parts.headers, result);
+    }
     if route.compression == Compression::On {
         source = compress::answer::compress(&exchange, &mut parts, source);
     }

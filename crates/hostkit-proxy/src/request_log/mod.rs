@@ -152,6 +152,8 @@ impl LogBuffer {
         }
         if let Some(lease) = &exchange.lease {
             out.extend_from_slice(lease.in_flight.backend().log_part.as_bytes());
+        } else if let Some(backend) = &exchange.backend {
+            out.extend_from_slice(backend.log_part.as_bytes());
         }
         // Neither a method nor a checked host can hold what must be escaped.
         out.extend_from_slice(b"\"method\":\"");
@@ -178,6 +180,11 @@ impl LogBuffer {
         }
         if exchange.client.is_tls() {
             out.extend_from_slice(b",\"tls\":true");
+        }
+        if let Some(result) = exchange.cache {
+            out.extend_from_slice(b",\"cache\":\"");
+            out.extend_from_slice(result.name().as_bytes());
+            out.push(b'"');
         }
         if exchange.broken {
             out.extend_from_slice(b",\"broken\":true");

@@ -3,8 +3,8 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, OnceLock};
 
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::route::{Https, PutAside, Route, Target};
@@ -206,6 +206,7 @@ fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mu
         target,
         hold: route.hold.clone(),
         compression: route.compression,
+        scope: OnceLock::new(),
         waiting: AtomicU32::new(0),
         series,
     }

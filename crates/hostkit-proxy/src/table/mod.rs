@@ -7,13 +7,14 @@ pub(crate) mod saved;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, OnceLock};
 
 use hostkit_core::names::HostName;
 use hostkit_core::route::{Compression, HoldRule, NothingReason, PutAside};
 use http::HeaderValue;
 
+use crate::cache::Scope;
 use crate::files::Site;
 use crate::metrics::Series;
 use crate::rules::{LiveRules, Security};
@@ -73,6 +74,8 @@ pub(crate) struct LiveRoute {
     pub(crate) target: LiveTarget,
     pub(crate) hold: HoldRule,
     pub(crate) compression: Compression,
+    /// What it has in the cache; set before the table is in force.
+    pub(crate) scope: OnceLock<Arc<Scope>>,
     pub(crate) waiting: AtomicU32,
     /// What is counted of it.
     pub(crate) series: Arc<Series>,
@@ -86,6 +89,11 @@ pub(crate) enum LiveTarget {
 }
 
 impl LiveTable {
+    /// All routes that can be reached; one may come more than once.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &Arc<LiveRoute>> {
+        self.hosts.values().flatten().chain(self.ports.values())
+    }
+
     /// The route for a host (without port) and a path.
     pub(crate) fn find(&self, host: &[u8], path: &str) -> Option<&Arc<LiveRoute>> {
         let host = host.strip_suffix(b".").unwrap_or(host);

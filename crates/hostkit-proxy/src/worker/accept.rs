@@ -121,6 +121,28 @@ struct Place {
     _admitted: super::Admitted,
 }
 
+impl Client {
+    /// Stands for a client in what the front door asks by itself. Nothing where there is no room.
+    pub(crate) fn beside(client: &Client) -> Option<Rc<Client>> {
+        let worker = &client.worker;
+        let admitted = worker.admit()?;
+        let (number, pulse) = worker.pulses.add(&client.door);
+        Some(Rc::new(Client {
+            worker: Rc::clone(worker),
+            door: Arc::clone(&client.door),
+            pulse,
+            peer: client.peer.clone(),
+            server_name: None,
+            streams: Cell::new(0),
+            _place: Place {
+                worker: Rc::clone(worker),
+                number,
+                _admitted: admitted,
+            },
+        }))
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.worker.pulses.remove(self.number);

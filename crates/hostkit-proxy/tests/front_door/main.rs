@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
 mod answers;
+mod caching;
+mod caching_cases;
+mod caching_hostile;
 mod compression;
 mod files;
 mod floods;

@@ -31,6 +31,7 @@ fn body(name: Name) -> &'static str {
         Name::CreateToken => r#"{"name":"made","role":"viewer"}"#,
         Name::CreateProject | Name::ProvisionProject => r#"{"name":"made"}"#,
         Name::CreateDeployment => r#"{"act":"restart"}"#,
+        Name::PurgeCache => "{}",
         Name::AddOperatorKey | Name::RemoveOperatorKey => r#"{"key":"ssh-ed25519 AAAA"}"#,
         Name::AddDomain => r#"{"domain":"www.example.com"}"#,
         Name::PlanSource | Name::CommitSource => r#"{"files":[]}"#,

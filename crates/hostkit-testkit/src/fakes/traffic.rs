@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hostkit_core::kind::Failure;
-use hostkit_core::route::{Applied, BackendId, Drained, PutAside, RouteTable, TrafficStatus};
+use hostkit_core::route::{Applied, BackendId, Drained, Purge, Purged, PutAside, RouteTable, TrafficStatus};
 use hostkit_core::traits::Traffic;
 
 use super::faults::locked;
@@ -18,7 +18,7 @@ struct State {
     status: TrafficStatus,
 }
 
-/// Records tables and drains. Faults: `"apply"`, `"drain"`, `"status"`. Clones share one state.
+/// Records tables and drains. Faults: `"apply"`, `"drain"`, `"purge"`, `"status"`. Clones share one state.
 #[derive(Clone, Default)]
 pub struct FakeTraffic {
     state: Arc<Mutex<State>>,
@@ -88,6 +88,13 @@ impl Traffic for FakeTraffic {
         Ok(Drained {
             cut: locked(&self.state).cut,
         })
+    }
+
+    async fn purge(&self, purge: &Purge) -> Result<Purged, Failure> {
+        let path = purge.path.as_deref().unwrap_or("*");
+        self.journal.note(format!("purge {} {path}", purge.environment));
+        self.faults.pass("purge").await?;
+        Ok(Purged { addresses: 1 })
     }
 
     async fn status(&self) -> Result<TrafficStatus, Failure> {
