@@ -81,6 +81,12 @@ impl Certificates {
         })
     }
 
+    /// Whether a host that a client names has a certificate. Where it has none, ours is shown, which nobody trusts.
+    pub fn has(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        self.table.load().find(host).is_some()
+    }
+
     /// The hosts that should have a certificate from now on; told with every route table.
     pub fn want(&self, hosts: &[HostName]) {
         let wildcards: Vec<CertificateName> = self.acme.iter().flat_map(|acme| acme.wildcards()).collect();

@@ -28,8 +28,16 @@ impl Table {
         map.insert(name.host().to_string(), shown);
     }
 
-    /// What is shown for a name that a client sent: the certificate of the name, or else one of a wildcard.
-    pub(crate) fn get(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
+    /// What is shown for a name as a client sent it: the certificate of the name, or else one of a wildcard.
+    pub(crate) fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
+        match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => self.get(&name.to_ascii_lowercase()),
+            false => self.get(name),
+        }
+    }
+
+    /// The same for a name in lower case.
+    fn get(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
         self.exact.get(name).or_else(|| {
             let (_, parent) = name.split_once('.')?;
             self.below.get(parent)
@@ -48,10 +56,7 @@ pub(crate) struct Resolver {
 impl Resolver {
     fn choose(&self, name: Option<&str>) -> Arc<CertifiedKey> {
         let table = self.table.load();
-        let found = name.and_then(|name| match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => table.get(&name.to_ascii_lowercase()),
-            false => table.get(name),
-        });
+        let found = name.and_then(|name| table.find(name));
         Arc::clone(found.unwrap_or(&self.fallback))
     }
 }

@@ -74,7 +74,7 @@ fn status(certificates: &Certificates, name: &str) -> Option<CertificateStatus> 
 /// What is shown for a name, if it is not the one for all.
 fn shown(certificates: &Certificates, name: &str) -> Option<Vec<u8>> {
     let table = certificates.book().table(Timestamp::now());
-    table.get(name).map(|shown| shown.cert[0].to_vec())
+    table.find(name).map(|shown| shown.cert[0].to_vec())
 }
 
 #[test]

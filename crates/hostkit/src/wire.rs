@@ -103,7 +103,8 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
         layout,
         base_host: settings.base_domain.clone(),
         http: SocketAddr::from((Ipv4Addr::LOCALHOST, settings.http_port)),
-        https_port: Some(settings.https_port),
+        // Without an authority nobody but visitors who ask for it is led to a certificate that no browser trusts.
+        https_port: settings.acme.as_ref().map(|_| settings.https_port),
         own: match settings.public_addresses.as_slice() {
             [] => Own::Interfaces,
             named => Own::Named(named.to_vec()),

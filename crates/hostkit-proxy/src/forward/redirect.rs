@@ -1,4 +1,4 @@
-//! From plain HTTP to https, where a route asks for it and the front door speaks TLS.
+//! From plain HTTP to https, where a route asks for it and the host has a certificate.
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
@@ -11,10 +11,15 @@ use crate::table::LiveRoute;
 const KEPT: HeaderValue = HeaderValue::from_static("max-age=3600");
 
 /// The port https is spoken on, where the request is to be sent there. HostKit itself is not: it looks at what is
-/// behind the route.
+/// behind the route. Nor is anybody whose browser would only warn of what it finds there.
 pub(super) fn port(exchange: &Exchange, route: &LiveRoute) -> Option<u16> {
     let port = exchange.client.door.https_port.filter(|_| route.to_https)?;
-    (!exchange.visits).then_some(port)
+    if exchange.visits {
+        return None;
+    }
+    let host = std::str::from_utf8(exchange.host.as_ref()?.name()).ok()?;
+    let certificates = exchange.client.worker.shared.certificates.as_ref()?;
+    certificates.has(host).then_some(port)
 }
 
 /// Sends the client to the same address over https. A method other than GET and HEAD is kept as it is.

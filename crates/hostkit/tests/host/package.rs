@@ -289,7 +289,7 @@ fn ports_and_mistakes_of_the_settings() {
     assert_eq!(machine.open_ports(), [22, 443, 9080]);
     let status = machine.exec(&["hostkit", "--json", "status"]).json();
     assert_eq!(status["api"], "http://127.0.0.1:7701");
-    assert_eq!(status["front_door"], "https://apps.example.com");
+    assert_eq!(status["front_door"], "http://apps.example.com:9080");
 
     let text = "base_domain = \"apps.example.com\"\nhttp_port = 9080\nbase_domian = 3\napi_port = 0\n";
     machine.write(text, "/etc/hostkit/server.toml", 0o644);
