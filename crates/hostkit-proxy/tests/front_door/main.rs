@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
+mod acme;
 mod answers;
 mod caching;
 mod caching_cases;
