@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, LazyLock};
 
+use hostkit_core::names::HostName;
+use hostkit_core::route::Route;
 use hostkit_core::route::headers::{SecurityHeader, SecurityHeaders};
 use http::header::{Entry, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -15,7 +17,14 @@ static STANDARD: LazyLock<Security> = LazyLock::new(|| Security::made(&SecurityH
 
 impl Security {
     /// The headers a route's rules ask for.
-    pub(crate) fn of(headers: &SecurityHeaders) -> Security {
+    pub(crate) fn of(route: &Route) -> Security {
+        let headers = &route.rules.security_headers;
+        if headers.hsts == SecurityHeader::Standard && route.hosts.iter().any(is_this_machine) {
+            return Security::made(&SecurityHeaders {
+                hsts: SecurityHeader::Off,
+                ..headers.clone()
+            });
+        }
         match headers.is_standard() {
             true => STANDARD.clone(),
             false => Security::made(headers),
@@ -49,4 +58,11 @@ impl Security {
             }
         }
     }
+}
+
+/// Whether a host is the browser's own machine. Told to speak TLS to it, the browser would for a year, on every port, also to
+/// whatever else is developed there.
+fn is_this_machine(host: &HostName) -> bool {
+    let host = host.as_str();
+    host == "localhost" || host.ends_with(".localhost")
 }

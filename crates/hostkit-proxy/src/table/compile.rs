@@ -201,7 +201,7 @@ fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mu
             .and_then(|release| HeaderValue::from_str(release.as_str()).ok()),
         prefix: route.path_prefix.trim_end_matches('/').to_owned(),
         rules: None,
-        security: Security::of(&route.rules.security_headers),
+        security: Security::of(route),
         to_https: route.https == Https::Required,
         target,
         hold: route.hold.clone(),

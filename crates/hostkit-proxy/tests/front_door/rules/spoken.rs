@@ -62,15 +62,22 @@ fn each_of_them_can_be_changed_or_turned_off() {
 fn over_tls_browsers_are_told_to_stay_there() {
     let upstream = Upstream::named("shop");
     let door = Door::secure(|_| ());
-    door.apply(vec![to("shop", &[upstream.address])]);
-    let mut stream = door.connect_tls("shop.localhost");
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: shop.localhost\r\n\r\n")
-        .unwrap();
-    let answer = read_answer(&mut stream, false);
+    let mut shop = to("shop", &[upstream.address]);
+    shop.hosts = vec!["shop.example.com".parse().unwrap()];
+    door.apply(vec![shop, to("blog", &[upstream.address])]);
+    let told = |host: &str| {
+        let mut stream = door.connect_tls(host);
+        stream
+            .write_all(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())
+            .unwrap();
+        let answer = read_answer(&mut stream, false);
+        answer.header("strict-transport-security").map(str::to_owned)
+    };
+    assert_eq!(told("shop.example.com").as_deref(), Some("max-age=31536000"));
     assert_eq!(
-        answer.header("strict-transport-security"),
-        Some("max-age=31536000")
+        told("blog.localhost"),
+        None,
+        "a browser would believe it of every port"
     );
 }
 
