@@ -14,6 +14,7 @@ pub mod reference;
 
 pub mod cache;
 pub mod caller;
+pub mod certificate;
 pub mod deployment;
 pub mod domain;
 pub mod event;

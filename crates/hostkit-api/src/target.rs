@@ -1,6 +1,8 @@
-//! What the path of an endpoint names: nothing, a project, an environment, a deployment, a variable, a domain, a token.
+//! What the path of an endpoint names: nothing, a project, an environment, a deployment, a variable, a domain, a
+//! certificate, a token.
 //! Paths are read into checked names here and nowhere else, so no handler ever sees a raw part of a path.
 
+use hostkit_core::certificate::CertificateName;
 use hostkit_core::deployment::DeploymentId;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{EnvironmentName, HostName, NameError, ProjectName, TokenName, VariableName};
@@ -215,6 +217,22 @@ impl Target for OneDomain {
     }
     fn project(&self) -> Option<&ProjectName> {
         Some(&self.environment.project)
+    }
+}
+
+impl Target for CertificateName {
+    const PARAMETERS: &'static [Parameter] = &[Parameter {
+        name: "certificate",
+        doc: "What it is for: a host name, or `*.` and a host name.",
+    }];
+    fn read(find: Find<'_>) -> Result<Self, Failure> {
+        name(find, "certificate")
+    }
+    fn part(&self, _: &str) -> Option<String> {
+        Some(self.to_string())
+    }
+    fn project(&self) -> Option<&ProjectName> {
+        None
     }
 }
 

@@ -15,16 +15,21 @@ impl Certificates {
     /// Takes a certificate with those that issued it, and its key; for which names it is shown from now on. They may come
     /// in any order.
     pub fn import(&self, chain: &[u8], key: &[u8]) -> Result<Vec<CertificateName>, Failure> {
-        let pair = Arc::new(read(chain, key, Timestamp::now()).map_err(refused)?);
-        for name in &pair.facts.names {
-            self.disk
-                .save(CertificateSource::Imported, name, &pair, &Record::default())?;
-            self.book()
-                .keep(name, CertificateSource::Imported, Arc::clone(&pair));
+        self.take(read(chain, key, Timestamp::now()).map_err(refused)?)
+    }
+
+    /// The same for somebody who has these names alone: nothing of it is taken where it is for another one, too.
+    pub fn import_for(
+        &self,
+        only: &[CertificateName],
+        chain: &[u8],
+        key: &[u8],
+    ) -> Result<Vec<CertificateName>, Failure> {
+        let pair = read(chain, key, Timestamp::now()).map_err(refused)?;
+        match pair.facts.names.iter().find(|name| !only.contains(name)) {
+            Some(name) => Err(foreign(name)),
+            None => self.take(pair),
         }
-        self.show();
-        self.changed.notify_one();
-        Ok(pair.facts.names.clone())
     }
 
     /// Forgets a certificate that was brought, for one name of it.
@@ -39,6 +44,19 @@ impl Certificates {
         self.show();
         self.changed.notify_one();
         Ok(())
+    }
+
+    fn take(&self, pair: Pair) -> Result<Vec<CertificateName>, Failure> {
+        let pair = Arc::new(pair);
+        for name in &pair.facts.names {
+            self.disk
+                .save(CertificateSource::Imported, name, &pair, &Record::default())?;
+            self.book()
+                .keep(name, CertificateSource::Imported, Arc::clone(&pair));
+        }
+        self.show();
+        self.changed.notify_one();
+        Ok(pair.facts.names.clone())
     }
 }
 
@@ -82,4 +100,10 @@ fn read(chain: &[u8], key: &[u8], now: Timestamp) -> Result<Pair, (String, &'sta
 
 fn refused((why, hint): (String, &'static str)) -> Failure {
     Failure::new(Kind::Invalid, format!("cannot import the certificate: {why}")).hint(hint)
+}
+
+fn foreign(name: &CertificateName) -> Failure {
+    let message = format!("cannot import the certificate: it is for `{name}`, which is no host of yours");
+    Failure::new(Kind::Denied, message)
+        .hint("add it with `hostkit domain add` first, or ask an administrator")
 }

@@ -28,11 +28,15 @@ pub enum Permission {
     ManageAccess,
     /// Delete a project.
     DeleteProject,
+    /// Look at certificates: those for host names of what the caller may read.
+    ReadCertificates,
+    /// Bring, renew and remove certificates: those for host names of what the caller may deploy.
+    ManageCertificates,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Permission; 9] = [
+    pub const ALL: [Permission; 11] = [
         Permission::Public,
         Permission::KnowOneself,
         Permission::ReadInstallation,
@@ -42,6 +46,8 @@ impl Permission {
         Permission::ManageSecrets,
         Permission::ManageAccess,
         Permission::DeleteProject,
+        Permission::ReadCertificates,
+        Permission::ManageCertificates,
     ];
 }
 
@@ -65,8 +71,10 @@ impl Role {
     pub fn may(self, permission: Permission) -> bool {
         match permission {
             Permission::Public | Permission::KnowOneself => true,
-            Permission::ReadInstallation | Permission::ReadProject => true,
-            Permission::DeployProject | Permission::ManageSecrets => self != Role::Viewer,
+            Permission::ReadInstallation | Permission::ReadProject | Permission::ReadCertificates => true,
+            Permission::DeployProject | Permission::ManageSecrets | Permission::ManageCertificates => {
+                self != Role::Viewer
+            }
             Permission::ManageInstallation | Permission::ManageAccess | Permission::DeleteProject => {
                 self == Role::Admin
             }
@@ -167,10 +175,17 @@ impl Caller {
     }
 
     /// Whether this caller may do something on `project` (`None`: on the installation as a whole).
-    /// A token of one project has no rights on the installation.
+    /// A token of one project has no rights on the installation. Certificates are of host names: which of them are the
+    /// caller's is looked up where they are known.
     pub fn may(&self, permission: Permission, project: Option<&ProjectName>) -> bool {
         if matches!(permission, Permission::Public | Permission::KnowOneself) {
             return true;
+        }
+        if matches!(
+            permission,
+            Permission::ReadCertificates | Permission::ManageCertificates
+        ) {
+            return self.role.may(permission);
         }
         let covered = match (&self.project, project) {
             (None, _) => true,
@@ -216,6 +231,7 @@ mod tests {
             assert!(!caller.may(Permission::DeleteProject, Some(&shop)));
             assert!(!caller.may(Permission::ManageAccess, Some(&shop)));
             assert!(caller.may(Permission::KnowOneself, None));
+            assert!(caller.may(Permission::ManageCertificates, None));
         }
     }
 

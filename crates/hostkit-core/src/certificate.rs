@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{HostName, NameError};
+use crate::secret::Secret;
 use crate::server_settings::MailAddress;
 
 /// Where certificates come from if an operator names no other authority.
@@ -111,6 +112,17 @@ pub enum CertificateSource {
     Acme,
     /// From the authority that this installation is for itself.
     Local,
+}
+
+/// A certificate that somebody brings.
+#[derive(Debug, Clone)]
+pub struct BroughtCertificate {
+    /// The certificate and those that issued it, as PEM.
+    pub chain: String,
+    /// Its private key, as PEM.
+    pub key: Secret,
+    /// The names it may be for; any where nothing is said.
+    pub only: Option<Vec<CertificateName>>,
 }
 
 /// How the certificate of one name is.

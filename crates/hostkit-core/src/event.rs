@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::CertificateName;
 use crate::deployment::{DeploymentId, DeploymentState, StepName, StepState};
 use crate::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName};
 
@@ -63,6 +64,20 @@ pub enum What {
     DomainRemoved {
         /// The name.
         domain: HostName,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// A certificate was brought.
+    CertificateImported {
+        /// What it is for.
+        name: CertificateName,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// A certificate that was brought was taken away.
+    CertificateRemoved {
+        /// What it was for.
+        name: CertificateName,
         /// The token or account that asked.
         by: String,
     },

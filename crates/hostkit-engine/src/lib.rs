@@ -2,6 +2,7 @@
 //! traits of `hostkit-core`, and the state through `hostkit-store`.
 
 mod cancel;
+mod certificates;
 mod context;
 mod deletion;
 mod deploy;
@@ -34,7 +35,8 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::Stream;
 use futures_util::future::try_join_all;
-use hostkit_core::access::Role;
+use hostkit_core::access::{Caller, Role};
+use hostkit_core::certificate::{CertificateName, CertificateStatus};
 use hostkit_core::deployment::{Act, Deployment, DeploymentId};
 use hostkit_core::domain::{Domain, DomainReport};
 use hostkit_core::event::{Event, What};
@@ -337,6 +339,32 @@ impl Engine {
         domain: &HostName,
     ) -> Result<DomainReport, Failure> {
         domains::check::check(&self.context, environment, domain).await
+    }
+
+    /// How certificates are: all of them, or those for hosts of the caller's project.
+    pub async fn certificates(&self, caller: &Caller) -> Result<Vec<CertificateStatus>, Failure> {
+        certificates::list(&self.context, caller).await
+    }
+
+    /// Takes a certificate with its key, both as PEM, shown at once; for which names. One that is for a host that is not
+    /// the caller's is Denied.
+    pub async fn import_certificate(
+        &self,
+        chain: String,
+        key: Secret,
+        caller: &Caller,
+    ) -> Result<Vec<CertificateName>, Failure> {
+        certificates::import(&self.context, chain, key, caller).await
+    }
+
+    /// Orders the certificate of a name now.
+    pub async fn renew_certificate(&self, name: &CertificateName, caller: &Caller) -> Result<(), Failure> {
+        certificates::renew(&self.context, name, caller).await
+    }
+
+    /// Forgets a certificate that was brought, for one name of it.
+    pub async fn remove_certificate(&self, name: &CertificateName, caller: &Caller) -> Result<(), Failure> {
+        certificates::remove(&self.context, name, caller).await
     }
 
     /// The keys that may log in as a project's account.

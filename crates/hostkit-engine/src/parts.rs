@@ -13,8 +13,8 @@ use hostkit_core::names::{HostName, ProcessName};
 use hostkit_core::plan::variables::SYSTEM_PATH;
 use hostkit_core::size::ByteSize;
 use hostkit_core::traits::{
-    Archives, Builder, Clock, Files, FrontDoor, HealthProbe, Internet, OperatorKeys, PortOwners, Premises,
-    Runtime, Sources, Traffic,
+    Archives, Builder, CertificateBook, Clock, Files, FrontDoor, HealthProbe, Internet, OperatorKeys,
+    PortOwners, Premises, Runtime, Sources, Traffic,
 };
 use hostkit_store::Store;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,8 @@ pub struct Parts {
     pub sources: Arc<dyn Sources>,
     /// The front door, to hand tables to.
     pub traffic: Arc<dyn Traffic>,
+    /// The front door, to see to its certificates.
+    pub certificates: Arc<dyn CertificateBook>,
     /// The front door, as a visitor.
     pub front_door: Arc<dyn FrontDoor>,
     /// The internet, to see where domains lead.

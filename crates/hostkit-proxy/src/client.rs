@@ -1,13 +1,15 @@
-//! The front door as the engine sees it: [`Traffic`] over the admin socket.
+//! The front door as the engine sees it: [`Traffic`] and [`CertificateBook`] over the admin socket.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hostkit_core::certificate::{BroughtCertificate, CertificateName, CertificateStatus};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::route::{Applied, BackendId, Drained, Purge, Purged, RouteTable, TrafficStatus};
 use hostkit_core::size::Span;
-use hostkit_core::traits::traffic::Traffic;
+use hostkit_core::traits::{CertificateBook, Traffic};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
@@ -16,6 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::control::admin::DrainOrder;
+use crate::control::certificates::{ImportOrder, PATH as CERTIFICATES};
 
 /// The longest the front door may take for what needs no waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +41,7 @@ impl ProxyClient {
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
-        path: &'static str,
+        path: &str,
         body: Vec<u8>,
         patience: Duration,
     ) -> Result<T, Failure> {
@@ -49,7 +52,7 @@ impl ProxyClient {
     async fn bytes(
         &self,
         method: Method,
-        path: &'static str,
+        path: &str,
         body: Vec<u8>,
         patience: Duration,
     ) -> Result<Bytes, Failure> {
@@ -65,7 +68,7 @@ impl ProxyClient {
     async fn exchange(
         &self,
         method: Method,
-        path: &'static str,
+        path: &str,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Bytes), Failure> {
         let stream = UnixStream::connect(&self.socket)
@@ -137,5 +140,32 @@ impl Traffic for ProxyClient {
     async fn metrics(&self) -> Result<String, Failure> {
         let bytes = self.bytes(Method::GET, "/metrics", Vec::new(), PATIENCE).await?;
         String::from_utf8(bytes.into()).map_err(|error| unreachable_because(&error))
+    }
+}
+
+#[async_trait::async_trait]
+impl CertificateBook for ProxyClient {
+    async fn certificates(&self) -> Result<Vec<CertificateStatus>, Failure> {
+        self.call(Method::GET, CERTIFICATES, Vec::new(), PATIENCE).await
+    }
+
+    async fn import(&self, brought: &BroughtCertificate) -> Result<Vec<CertificateName>, Failure> {
+        let order = ImportOrder {
+            chain: Cow::Borrowed(&brought.chain),
+            key: Cow::Borrowed(brought.key.reveal()),
+            only: brought.only.as_deref().map(Cow::Borrowed),
+        };
+        self.call(Method::POST, CERTIFICATES, json(&order)?, PATIENCE)
+            .await
+    }
+
+    async fn renew(&self, name: &CertificateName) -> Result<(), Failure> {
+        let path = format!("{CERTIFICATES}/{name}/renew");
+        self.call(Method::POST, &path, Vec::new(), PATIENCE).await
+    }
+
+    async fn remove(&self, name: &CertificateName) -> Result<(), Failure> {
+        let path = format!("{CERTIFICATES}/{name}");
+        self.call(Method::DELETE, &path, Vec::new(), PATIENCE).await
     }
 }

@@ -23,8 +23,8 @@ use crate::auth::Admitted;
 use crate::incoming::Incoming;
 use crate::listener::MOST_HEAD;
 use crate::routes::{
-    cache, caller, deployment, domain, environment, event, installation, log, operator_key, project, release,
-    run, source, token, variable,
+    cache, caller, certificate, deployment, domain, environment, event, installation, log, operator_key,
+    project, release, run, source, token, variable,
 };
 use crate::shared::Shared;
 use crate::{page, reply, stream};
@@ -104,6 +104,10 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::ListTokens => json(shared, token::list),
         Name::CreateToken => json(shared, token::create),
         Name::DeleteToken => json(shared, token::delete),
+        Name::ListCertificates => json(shared, certificate::list),
+        Name::ImportCertificate => json(shared, certificate::import),
+        Name::RemoveCertificate => json(shared, certificate::remove),
+        Name::RenewCertificate => json(shared, certificate::renew),
         Name::ListProjects => json(shared, project::list),
         Name::CreateProject => json(shared, project::create),
         Name::ProvisionProject => json(shared, project::provision),

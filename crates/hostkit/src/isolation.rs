@@ -42,7 +42,10 @@ fn question(endpoint: &Endpoint, to: &ProjectName) -> Option<Question> {
         .replace("{project}", to.as_str())
         .replace("{environment}", production.as_str());
     // What everybody is told, and what everybody is told of themselves, is nobody else's.
-    let is_private = !matches!(endpoint.permission, Permission::Public | Permission::KnowOneself);
+    let is_private = !matches!(
+        endpoint.permission,
+        Permission::Public | Permission::KnowOneself | Permission::ReadCertificates
+    );
     let is_askable = is_private && !path.contains('{');
     is_askable.then(|| Question {
         says: format!("answer {} {path}", endpoint.method),

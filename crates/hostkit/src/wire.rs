@@ -204,6 +204,7 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         procfile,
         sources: sources.clone(),
         traffic: Arc::new(ProxyClient::new(layout.proxy_socket())),
+        certificates: Arc::new(ProxyClient::new(layout.proxy_socket())),
         front_door: Arc::new(HttpVisitor::new(mode.http)),
         internet: Arc::new(SystemInternet::new(mode.own, mode.http.port())),
         probe: Arc::new(HttpProbe),

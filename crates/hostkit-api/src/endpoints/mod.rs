@@ -2,6 +2,7 @@
 //! server must answer every [`Name`] (its router matches on it), and tests walk [`Name::ALL`].
 
 use hostkit_core::access::Permission;
+use hostkit_core::certificate::{CertificateName, CertificateStatus};
 use hostkit_core::deployment::Deployment;
 use hostkit_core::domain::{Domain, DomainReport};
 use hostkit_core::event::Event;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::CachePurge;
 use crate::caller::Caller;
+use crate::certificate::{ImportedCertificate, NewCertificate};
 use crate::deployment::{DeploymentUpdate, Follow, Last, NewDeployment, Trigger};
 use crate::domain::{AddedDomain, NewDomain};
 use crate::endpoint::{Accepted, Bytes, Call, Created, Endpoint, Json, Large, Lines, Nothing, Socket, Text};
@@ -122,6 +124,24 @@ endpoints! {
         query NoQuery, takes Json<NewToken>, gives Created<CreatedToken>;
     /// Revokes a token, at once.
     DeleteToken: DELETE "/api/tokens/{token}", may ManageInstallation, on TokenName,
+        query NoQuery, takes Nothing, gives Nothing;
+
+    /// Certificates of the front door: for which names, from where, until when, and what is wrong with one.
+    /// A token or account of one project is shown those for hosts of its environments. Refused (409) where the front
+    /// door does not speak TLS.
+    ListCertificates: GET "/api/certificates", may ReadCertificates, on Installation,
+        query NoQuery, takes Nothing, gives Json<Vec<CertificateStatus>>;
+    /// Takes a certificate with its key, which is shown at once and before any other for its names.
+    /// Whoever is no administrator may do so where every name is a host of their environments (else 403, and nothing is
+    /// taken). The key is in no answer of this API.
+    ImportCertificate: POST "/api/certificates", may ManageCertificates, on Installation,
+        query NoQuery, takes Json<NewCertificate>, gives Json<ImportedCertificate>;
+    /// Takes away a certificate that was imported, for one name of it.
+    RemoveCertificate: DELETE "/api/certificates/{certificate}", may ManageCertificates, on CertificateName,
+        query NoQuery, takes Nothing, gives Nothing;
+    /// Orders the certificate of a name now, whatever it waits for.
+    /// The answer comes at once; the list shows how it went.
+    RenewCertificate: POST "/api/certificates/{certificate}/renew", may ManageCertificates, on CertificateName,
         query NoQuery, takes Nothing, gives Nothing;
 
     /// Every project with its environments.

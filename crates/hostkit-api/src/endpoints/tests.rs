@@ -46,6 +46,7 @@ fn permissions_fit_what_the_path_names() {
             Permission::Public
                 | Permission::KnowOneself
                 | Permission::ReadInstallation
+                | Permission::ReadCertificates
                 | Permission::ReadProject
         );
         assert!(

@@ -78,6 +78,11 @@ examples! {
         ("hostkit domain remove shop.example.com", "answer it no more");
         "Domains that are added stay until they are removed. Those in `hosts` of hostkit.toml come and go with the release.";
     NGINX: ("hostkit nginx add shop shop.example.com", "the same as `hostkit domain add shop.example.com --project shop`");
+    CERT: ("hostkit cert list", "for which names, until when, and what is wrong with one"),
+        ("hostkit cert import fullchain.pem privkey.pem", "show a certificate of your own, at once"),
+        ("hostkit cert renew shop.example.com", "order it now, after what was in its way is mended"),
+        ("hostkit cert remove shop.example.com", "show again what there is without the imported one");
+        "Certificates are ordered and renewed by themselves. Who may work on one project sees to those of its hosts.";
     RUN: ("hostkit run -- python manage.py migrate", "a command in the live release"),
         ("hostkit run -- bash", "a shell, with your terminal"),
         ("hostkit run -- node report.js < in.csv > out.csv", "input and output may be files");

@@ -27,6 +27,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
             "env",
             "domain",
             "nginx",
+            "cert",
             "scale",
             "restart",
             "stop",

@@ -2,6 +2,7 @@
 
 mod access;
 mod cache;
+mod certificate;
 mod daemon;
 mod deploy;
 mod doctor;
@@ -24,6 +25,7 @@ use crate::completion;
 
 pub(crate) use access::{AccessArgs, AccessCommand};
 pub(crate) use cache::{CacheArgs, CacheCommand};
+pub(crate) use certificate::{CertificateArgs, CertificateCommand};
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
 pub(crate) use deploy::{
     CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs, ScanArgs,
@@ -207,6 +209,9 @@ pub(crate) enum Command {
     /// Add a domain under the name this command used to have
     #[command(after_help = examples::NGINX)]
     Nginx(NginxArgs),
+    /// List, import, renew and remove certificates of the front door
+    #[command(after_help = examples::CERT)]
+    Cert(CertificateArgs),
     /// Run a one-off command in the live release, with its variables
     #[command(after_help = examples::RUN)]
     Run(RunArgs),

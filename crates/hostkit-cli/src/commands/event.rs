@@ -163,6 +163,12 @@ fn sentence(what: &What) -> (String, Style) {
         }
         What::DomainAdded { domain, by } => (format!("domain {domain} added by `{by}`"), Style::Plain),
         What::DomainRemoved { domain, by } => (format!("domain {domain} removed by `{by}`"), Style::Warning),
+        What::CertificateImported { name, by } => {
+            (format!("certificate of {name} imported by `{by}`"), Style::Plain)
+        }
+        What::CertificateRemoved { name, by } => {
+            (format!("certificate of {name} removed by `{by}`"), Style::Warning)
+        }
         What::VariablesChanged { set, unset } => {
             let mut parts = Vec::new();
             if !set.is_empty() {

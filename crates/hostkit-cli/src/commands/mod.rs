@@ -3,6 +3,7 @@
 mod access;
 mod cache;
 mod cancel;
+mod certificate;
 mod change;
 pub(crate) mod daemon;
 mod deploy;
@@ -51,6 +52,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Cache(args) => cache::run(session, args.command).await,
         Command::Env(args) => variable::run(session, args.command).await,
         Command::Domain(args) => domain::run(session, args.command).await,
+        Command::Cert(args) => certificate::run(session, args.command).await,
         Command::Nginx(args) => domain::nginx(session, args.command).await,
         Command::Run(args) => run::run(session, &args).await,
         Command::Open(args) => open::run(session, &args).await,

@@ -7,6 +7,8 @@ use super::style::Style;
 pub(crate) struct Table {
     headings: Vec<&'static str>,
     rows: Vec<Vec<(String, Style)>>,
+    /// Lines below a row, by how many rows there were before them.
+    notes: Vec<(usize, String)>,
 }
 
 impl Table {
@@ -14,6 +16,7 @@ impl Table {
         Table {
             headings: headings.to_vec(),
             rows: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -33,6 +36,12 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Adds a line below the last row.
+    pub(crate) fn note(&mut self, text: &str) {
+        let text = text.replace(char::is_control, " ");
+        self.notes.push((self.rows.len(), text));
+    }
+
     /// The whole table, each line ended.
     pub(crate) fn render(&self, colour: bool) -> String {
         let width = |text: &str| text.chars().count();
@@ -50,7 +59,7 @@ impl Table {
             .map(|h| ((*h).to_owned(), Style::Dim))
             .collect();
         let mut out = String::new();
-        for row in std::iter::once(&headings).chain(&self.rows) {
+        for (number, row) in std::iter::once(&headings).chain(&self.rows).enumerate() {
             let last = row.len().saturating_sub(1);
             for (at, (text, style)) in row.iter().enumerate() {
                 out.push_str(&style.paint(text, colour));
@@ -60,6 +69,9 @@ impl Table {
                 }
             }
             out.push('\n');
+            for (_, note) in self.notes.iter().filter(|(rows, _)| *rows == number) {
+                out.push_str(&format!("  {}\n", Style::Warning.paint(note, colour)));
+            }
         }
         out
     }

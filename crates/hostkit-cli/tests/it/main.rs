@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod cache;
 mod cancel;
+mod certificate;
 mod completion;
 mod deploy;
 mod domain;

@@ -2,6 +2,7 @@
 
 pub mod archives;
 pub mod builder;
+pub mod certificates;
 pub mod clock;
 pub mod dns_hook;
 pub mod files;
@@ -17,6 +18,7 @@ pub mod traffic;
 
 pub use archives::{Archive, Archives};
 pub use builder::{BuildJob, BuildLog, Builder, Detected};
+pub use certificates::CertificateBook;
 pub use clock::Clock;
 pub use dns_hook::DnsHook;
 pub use files::Files;

@@ -17,8 +17,8 @@ use hostkit_engine::{Engine, Parts, Procfile, Settings};
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeArchives, FakeBuilder, FakeClock, FakeInternet, FakePortOwners, FakePremises, FakeProbe, FakeRuntime,
-    FakeSources, FakeTraffic, Journal,
+    FakeArchives, FakeBuilder, FakeCertificates, FakeClock, FakeInternet, FakePortOwners, FakePremises,
+    FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Journal,
 };
 
 /// The front door as the fake traffic has it: what its table says is what a visitor gets.
@@ -56,6 +56,7 @@ pub(crate) struct World {
     pub(crate) runtime: FakeRuntime,
     pub(crate) probe: FakeProbe,
     pub(crate) traffic: FakeTraffic,
+    pub(crate) certificates: FakeCertificates,
     pub(crate) internet: FakeInternet,
     pub(crate) sources: FakeSources,
     pub(crate) builder: FakeBuilder,
@@ -101,6 +102,7 @@ impl World {
             archives: FakeArchives::default(),
             port_owners: FakePortOwners::new(&journal),
             runtime,
+            certificates: FakeCertificates::default(),
             internet: FakeInternet::before(&traffic),
             traffic,
             sources: FakeSources::new(&journal),
@@ -139,6 +141,7 @@ impl World {
             },
             sources: Arc::new(self.sources.clone()),
             traffic: Arc::new(self.traffic.clone()),
+            certificates: Arc::new(self.certificates.clone()),
             front_door: Arc::new(FakeFrontDoor(self.traffic.clone())),
             internet: Arc::new(self.internet.clone()),
             probe: Arc::new(self.probe.clone()),

@@ -1,5 +1,5 @@
 //! The admin API on a unix socket that only its owner can open: `PUT /table`, `POST /drain`, `POST /purge`,
-//! `GET /status`, `GET /metrics`.
+//! `GET /status`, `GET /metrics`, and those of `certificates`.
 
 use std::convert::Infallible;
 use std::io;
@@ -13,14 +13,14 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::route::{BackendId, Purge};
 use hostkit_core::size::Span;
 use http::{Method, Request, Response, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
-use super::Control;
+use super::{Control, certificates};
 use crate::metrics::text::CONTENT_TYPE;
 
 /// The largest body taken: a table of tens of thousands of routes.
@@ -80,15 +80,15 @@ pub(crate) async fn serve(control: Arc<Control>, listener: UnixListener) {
 async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let mut kind = "application/json";
     let outcome = match (request.method(), request.uri().path()) {
-        (&Method::PUT, "/table") => match body(request).await {
+        (&Method::PUT, "/table") => match body(request, MOST_BYTES).await {
             Ok(bytes) => control.apply(&bytes).await.and_then(|applied| json(&applied)),
             Err(failure) => Err(failure),
         },
-        (&Method::POST, "/drain") => match body(request).await.and_then(|bytes| order(&bytes)) {
+        (&Method::POST, "/drain") => match body(request, MOST_BYTES).await.and_then(|bytes| order(&bytes)) {
             Ok(order) => json(&control.drain(&order.backends, order.grace.0).await),
             Err(failure) => Err(failure),
         },
-        (&Method::POST, "/purge") => match body(request).await.and_then(|bytes| purge(&bytes)) {
+        (&Method::POST, "/purge") => match body(request, MOST_BYTES).await.and_then(|bytes| purge(&bytes)) {
             Ok(purge) => json(&control.purge(&purge)),
             Err(failure) => Err(failure),
         },
@@ -97,11 +97,10 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
             kind = CONTENT_TYPE;
             Ok(control.metrics().await.into_bytes())
         }
-        (method, path) => Err(Failure::new(
-            Kind::NotFound,
-            format!("cannot answer `{method} {path}`: no such endpoint"),
-        )
-        .hint("use `PUT /table`, `POST /drain`, `POST /purge`, `GET /status` or `GET /metrics`")),
+        (_, path) if certificates::is_below(path) => {
+            certificates::answer(control.certificates(), request).await
+        }
+        (method, path) => Err(no_such_endpoint(method, path)),
     };
     let (status, bytes) = match outcome {
         Ok(bytes) => (200, bytes),
@@ -118,13 +117,26 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
     response
 }
 
-async fn body(request: Request<Incoming>) -> Result<Bytes, Failure> {
-    match Limited::new(request.into_body(), MOST_BYTES).collect().await {
+pub(super) fn no_such_endpoint(method: &Method, path: &str) -> Failure {
+    let message = format!("cannot answer `{method} {path}`: no such endpoint");
+    Failure::new(Kind::NotFound, message).hint(
+        "use `PUT /table`, `POST /drain`, `POST /purge`, `GET /status`, `GET /metrics` or `GET /certificates`",
+    )
+}
+
+pub(super) async fn body(request: Request<Incoming>, most: usize) -> Result<Bytes, Failure> {
+    match Limited::new(request.into_body(), most).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) => Err(Failure::new(
-            Kind::Invalid,
-            format!("cannot read the request body: {error}"),
-        )),
+        Err(error) => {
+            let kind = match error.is::<LengthLimitError>() {
+                true => Kind::TooLarge,
+                false => Kind::Invalid,
+            };
+            Err(Failure::new(
+                kind,
+                format!("cannot read the request body: {error}"),
+            ))
+        }
     }
 }
 
@@ -146,7 +158,7 @@ fn purge(bytes: &[u8]) -> Result<Purge, Failure> {
     }
 }
 
-fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(value)
         .map_err(|error| Failure::new(Kind::Internal, format!("cannot write an answer: {error}")))
 }

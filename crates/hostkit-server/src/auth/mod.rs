@@ -208,6 +208,8 @@ fn denied(caller: &Caller, permission: Permission) -> Failure {
         Permission::ManageSecrets => "read or change variables",
         Permission::ManageAccess => "decide who may log in to the project",
         Permission::DeleteProject => "delete the project",
+        Permission::ReadCertificates => "look at certificates",
+        Permission::ManageCertificates => "change certificates",
     };
     let identity = &caller.identity;
     let why = match &caller.project {

@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod caller;
+pub(crate) mod certificate;
 pub(crate) mod deployment;
 pub(crate) mod domain;
 pub(crate) mod environment;

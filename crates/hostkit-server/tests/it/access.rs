@@ -23,6 +23,7 @@ fn path(endpoint: &Endpoint, project: &str) -> String {
         .replace("{variable}", "NAME")
         .replace("{domain}", "www.example.com")
         .replace("{token}", "nobody")
+        .replace("{certificate}", "shop.localhost")
 }
 
 /// A body that is taken, so that whoever may call gets as far as the handler.
@@ -34,6 +35,7 @@ fn body(name: Name) -> &'static str {
         Name::PurgeCache => "{}",
         Name::AddOperatorKey | Name::RemoveOperatorKey => r#"{"key":"ssh-ed25519 AAAA"}"#,
         Name::AddDomain => r#"{"domain":"www.example.com"}"#,
+        Name::ImportCertificate => r#"{"chain":"shop.localhost","key":"key"}"#,
         Name::PlanSource | Name::CommitSource => r#"{"files":[]}"#,
         Name::ChangeVariables => r#"{"set":{"NAME":"value"}}"#,
         _ => "",
@@ -88,6 +90,16 @@ fn expected(endpoint: &Endpoint, bearer: &Bearer, asked: &str) -> &'static [u16]
     };
     if endpoint.permission == Permission::KnowOneself {
         return LET_IN;
+    }
+    // Which certificates are whose is the engine's: the one that is asked for is of the project that callers have.
+    if matches!(
+        endpoint.permission,
+        Permission::ReadCertificates | Permission::ManageCertificates
+    ) {
+        return match caller.role.may(endpoint.permission) {
+            true => LET_IN,
+            false => &[403],
+        };
     }
     let own = caller.project.as_ref().map(|p| p.as_str());
     if !endpoint.has_project() {

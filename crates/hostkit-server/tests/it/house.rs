@@ -21,8 +21,8 @@ use hostkit_engine::{Engine, Parts};
 use hostkit_server::{AccountOf, Settings};
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeArchives, FakeBuilder, FakeInternet, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeSshKeys,
-    FakeTraffic, Faults,
+    FakeArchives, FakeBuilder, FakeCertificates, FakeInternet, FakePremises, FakeProbe, FakeRuntime,
+    FakeSources, FakeSshKeys, FakeTraffic, Faults,
 };
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -127,6 +127,7 @@ impl House {
             procfile: |_| Ok(Default::default()),
             sources: Arc::new(sources.clone()),
             traffic: Arc::new(traffic.clone()),
+            certificates: Arc::new(FakeCertificates::default()),
             front_door: Arc::new(Open(traffic.clone())),
             internet: Arc::new(internet.clone()),
             probe: Arc::new(FakeProbe::of(&fake)),

@@ -4,6 +4,7 @@
 
 mod access;
 mod cancelling;
+mod certificates;
 mod command;
 mod contents;
 mod domains;

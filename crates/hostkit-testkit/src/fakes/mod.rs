@@ -4,6 +4,7 @@
 mod accounts;
 mod archives;
 mod builder;
+mod certificates;
 mod clock;
 mod faults;
 mod firewall;
@@ -23,6 +24,7 @@ mod traffic;
 pub use accounts::FakeAccounts;
 pub use archives::FakeArchives;
 pub use builder::FakeBuilder;
+pub use certificates::FakeCertificates;
 pub use clock::FakeClock;
 pub use faults::{Faults, Journal};
 pub use firewall::FakeFirewall;
