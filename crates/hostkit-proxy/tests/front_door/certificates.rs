@@ -2,13 +2,16 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use hostkit_core::certificate::{BroughtCertificate, CertificateName, CertificateSource, CertificateState};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::CertificateBook;
 
-use crate::secure::Secure;
+use crate::secure::{Secure, client, connect_tls};
 use crate::support::*;
 
 fn name(text: &str) -> CertificateName {
@@ -169,4 +172,72 @@ fn a_front_door_without_tls_says_so() {
     assert!(failure.hint.is_some());
     let (_, brought) = certificate(&["shop.example"]);
     assert_eq!(import(&door, &brought).unwrap_err().kind, Kind::Conflict);
+}
+
+/// Requests over connections of their own and over one that is kept, until it is dropped; each must be answered.
+struct Visitors {
+    ended: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<u32>>,
+}
+
+impl Visitors {
+    fn of(door: &Door, host: &'static str) -> Visitors {
+        let (address, ended) = (door.tls_address(), Arc::new(AtomicBool::new(false)));
+        let visit = move |stream: &mut Secure| {
+            let asked = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            stream.write_all(asked.as_bytes()).unwrap();
+            assert_eq!(read_answer(stream, false).status, 200);
+        };
+        let threads = [true, false].map(|keeps| {
+            let ended = Arc::clone(&ended);
+            std::thread::spawn(move || {
+                // Nothing is resumed: every connection is shown a certificate.
+                let open = || connect_tls(address, &Arc::new(client(&[])), host);
+                let (mut kept, mut visits) = (open(), 0);
+                while !ended.load(Ordering::Relaxed) {
+                    match keeps {
+                        true => visit(&mut kept),
+                        false => visit(&mut open()),
+                    }
+                    visits += 1;
+                }
+                visits
+            })
+        });
+        Visitors {
+            ended,
+            threads: threads.into(),
+        }
+    }
+
+    /// How many were answered, which is all of them.
+    fn end(self) -> u32 {
+        self.ended.store(true, Ordering::Relaxed);
+        self.threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
+    }
+}
+
+#[test]
+fn no_visitor_notices_that_certificates_and_tables_change() {
+    const HOST: &str = "shop.localhost";
+    let upstream = Upstream::named("x");
+    let door = Door::secure(|_| ());
+    door.apply(vec![to("shop", &[upstream.address])]);
+    let visitors = Visitors::of(&door, HOST);
+    for change in 0..20 {
+        let (own, brought) = certificate(&[HOST]);
+        import(&door, &brought).unwrap();
+        assert_eq!(shown(&door, HOST), own.der().to_vec(), "{change}");
+    }
+    for change in 0..1000 {
+        let mut routes = vec![to("shop", &[upstream.address])];
+        // Others come and go beside it.
+        routes.extend((0..change % 7).map(|number| to(&format!("other-{number}"), &[upstream.address])));
+        door.apply(routes);
+    }
+    let visits = visitors.end();
+    assert!(visits > 20, "{visits}");
 }
