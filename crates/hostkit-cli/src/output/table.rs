@@ -59,6 +59,7 @@ impl Table {
             .map(|h| ((*h).to_owned(), Style::Dim))
             .collect();
         let mut out = String::new();
+        let mut notes = self.notes.iter().peekable();
         for (number, row) in std::iter::once(&headings).chain(&self.rows).enumerate() {
             let last = row.len().saturating_sub(1);
             for (at, (text, style)) in row.iter().enumerate() {
@@ -69,7 +70,7 @@ impl Table {
                 }
             }
             out.push('\n');
-            for (_, note) in self.notes.iter().filter(|(rows, _)| *rows == number) {
+            while let Some((_, note)) = notes.next_if(|(rows, _)| *rows == number) {
                 out.push_str(&format!("  {}\n", Style::Warning.paint(note, colour)));
             }
         }

@@ -98,7 +98,7 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
             Ok(control.metrics().await.into_bytes())
         }
         (_, path) if certificates::is_below(path) => {
-            certificates::answer(control.certificates(), request).await
+            certificates::answer(control.shared.certificates.as_ref(), request).await
         }
         (method, path) => Err(no_such_endpoint(method, path)),
     };

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hostkit_certificates::Certificates;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::route::{Applied, BackendId, Drained, Purge, Purged, TrafficStatus};
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -169,11 +168,6 @@ impl Control {
         Purged {
             addresses: self.shared.cache.purge(&purge.environment, purge.path.as_deref()),
         }
-    }
-
-    /// The certificates, where TLS is spoken.
-    pub(crate) fn certificates(&self) -> Option<&Arc<Certificates>> {
-        self.shared.certificates.as_ref()
     }
 
     /// How the front door is.

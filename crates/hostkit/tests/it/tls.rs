@@ -1,4 +1,5 @@
-//! `up --tls`: a deploy that is proved through the front door, plain HTTP sent to https, sockets that outlive both.
+//! `up --tls`: a deploy that is proved through the front door, plain HTTP sent to https, sockets that outlive both, and
+//! certificates that are brought.
 
 use std::process::Command;
 
@@ -44,4 +45,40 @@ fn projects_answer_over_tls_and_plain_http_is_sent_there() {
     std::fs::write(folder.join("index.html"), "again").unwrap();
     host.deploy("shop", &folder).ok();
     assert_eq!(get(&host, "/"), "again 2 200");
+}
+
+#[test]
+fn certificates_are_listed_and_one_that_is_brought_is_shown_until_it_is_removed() {
+    let host = Installation::start_tls();
+    let folder = host.sources().join("shop");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("index.html"), "hello").unwrap();
+    host.deploy("shop", &folder).ok();
+    let source = || {
+        let listed = host.run(&["cert", "list", "--json"]).ok().json();
+        let all = listed.as_array().unwrap().iter();
+        let shown = all
+            .filter(|one| one["state"] == "served")
+            .find(|one| one["name"] == "shop.localhost");
+        shown.map(|one| one["source"].clone())
+    };
+    wait_until("it has one of our own", || source() == Some("local".into()));
+    let made = rcgen::generate_simple_self_signed(vec!["shop.localhost".to_owned()]).unwrap();
+    let (chain, key) = (host.sources().join("chain.pem"), host.sources().join("key.pem"));
+    std::fs::write(&chain, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (chain, key) = (chain.to_str().unwrap(), key.to_str().unwrap());
+    host.run(&["cert", "import", chain, key]).ok();
+    assert_eq!(source(), Some("imported".into()));
+    assert_eq!(get(&host, "/"), "hello 2 200");
+    host.run(&["cert", "remove", "shop.localhost"]).ok();
+    assert_eq!(source(), Some("local".into()));
+    host.run(&["cert", "renew", "shop.localhost"]).ok();
+    let events = host.run(&["events", "--project", "shop"]).ok().out;
+    for words in ["imported by", "removed by"] {
+        let line = format!("certificate of shop.localhost {words}");
+        assert!(events.contains(&line), "{events}");
+    }
+    let unknown = host.run(&["cert", "remove", "nobody.example"]).failed();
+    assert!(unknown.err.contains("none was imported for it"), "{unknown:?}");
 }
