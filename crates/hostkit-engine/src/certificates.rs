@@ -5,7 +5,7 @@ use hostkit_core::access::{Caller, Identity, Permission};
 use hostkit_core::certificate::{BroughtCertificate, CertificateName, CertificateStatus};
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::HostName;
+use hostkit_core::names::{HostName, ProjectName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 
@@ -66,6 +66,30 @@ pub(crate) async fn remove(
         by: by(caller),
     };
     record(context, &hosts, name, what)
+}
+
+/// Takes away what was brought for hosts that are given up: whoever has one of them next is not to be shown under a key of
+/// whoever had it before.
+pub(crate) async fn give_up(context: &Context, hosts: &[HostName]) {
+    for host in hosts {
+        match context.parts.certificates.remove(&host.clone().into()).await {
+            // There is none, or nothing that could show one.
+            Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Conflict) => {}
+            Err(failure) => {
+                tracing::warn!(%host, "its certificate stays until it is removed by hand: {failure}");
+            }
+            Ok(()) => tracing::info!(%host, "took its certificate away with it"),
+        }
+    }
+}
+
+/// Every host name of a project.
+pub(crate) fn hosts_of(context: &Context, project: &ProjectName) -> Result<Vec<HostName>, Failure> {
+    let all = hosts(context)?.into_iter();
+    Ok(all
+        .filter(|(id, _)| id.project == *project)
+        .map(|(_, host)| host)
+        .collect())
 }
 
 /// Every host name with the environment that has it.

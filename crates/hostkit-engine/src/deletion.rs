@@ -13,7 +13,7 @@ use hostkit_core::workload::{Instance, Scope, WorkloadId};
 
 use crate::context::Context;
 use crate::lanes::LaneSet;
-use crate::{ports, provisioning, routing};
+use crate::{certificates, ports, provisioning, routing};
 
 /// How long requests in flight may go on; whoever deletes a project does not wait for its slowest visitor.
 const GRACE: Duration = Duration::from_secs(5);
@@ -54,6 +54,7 @@ pub(crate) async fn delete(
     if let Some(archives) = archives.filter(|_| !project.deleting) {
         archives.check(name).await?;
     }
+    let hosts = certificates::hosts_of(context, name)?;
     store.begin_delete(name)?;
     lanes.abort_project(name).await;
     for environment in &project.environments {
@@ -96,6 +97,7 @@ pub(crate) async fn delete(
     // Before its account goes, whose number may be another project's one day.
     ports::bring_in_force(context).await?;
     provisioning::remove(context, name).await?;
+    certificates::give_up(context, &hosts).await;
     store.finish_delete(name)?;
     context.forget_project(name);
     Ok(archive)

@@ -11,7 +11,7 @@ use hostkit_store::AddedDomain;
 
 use crate::context::{Context, locked};
 use crate::deploy::hosts;
-use crate::routing;
+use crate::{certificates, routing};
 
 /// Every host name of an environment: its default one, those that were added, those of its live release.
 pub(crate) fn list(context: &Context, id: &EnvironmentId) -> Result<Vec<Domain>, Failure> {
@@ -71,6 +71,7 @@ pub(crate) async fn remove(
         return Err(not_added(id, host, source.map(|domain| domain.source)));
     }
     bring_in_force(context).await;
+    certificates::give_up(context, std::slice::from_ref(host)).await;
     Ok(())
 }
 

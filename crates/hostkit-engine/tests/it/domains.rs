@@ -1,11 +1,14 @@
 //! Domains: added and taken away while everything runs, and checked.
 
+use hostkit_core::certificate::BroughtCertificate;
 use hostkit_core::deployment::{Act, DeploymentState};
 use hostkit_core::domain::{DnsState, DomainSource};
 use hostkit_core::event::What;
 use hostkit_core::kind::Kind;
 use hostkit_core::names::HostName;
 use hostkit_core::project::EnvironmentId;
+use hostkit_core::secret::Secret;
+use hostkit_core::traits::CertificateBook;
 use hostkit_engine::Engine;
 use hostkit_store::EventQuery;
 use hostkit_testkit::fakes::Faults;
@@ -223,4 +226,62 @@ async fn a_check_says_what_the_dns_should_say_and_proves_who_answers() {
     let table = world.traffic.table();
     assert!(table.routes.iter().all(|route| route.path_prefix == "/"));
     assert_eq!(holders(&world, NAME), [shop()]);
+}
+
+/// Whoever has the name next is not shown under the key of whoever had it before.
+#[tokio::test]
+async fn what_was_brought_for_a_domain_goes_with_it() {
+    let world = World::new();
+    let (engine, _) = world.with_live_shop().await;
+    let bring = async |names: &str| {
+        let brought = BroughtCertificate {
+            chain: names.into(),
+            key: Secret::new("key"),
+            only: None,
+        };
+        world.certificates.import(&brought).await.unwrap();
+    };
+    let left = async || {
+        let all = world.certificates.certificates().await.unwrap().into_iter();
+        all.map(|one| one.name.to_string()).collect::<Vec<_>>()
+    };
+    engine.add_domain(&shop(), NAME, "ci").await.unwrap();
+    engine
+        .add_domain(&shop(), "shop.example.com", "ci")
+        .await
+        .unwrap();
+    bring("www.example.com\nshop.example.com\n*.example.com\nother.example.org").await;
+    engine.remove_domain(&shop(), &host(NAME), "ci").await.unwrap();
+    assert_eq!(
+        left().await,
+        ["shop.example.com", "*.example.com", "other.example.org"]
+    );
+    // One that cannot be removed keeps nobody from giving up a name.
+    world
+        .certificates
+        .faults
+        .fail_always("remove", Faults::broken("the front door"));
+    engine.delete_project(&shop().project).await.unwrap();
+    assert_eq!(
+        left().await.len(),
+        3,
+        "it was said, and is left for whoever looks after it"
+    );
+}
+
+#[tokio::test]
+async fn what_was_brought_for_a_project_goes_with_it() {
+    let world = World::new();
+    let (engine, _) = world.with_live_shop().await;
+    engine.add_domain(&shop(), NAME, "ci").await.unwrap();
+    let brought = BroughtCertificate {
+        chain: format!("{NAME}\nother.example.org"),
+        key: Secret::new("key"),
+        only: None,
+    };
+    world.certificates.import(&brought).await.unwrap();
+    engine.delete_project(&shop().project).await.unwrap();
+    let left = world.certificates.certificates().await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].name.to_string(), "other.example.org");
 }
