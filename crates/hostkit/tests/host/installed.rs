@@ -90,7 +90,12 @@ pub(crate) fn until_healthy(machine: &Machine) {
             last = status.all();
             eprintln!("not healthy yet: {last}");
         }
-        status.code == 0 && http::get(Place::on(machine, 80), API, OPEN).status == 200
+        let answer = http::get(Place::on(machine, 80), API, OPEN);
+        if answer.status != 200 && answer.body != last {
+            eprintln!("the front door answers {}: {}", answer.status, answer.body);
+            last = answer.body;
+        }
+        status.code == 0 && answer.status == 200
     });
 }
 

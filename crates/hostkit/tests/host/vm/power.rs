@@ -86,6 +86,8 @@ fn server() -> (World, Machine, tempfile::TempDir) {
     let world = World::new();
     let machine = Machine::boot_virtual(&world, Memory { mib: 1024 });
     let folder = set_up(&machine, "");
+    // What is not HostKit's to keep: the package, the settings that the test wrote.
+    machine.exec(&["sync"]).ok();
     machine.exec(&["hostkit", "project", "create", "shop"]).ok();
     write_program(&machine, "shop", "shop 1");
     deploy(&machine, "shop").ok();
