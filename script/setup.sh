@@ -14,7 +14,7 @@ die() {
 }
 
 # setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `host` (boot machines of their own),
-# `vm` (boot virtual machines), `compare` (what tests read HTTP and metrics with), `bench` (what it is compared with)
+# `vm` (boot virtual machines), `compare` (what tests of the front door work with), `bench` (what it is compared with)
 setup() {
     local missing=() what
     for what in "$@"; do
@@ -22,8 +22,6 @@ setup() {
         build)
             have cc || missing+=(build-essential)
             have git || missing+=(git)
-            # What tests order certificates from.
-            have pebble || missing+=(pebble)
             ;;
         apps)
             have curl || missing+=(curl ca-certificates)
@@ -52,6 +50,7 @@ setup() {
             have ssh || missing+=(openssh-client)
             ;;
         compare)
+            have pebble || missing+=(pebble)
             have nginx || missing+=(nginx-light)
             have haproxy || missing+=(haproxy)
             have promtool || missing+=(prometheus)
