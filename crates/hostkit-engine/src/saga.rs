@@ -4,8 +4,9 @@
 //! The commit point is the end of `switch`: the new instances were seen to answer and to stay up. What fails before is
 //! undone and the old release never noticed; what fails after (`retire`, `confirm`) is not.
 //!
-//! After an interruption a deployment goes on where it was: a step that had begun is undone and run again before the
-//! switch, run again from the switch on. One that had failed goes on to be undone.
+//! After an interruption a deployment whose release was not frozen yet begins again, and any other goes on where it was:
+//! a step that had begun is undone and run again before the switch, run again from the switch on. One that had failed
+//! goes on to be undone.
 
 use hostkit_core::deployment::{Act, DeploymentState, ProbeReport, StepName, StepState};
 use hostkit_core::kind::{Failure, Kind};
@@ -13,7 +14,7 @@ use hostkit_store::{Outcome, StepEnd};
 use tokio::time::Instant;
 
 use crate::cancel::cancelled;
-use crate::deploy::{STEPS, Step, go_back};
+use crate::deploy::{STEPS, Step, first_step, go_back};
 use crate::faults::{Fault, Moment};
 use crate::probing::Probe;
 use crate::run::Run;
@@ -124,6 +125,9 @@ async fn prepare_again(run: &mut Run) -> Result<(), Stop> {
     if run.deployment.steps.is_empty() {
         return Ok(());
     }
+    if step.name() <= StepName::Freeze {
+        return begin_again(run).await;
+    }
     run.journal.say(&format!("taking up again at {}", step.name()));
     if begun(step.name()) && step.name() < StepName::Switch {
         step.undo(run).await?;
@@ -140,6 +144,18 @@ async fn prepare_again(run: &mut Run) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// Sets out from the first step: what is not frozen was not brought to the disk, and a loss of power may have torn it.
+async fn begin_again(run: &mut Run) -> Result<(), Stop> {
+    run.journal.say("beginning again, after an interruption");
+    for step in STEPS.iter().take(run.saved.next + 1).rev() {
+        if run.deployment.steps.iter().any(|s| s.name == step.name()) {
+            step.undo(run).await?;
+        }
+    }
+    run.saved.next = first_step(&run.deployment.act);
+    Ok(run.save()?)
 }
 
 fn fault(run: &Run, moment: Moment, name: StepName) -> Result<(), Stop> {

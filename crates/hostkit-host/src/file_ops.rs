@@ -126,4 +126,8 @@ impl Files for DiskFiles {
     fn size(&self, path: &Path) -> io::Result<u64> {
         files::folder_size(path)
     }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        files::sync(path)
+    }
 }

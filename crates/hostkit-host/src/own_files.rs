@@ -117,6 +117,10 @@ impl Files for OwnFiles {
         self.act(|disk| disk.point_link(link, target))
     }
 
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        self.act(|disk| disk.sync(path))
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.act(|disk| disk.remove(path))
     }

@@ -138,7 +138,8 @@ fn prepare(connection: &mut Connection, is_new: bool) -> Result<(), Refusal> {
         return Err(Refusal::Damaged(verdict));
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    // Each commit is on the disk before somebody is told of it.
+    connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     migrate(connection, version)?;

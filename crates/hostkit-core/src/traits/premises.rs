@@ -20,7 +20,8 @@ pub enum Audience {
 }
 
 /// Makes and takes away what projects need. Every method is idempotent and may be cut off anywhere: the next call
-/// finishes what the last one began. Calls for one project never overlap.
+/// finishes what the last one began. Calls for one project never overlap. What was made or removed is on the disk when
+/// `ensure` and `remove` return: a loss of power takes none of it back.
 #[async_trait::async_trait]
 pub trait Premises: Send + Sync {
     /// Makes everything that is missing, mends what drifted, and returns what it changed, in words; nothing where

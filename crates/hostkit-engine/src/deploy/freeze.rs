@@ -163,6 +163,14 @@ impl Step for Freeze {
         };
         let premises = &run.context.parts.premises;
         premises.settle_release(&id, &name, audience).await?;
+        // A release that is recorded has its files, whenever the power fails.
+        let synced = run.context.aside({
+            let place = place.clone();
+            move |files| files.sync(&place)
+        });
+        synced
+            .await
+            .map_err(|e| on_disk("bring to the disk", &place, &e))?;
         release.source = source;
         let variables = run.context.parts.store.variables(&id)?;
         run.context.forget_release(&id, &name);

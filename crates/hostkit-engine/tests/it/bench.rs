@@ -202,6 +202,21 @@ impl World {
         names
     }
 
+    /// Loses what was written of everything that is not a release yet, as a loss of power may.
+    pub(crate) fn tear_scratch(&self) {
+        let mut folders = vec![self.layout().scratch(&shop(), 0).parent().unwrap().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let entry = entry.unwrap();
+                match entry.file_type().unwrap() {
+                    kind if kind.is_dir() => folders.push(entry.path()),
+                    kind if kind.is_file() => std::fs::write(entry.path(), "").unwrap(),
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// The backends of the public route.
     pub(crate) fn backends(&self) -> Vec<String> {
         let table = self.traffic.table();

@@ -63,6 +63,7 @@ async fn a_loss_of_power_at_every_step_ends_with_the_new_release() {
             world.runtime.lose(&instance.id);
         }
         world.traffic.lose_everything();
+        world.tear_scratch();
         let engine = world.engine().await;
         let ended = engine.wait(id).await.unwrap();
         assert_eq!(
@@ -74,6 +75,8 @@ async fn a_loss_of_power_at_every_step_ends_with_the_new_release() {
         world
             .assert_serves(ended.release.as_ref().unwrap(), &["web.2.1"])
             .await;
+        let release = world.layout().release(&shop(), &ended.release.unwrap());
+        assert_eq!(std::fs::read_to_string(release.join("a")).unwrap(), "2", "{step}");
         engine.stop().await;
     }
 }

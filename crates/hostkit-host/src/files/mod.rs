@@ -125,6 +125,11 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Waits until everything that was written so far to the file system `path` lies on is on the disk.
+pub fn sync(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(path)?)?)
+}
+
 /// Bytes that may still be written to the file system `path` lies on.
 pub fn free_space(path: &Path) -> io::Result<u64> {
     let facts = nix::sys::statvfs::statvfs(path)?;

@@ -15,12 +15,16 @@ use nix::unistd::Group;
 use crate::accounts::{Account, Accounts, LinuxAccounts, check_name};
 use crate::beneath::Folder;
 use crate::change::Change;
+use crate::files;
 use crate::homes::{DiskHomes, Homes, Owners};
 use crate::own_files::OwnFiles;
 use crate::sudoers::{Sudoers, SudoersFolder};
 
 /// The group whose members read the machine's logs.
 const LOG_READERS: &str = "adm";
+
+/// Where accounts, rules, homes and logs lie: maybe file systems of their own.
+const PLACES: [&str; 3] = ["/etc", "/home", "/var/log"];
 
 /// The premises of projects on a machine.
 #[derive(Clone)]
@@ -129,6 +133,9 @@ impl Premises for LinuxPremises {
             "folders of production",
         );
         note(self.sudoers.ensure(project).await?, "rule for sudo");
+        if !changes.is_empty() {
+            bring_to_the_disk().await?;
+        }
         Ok(changes)
     }
 
@@ -140,7 +147,7 @@ impl Premises for LinuxPremises {
         let _ = self.sudoers.remove(project).await?;
         let _ = self.homes.remove(project).await?;
         let _ = self.accounts.remove(project).await?;
-        Ok(())
+        bring_to_the_disk().await
     }
 
     async fn ensure_environment(&self, id: &EnvironmentId) -> Result<(), Failure> {
@@ -194,4 +201,19 @@ impl Premises for LinuxPremises {
         let _ = self.homes.write_variables(id, variables, &owners).await?;
         Ok(())
     }
+}
+
+/// What was made is there, and what was taken away is gone, whenever the power fails from now on.
+async fn bring_to_the_disk() -> Result<(), Failure> {
+    let synced =
+        tokio::task::spawn_blocking(|| PLACES.iter().try_for_each(|place| files::sync(place.as_ref())));
+    synced
+        .await
+        .unwrap_or_else(|panic| Err(std::io::Error::other(panic)))
+        .map_err(|why| {
+            Failure::new(
+                Kind::Unavailable,
+                format!("cannot bring a project to the disk: {why}"),
+            )
+        })
 }
