@@ -127,7 +127,7 @@ impl Files for DiskFiles {
         files::folder_size(path)
     }
 
-    fn sync(&self, path: &Path) -> io::Result<()> {
-        files::sync(path)
+    fn sync_tree(&self, path: &Path) -> io::Result<()> {
+        files::sync_tree(path)
     }
 }

@@ -117,8 +117,8 @@ impl Files for OwnFiles {
         self.act(|disk| disk.point_link(link, target))
     }
 
-    fn sync(&self, path: &Path) -> io::Result<()> {
-        self.act(|disk| disk.sync(path))
+    fn sync_tree(&self, path: &Path) -> io::Result<()> {
+        self.act(|disk| disk.sync_tree(path))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

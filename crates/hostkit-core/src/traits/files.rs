@@ -45,7 +45,7 @@ pub trait Files: Send + Sync {
     /// Bytes of all files of a tree.
     fn size(&self, path: &Path) -> io::Result<u64>;
 
-    /// Waits until everything that was written so far to the file system of `path` is on the disk: a loss of power
-    /// takes none of it any more.
-    fn sync(&self, path: &Path) -> io::Result<()>;
+    /// Waits until a folder with everything in it, and its name, is on the disk: a loss of power takes none of it any
+    /// more. Nobody may write to it meanwhile.
+    fn sync_tree(&self, path: &Path) -> io::Result<()>;
 }

@@ -164,12 +164,12 @@ impl Step for Freeze {
         let premises = &run.context.parts.premises;
         premises.settle_release(&id, &name, audience).await?;
         // A release that is recorded has its files, whenever the power fails.
-        let synced = run.context.aside({
+        let synced = run.context.aside_as(&id.project, {
             let place = place.clone();
-            move |files| files.sync(&place)
+            move |files| files.sync_tree(&place)
         });
         synced
-            .await
+            .await?
             .map_err(|e| on_disk("bring to the disk", &place, &e))?;
         release.source = source;
         let variables = run.context.parts.store.variables(&id)?;

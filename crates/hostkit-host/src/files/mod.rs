@@ -1,6 +1,7 @@
 //! Files and folders: whole-file writes that survive a loss of power, links swapped in one step, trees cloned,
 //! measured and removed.
 
+mod durable;
 mod lock;
 mod tree;
 
@@ -10,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use durable::{sync_file_system, sync_tree};
 pub use lock::{Turn, is_locked, try_lock};
 pub use tree::{CloneMode, clone_tree, copy_file, folder_size};
 
@@ -123,11 +125,6 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
         Err(e) if gone(&e) => Ok(()),
         done => done,
     }
-}
-
-/// Waits until everything that was written so far to the file system `path` lies on is on the disk.
-pub fn sync(path: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(File::open(path)?)?)
 }
 
 /// Bytes that may still be written to the file system `path` lies on.

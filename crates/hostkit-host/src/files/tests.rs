@@ -77,3 +77,26 @@ fn trees_are_removed_also_read_only_ones_and_links_are_not_followed() {
     assert!(kept.join("a/b/file").exists());
     assert!(free_space(folder.path()).unwrap() > 0);
 }
+
+#[test]
+fn a_tree_is_brought_to_the_disk_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().join("release");
+    fs::create_dir_all(tree.join("a/b")).unwrap();
+    fs::write(tree.join("a/b/file"), "content").unwrap();
+    std::os::unix::fs::symlink("/nowhere", tree.join("a/link")).unwrap();
+    std::os::unix::fs::symlink("..", tree.join("a/round")).unwrap();
+    nix::unistd::mkfifo(&tree.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    sync_tree(&tree).unwrap();
+    // What cannot be read or written to is brought there as well, by the long way.
+    fs::set_permissions(tree.join("a/b/file"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(&tree, fs::Permissions::from_mode(0o555)).unwrap();
+    sync_tree(&tree).unwrap();
+    let mut names: Vec<_> = fs::read_dir(&tree)
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["a", "pipe"]);
+    assert!(sync_tree(&folder.path().join("none")).is_err());
+}

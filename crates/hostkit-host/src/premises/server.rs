@@ -205,8 +205,11 @@ impl Premises for LinuxPremises {
 
 /// What was made is there, and what was taken away is gone, whenever the power fails from now on.
 async fn bring_to_the_disk() -> Result<(), Failure> {
-    let synced =
-        tokio::task::spawn_blocking(|| PLACES.iter().try_for_each(|place| files::sync(place.as_ref())));
+    let synced = tokio::task::spawn_blocking(|| {
+        PLACES
+            .iter()
+            .try_for_each(|place| files::sync_file_system(place.as_ref()))
+    });
     synced
         .await
         .unwrap_or_else(|panic| Err(std::io::Error::other(panic)))

@@ -362,7 +362,7 @@ impl Files for Disk {
     fn size(&self, _: &Path) -> io::Result<u64> {
         Ok(0)
     }
-    fn sync(&self, _: &Path) -> io::Result<()> {
+    fn sync_tree(&self, _: &Path) -> io::Result<()> {
         Ok(())
     }
 }
