@@ -1,13 +1,14 @@
 //! How HostKit itself is: fast checks for machines, findings for people.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hostkit_core::doctor::{Finding, Level};
 use hostkit_core::kind::Failure;
+use hostkit_core::route::BackendId;
 use hostkit_core::size::ByteSize;
 use hostkit_core::workload::{Instance, InstanceState, Scope};
 
-use crate::context::Context;
+use crate::context::{Context, locked};
 use crate::looks::Looks;
 use crate::wanted;
 
@@ -45,6 +46,8 @@ pub(crate) struct Checks {
     database: Arc<Looks>,
     front_door: Arc<Looks>,
     disk: Arc<Looks>,
+    /// The instances that the front door left out when it was last looked at.
+    ejected: Mutex<Vec<BackendId>>,
 }
 
 async fn check(
@@ -84,7 +87,9 @@ pub(crate) async fn report(context: &Arc<Context>) -> HealthReport {
     let database = aside(move || for_database.parts.store.ping().map_err(|e| e.message));
     let front_door = async move {
         let status = for_front_door.parts.traffic.status().await;
-        status.map(|_| ()).map_err(|e| e.message)
+        let status = status.map_err(|e| e.message)?;
+        *locked(&for_front_door.checks.ejected) = status.ejected;
+        Ok(())
     };
     let disk = aside(move || disk(&for_disk));
     let known = &context.checks;
@@ -128,6 +133,13 @@ pub(crate) async fn doctor(context: &Arc<Context>) -> Vec<Finding> {
             hint: Some("take it out of `hosts` in one of the two hostkit.toml".into()),
         });
     }
+    let ejected = locked(&context.checks.ejected).clone();
+    findings.extend(ejected.into_iter().map(|id| Finding {
+        level: Level::Warning,
+        message: "the front door leaves it out: it takes no connections, or breaks requests off".into(),
+        hint: Some("see `hostkit logs`; it is tried again by itself".into()),
+        subject: id.0,
+    }));
     match instances(context).await {
         Ok(found) => findings.extend(found),
         Err(failure) => findings.push(Finding {

@@ -179,7 +179,7 @@ impl Exchange {
     }
 
     /// Whether nothing of the request is left unread.
-    fn is_request_read(&self) -> bool {
+    pub(crate) fn is_request_read(&self) -> bool {
         self.progress.as_ref().is_none_or(|progress| progress.done.get())
     }
 

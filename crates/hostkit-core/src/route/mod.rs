@@ -194,6 +194,9 @@ pub struct TrafficStatus {
     pub put_aside: Vec<PutAside>,
     /// Requests and upgraded connections in flight by backend.
     pub in_flight: Vec<(BackendId, u64)>,
+    /// Backends that are left out for a while because they failed, as long as their route has others.
+    #[serde(default)]
+    pub ejected: Vec<BackendId>,
     /// Requests that wait for an instance.
     pub held: u64,
     /// Where the public listener is.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use hostkit_core::deployment::Act;
 use hostkit_core::event::What;
 use hostkit_core::project::EnvironmentId;
+use hostkit_core::route::{BackendId, TrafficStatus};
 use hostkit_core::traits::Health;
-use hostkit_engine::Level;
+use hostkit_engine::{Finding, Level};
 use hostkit_store::EventQuery;
 
 use crate::bench::{World, shop, succeeds, until};
@@ -164,6 +165,15 @@ async fn health_and_doctor_say_what_is_wrong() {
     let report = engine.health().await;
     assert!(report.is_healthy(), "{report:?}");
     assert!(engine.doctor().await.iter().all(|f| f.level == Level::Fine));
+    world.traffic.set_status(TrafficStatus {
+        ejected: vec![BackendId("shop.production.web.1.1".into())],
+        ..TrafficStatus::default()
+    });
+    let begun = std::time::Instant::now();
+    let left_out = |f: &Finding| f.subject == "shop.production.web.1.1" && f.level == Level::Warning;
+    while !engine.doctor().await.iter().any(left_out) {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
     // What takes long is given some seconds; what stays silent is not well.
     world.traffic.faults.block("status");
     let begun = std::time::Instant::now();

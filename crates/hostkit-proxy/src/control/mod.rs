@@ -179,6 +179,7 @@ impl Control {
             version: table.version,
             put_aside,
             in_flight: self.backends.in_flight(),
+            ejected: self.backends.ejected(),
             held: self.shared.held.load(Ordering::Relaxed),
             http: self.public.http,
             https: self.public.https,
@@ -202,6 +203,36 @@ impl Control {
             ),
             "instance",
             status.in_flight.iter().map(|(id, count)| (id.0.as_str(), *count)),
+        );
+        let trouble = self.backends.trouble();
+        text.by(
+            (
+                "hostkit_proxy_failures_total",
+                "counter",
+                "Requests that an instance took no connection for, or did not answer.",
+            ),
+            "instance",
+            trouble.iter().map(|(id, failures, _)| (id.0.as_str(), *failures)),
+        );
+        text.by(
+            (
+                "hostkit_proxy_ejections_total",
+                "counter",
+                "How often an instance was left out for a while, because it failed.",
+            ),
+            "instance",
+            trouble
+                .iter()
+                .map(|(id, _, ejections)| (id.0.as_str(), *ejections)),
+        );
+        text.by(
+            (
+                "hostkit_proxy_ejected",
+                "gauge",
+                "Instances that are left out now, while others are there.",
+            ),
+            "instance",
+            status.ejected.iter().map(|id| (id.0.as_str(), 1)),
         );
         text.number(
             "hostkit_proxy_held",

@@ -146,7 +146,7 @@ async fn route(
         let limit = route.rules.as_ref().and_then(LiveRules::timeout);
         let attempt = send::attempt(&mut exchange, &mut request, backends);
         let outcome = rules::within(limit, attempt).await;
-        match outcome.unwrap_or(Outcome::Failed(Failed::Late)) {
+        match outcome.unwrap_or_else(|| send::too_late(&exchange)) {
             Outcome::Plain(answer) => {
                 let (parts, body) = answer.into_parts();
                 return pass_on(exchange, parts, Source::Plain(body), &route);

@@ -17,7 +17,8 @@ use crate::plain::body::PlainBody;
 use crate::plain::replay::Replay;
 use crate::plain::{self, Asked, Plain};
 use crate::table::backend::{Backend, InFlight};
-use crate::worker::pool::{Connection, Sender};
+use crate::table::health::Standing;
+use crate::worker::pool::{Connection, Sender, Way};
 
 /// How often a connection may turn out to be closed before anything was sent on it.
 const UNSENT: usize = 8;
@@ -72,21 +73,23 @@ pub(super) async fn attempt(
             // Once more means once: not on another connection that may be closed as well.
             worker.pools.let_go(backend);
         }
-        let connection = match worker.connection(backend, exchange.began, short).await {
-            Ok(connection) => connection,
+        let Way { connection, is_new } = match worker.connection(backend, exchange.began, short).await {
+            Ok(way) => way,
             Err(error) => {
                 tracing::debug!(backend = %backend.id.0, address = %backend.address, "cannot connect: {error}");
-                backend.shun();
+                backend.refused();
                 tried.push(key);
                 continue;
             }
         };
-        backend.forgive();
         exchange.lease = Some(Lease::new(in_flight));
         let mut sender = match connection {
             Connection::Sender(sender) => sender,
             Connection::Plain(plain) => match ask(exchange, request, plain).await {
-                Short::Done(outcome) => return outcome,
+                Short::Done(outcome) => {
+                    note(exchange, &outcome, is_new);
+                    return outcome;
+                }
                 Short::Sender(sender) => sender,
                 Short::Unsent => {
                     unsent += 1;
@@ -95,7 +98,10 @@ pub(super) async fn attempt(
                     }
                     continue;
                 }
-                Short::Again => continue,
+                Short::Again => {
+                    note(exchange, &Outcome::Failed(Failed::Closed), is_new);
+                    continue;
+                }
             },
         };
         let Some(mut sending) = request.take() else {
@@ -117,6 +123,7 @@ pub(super) async fn attempt(
             Some(Ok(answer)) => {
                 pulse.serving();
                 if let Some(lease) = &mut exchange.lease {
+                    lease.in_flight.backend().answered();
                     lease.sender = Some(sender);
                 }
                 return Outcome::Answered(answer);
@@ -131,6 +138,7 @@ pub(super) async fn attempt(
                     continue;
                 }
                 let failed = why(exchange, &error.into_error());
+                note(exchange, &Outcome::Failed(failed), is_new);
                 if failed == Failed::Closed {
                     *request = repeat::again(exchange);
                 }
@@ -139,8 +147,35 @@ pub(super) async fn attempt(
                 }
             }
             // Giving the request up closes its connection: the backend hears that nobody waits any more.
-            None => return Outcome::Failed(Failed::Late),
+            None => {
+                let late = Outcome::Failed(Failed::Late);
+                note(exchange, &late, is_new);
+                return late;
+            }
         }
+    }
+}
+
+/// What becomes of a request whose route waits no longer for an answer.
+pub(super) fn too_late(exchange: &Exchange) -> Outcome {
+    let late = Outcome::Failed(Failed::Late);
+    note(exchange, &late, true);
+    late
+}
+
+/// Notes for later choices how the backend did. `is_new`: the connection was opened for this request.
+fn note(exchange: &Exchange, outcome: &Outcome, is_new: bool) {
+    let Some(lease) = &exchange.lease else { return };
+    let backend = lease.in_flight.backend();
+    match outcome {
+        Outcome::Answered(_) | Outcome::Plain(_) => backend.answered(),
+        Outcome::Failed(Failed::Malformed) => backend.broke(),
+        // Not where the client was still sending: it could have any backend left out.
+        Outcome::Failed(Failed::Late) if exchange.is_request_read() => backend.broke(),
+        // One that was kept may have been closed for its age.
+        Outcome::Failed(Failed::Closed) if is_new => backend.broke(),
+        // What is left is the client's doing.
+        Outcome::Failed(_) | Outcome::NobodyThere => {}
     }
 }
 
@@ -191,7 +226,7 @@ async fn ask(exchange: &mut Exchange, request: &mut Option<Request<RequestBody>>
     }
 }
 
-/// The least busy backend; among equals by turns. One that refused a connection a moment ago comes last.
+/// The least busy backend that is sound; among equals by turns.
 fn pick(backends: &[Arc<Backend>], tried: &[u64], turn: usize) -> Option<InFlight> {
     if let [only] = backends {
         return (!tried.contains(&only.key)).then(|| only.begin()).flatten();
@@ -201,13 +236,20 @@ fn pick(backends: &[Arc<Backend>], tried: &[u64], turn: usize) -> Option<InFligh
         let around = (0..backends.len()).map(|at| &backends[(turn + at) % backends.len()]);
         let best = around
             .filter(|backend| !tried.contains(&backend.key) && !skipped.contains(&backend.key))
-            .min_by_key(|backend| (backend.is_shunned(), backend.in_flight()))?;
+            .min_by_key(|backend| (standing(backend, turn), backend.in_flight()))?;
         match best.begin() {
             Some(in_flight) => return Some(in_flight),
             // It left the table a moment ago.
             None => skipped.push(best.key),
         }
     }
+}
+
+/// Several backends that come back together are not left out by the same choices.
+fn standing(backend: &Backend, turn: usize) -> Standing {
+    backend
+        .health
+        .standing((turn as u64).wrapping_add(backend.key << 7))
 }
 
 fn why(exchange: &Exchange, error: &hyper::Error) -> Failed {

@@ -4,14 +4,12 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hostkit_core::route::BackendId;
 
+use super::health::Health;
 use crate::request_log;
-
-/// How long a backend that refused a connection is asked last.
-const SHUNNED: Duration = Duration::from_millis(500);
 
 /// One copy behind routes.
 pub(crate) struct Backend {
@@ -25,9 +23,7 @@ pub(crate) struct Backend {
     in_flight: AtomicU64,
     /// No longer in the table: nothing new may begin on it.
     retired: AtomicBool,
-    born: Instant,
-    /// Milliseconds after `born` until which it is asked last; it refused a connection.
-    shunned_until: AtomicU64,
+    pub(crate) health: Health,
 }
 
 impl Backend {
@@ -49,24 +45,27 @@ impl Backend {
         (!self.is_retired()).then_some(guard)
     }
 
-    /// Notes that it refused a connection.
-    pub(crate) fn shun(&self) {
-        let until = self.born.elapsed() + SHUNNED;
-        self.shunned_until
-            .store(until.as_millis() as u64, Ordering::Relaxed);
+    /// Notes that it took no connection.
+    pub(crate) fn refused(&self) {
+        self.note_ejected(self.health.refused(), "takes no connections");
     }
 
-    /// Notes that it took a connection.
-    pub(crate) fn forgive(&self) {
-        if self.shunned_until.load(Ordering::Relaxed) != 0 {
-            self.shunned_until.store(0, Ordering::Relaxed);
+    /// Notes that a request on it got no answer.
+    pub(crate) fn broke(&self) {
+        self.note_ejected(self.health.broke(), "breaks requests off");
+    }
+
+    /// Notes that it began an answer.
+    pub(crate) fn answered(&self) {
+        if self.health.answered() {
+            tracing::info!(backend = %self.id.0, "it gets its full share of requests again");
         }
     }
 
-    /// Whether it refused a connection a moment ago.
-    pub(crate) fn is_shunned(&self) -> bool {
-        let until = self.shunned_until.load(Ordering::Relaxed);
-        until != 0 && self.born.elapsed().as_millis() < u128::from(until)
+    fn note_ejected(&self, pause: Option<Duration>, why: &str) {
+        if let Some(pause) = pause {
+            tracing::warn!(backend = %self.id.0, address = %self.address, ?pause, "left out for a while: it {why}");
+        }
     }
 }
 
@@ -111,8 +110,7 @@ impl Backends {
                 log_part: request_log::field("instance", &id.0),
                 in_flight: AtomicU64::new(0),
                 retired: AtomicBool::new(false),
-                born: Instant::now(),
-                shunned_until: AtomicU64::new(0),
+                health: Health::new(),
             })
         });
         let found = Arc::clone(found);
@@ -153,6 +151,34 @@ impl Backends {
             *sums.entry(backend.id.clone()).or_default() += backend.in_flight();
         }
         sums.into_iter().collect()
+    }
+
+    /// Those in the table that are left out for a while, by name, sorted.
+    pub(crate) fn ejected(&self) -> Vec<BackendId> {
+        let known = self.lock();
+        let out = known
+            .by_name
+            .values()
+            .filter(|b| !b.is_retired() && b.health.is_ejected());
+        let ids: std::collections::BTreeSet<BackendId> = out.map(|b| b.id.clone()).collect();
+        ids.into_iter().collect()
+    }
+
+    /// Requests that got no connection or no answer, and how often it was left out, of each that ever had trouble;
+    /// sorted by name.
+    pub(crate) fn trouble(&self) -> Vec<(BackendId, u64, u64)> {
+        let mut sums: std::collections::BTreeMap<BackendId, (u64, u64)> = Default::default();
+        for backend in self.lock().by_name.values() {
+            let (failures, ejections) = backend.health.counts();
+            if failures > 0 {
+                let sum = sums.entry(backend.id.clone()).or_default();
+                *sum = (sum.0 + failures, sum.1 + ejections);
+            }
+        }
+        let flat = sums
+            .into_iter()
+            .map(|(id, (failures, ejections))| (id, failures, ejections));
+        flat.collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Known> {

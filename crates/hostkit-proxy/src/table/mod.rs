@@ -1,8 +1,9 @@
 //! The route table as it is used: compiled once, read without locks. [`compile`] makes it, [`backend`] holds what
-//! outlives a table, [`saved`] keeps it on disk.
+//! outlives a table and [`health`] how that fares, [`saved`] keeps it on disk.
 
 pub(crate) mod backend;
 pub(crate) mod compile;
+pub(crate) mod health;
 pub(crate) mod saved;
 
 use std::collections::HashMap;

@@ -111,6 +111,28 @@ pub(crate) enum Connection {
     Plain(Plain),
 }
 
+/// A connection, and whether it was just opened: one that was kept may have been closed by the backend meanwhile.
+pub(crate) struct Way {
+    pub(crate) connection: Connection,
+    pub(crate) is_new: bool,
+}
+
+impl Way {
+    fn kept(connection: Connection) -> io::Result<Way> {
+        Ok(Way {
+            connection,
+            is_new: false,
+        })
+    }
+
+    fn new(connection: Connection) -> io::Result<Way> {
+        Ok(Way {
+            connection,
+            is_new: true,
+        })
+    }
+}
+
 impl Pools {
     /// No connections yet.
     pub(crate) fn new(limits: &Limits) -> Self {
@@ -234,25 +256,25 @@ impl Worker {
         backend: &Arc<Backend>,
         now: Instant,
         short: bool,
-    ) -> io::Result<Connection> {
+    ) -> io::Result<Way> {
         if short && let Some(plain) = self.pools.take_plain(backend, now) {
-            return Ok(Connection::Plain(plain));
+            return Way::kept(Connection::Plain(plain));
         }
         if let Some(sender) = self.pools.take(backend, now).await {
-            return Ok(Connection::Sender(sender));
+            return Way::kept(Connection::Sender(sender));
         }
         if let Some(plain) = self.pools.take_plain(backend, now) {
             let sender = self.adopt(backend, Replay::new(plain.into_stream())).await?;
-            return Ok(Connection::Sender(sender));
+            return Way::kept(Connection::Sender(sender));
         }
         let stream = self.open(backend).await?;
         if short {
             let mut pools = self.pools.pools.borrow_mut();
             let pool = pools.entry(backend.key).or_insert_with(|| Pool::new(backend));
-            return Ok(Connection::Plain(Plain::new(stream, Rc::clone(&pool.cut))));
+            return Way::new(Connection::Plain(Plain::new(stream, Rc::clone(&pool.cut))));
         }
         let sender = self.adopt(backend, Replay::new(stream)).await?;
-        Ok(Connection::Sender(sender))
+        Way::new(Connection::Sender(sender))
     }
 
     async fn open(&self, backend: &Backend) -> io::Result<TcpStream> {

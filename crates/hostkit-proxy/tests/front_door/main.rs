@@ -9,6 +9,7 @@ mod caching_cases;
 mod caching_hostile;
 mod certificates;
 mod compression;
+mod ejection;
 mod files;
 mod floods;
 mod forwarding;
