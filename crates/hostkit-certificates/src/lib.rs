@@ -2,6 +2,7 @@
 //! our own, or self-signed where there is no other. Knows names, keys and certificates; nothing of routes or SQL.
 
 mod acme;
+mod authority_file;
 mod book;
 mod certificates;
 mod chain;
@@ -22,6 +23,7 @@ mod tend;
 #[cfg(test)]
 mod tests;
 
+pub use authority_file::{authority_file, read_authority};
 pub use certificates::Certificates;
 pub use challenges::ACME_TLS_ALPN;
 pub use settings::{Pace, Settings};

@@ -20,7 +20,8 @@ use crate::disk::Disk;
 use crate::files::{read_file, write_file};
 use crate::pair::{LONGEST_CHAIN, LONGEST_KEY, Pair};
 
-const CERTIFICATE: &str = "authority/ca.pem";
+/// Its certificate, below the folder of all.
+pub(crate) const CERTIFICATE: &str = "authority/ca.pem";
 const KEY: &str = "authority/key.pem";
 const LIFETIME: SignedDuration = SignedDuration::from_hours(3650 * 24);
 const LIFETIME_OF_A_CERTIFICATE: SignedDuration = SignedDuration::from_hours(90 * 24);

@@ -171,7 +171,8 @@ pub(crate) fn called(name: &x509_parser::x509::X509Name<'_>) -> String {
     part.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
-fn as_text(certificate: &CertificateDer<'static>) -> String {
+/// A certificate as PEM.
+pub(crate) fn as_text(certificate: &CertificateDer<'static>) -> String {
     use base64::Engine;
     let encoded = base64::engine::general_purpose::STANDARD.encode(certificate);
     let mut text = String::from("-----BEGIN CERTIFICATE-----\n");

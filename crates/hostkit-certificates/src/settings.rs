@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostkit_core::certificate::AcmeSettings;
+use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
 use hostkit_core::traits::DnsHook;
 
@@ -43,6 +44,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The certificates of an installation, from nowhere.
+    pub fn of(data: &Layout) -> Self {
+        Self::new(data.proxy().join("certificates"))
+    }
+
     /// Certificates in a folder, from nowhere.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Settings {
@@ -50,11 +56,16 @@ impl Settings {
             acme: None,
             dns_hook: None,
             local: Vec::new(),
-            not_public: NOT_PUBLIC.iter().filter_map(|name| name.parse().ok()).collect(),
+            not_public: not_public(),
             looked_at: None,
             pace: Pace::default(),
         }
     }
+}
+
+/// The names below which no public authority issues.
+pub(crate) fn not_public() -> Vec<HostName> {
+    NOT_PUBLIC.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
 impl fmt::Debug for Settings {

@@ -119,6 +119,7 @@ fn start(session: &Session<'_>, command: Command, hooks: Hooks) -> Started {
     Started::Done(match command {
         Command::Up(args) => commands::daemon::up(session, &args, &hooks),
         Command::Down => commands::daemon::down(session, &hooks),
+        Command::Trust(args) => commands::trust::run(session, &args, &hooks),
         Command::Doctor(args) => commands::doctor::run(session, args, &hooks),
         Command::Init(args) => commands::init::run(session, &args),
         Command::Scan(args) => commands::scan::run(session, &args),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hostkit_core::isolation::IsolationReport;
 use hostkit_core::names::ProjectName;
 use hostkit_core::server::{CheckReport, Progress, SetupReport, SetupWish};
+use hostkit_core::trust::{TrustReport, TrustWish};
 
 /// The acts that are no API calls. The one binary hands them to [`crate::run`]. An error that is a
 /// [`hostkit_core::kind::Failure`] is told as it is, with its exit code; any other is our own fault.
@@ -28,6 +29,10 @@ pub struct Hooks {
     pub server_check: fn(SetupWish) -> anyhow::Result<CheckReport>,
     /// Tries everything as the account of the first project that it must not be able to do to the second one.
     pub isolation: fn(&ProjectName, &ProjectName) -> anyhow::Result<IsolationReport>,
+    /// Where the certificate of the authority of an installation lies.
+    pub authority: fn(&Path) -> anyhow::Result<PathBuf>,
+    /// Has that authority trusted on this machine, or no more. The text is the command that was given, for hints.
+    pub trust: fn(&Path, TrustWish, &str) -> anyhow::Result<TrustReport>,
 }
 
 /// Who is told each step of a setup as it is done.

@@ -34,6 +34,19 @@ pub enum Reach {
     Below,
 }
 
+/// The certificate of an installation's own authority, which is what others have to trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorityCertificate {
+    /// Where it lies.
+    pub file: PathBuf,
+    /// What it calls itself.
+    pub name: String,
+    /// What tells it from others in names of files: a few letters and digits.
+    pub mark: String,
+    /// The certificate as text.
+    pub pem: String,
+}
+
 impl CertificateName {
     /// `*.example.com` for `example.com`.
     pub fn below(host: HostName) -> Self {

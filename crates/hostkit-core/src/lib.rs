@@ -24,6 +24,7 @@ pub mod server_settings;
 pub mod size;
 pub mod source;
 pub mod traits;
+pub mod trust;
 pub mod variables;
 pub mod vercel;
 pub mod workload;

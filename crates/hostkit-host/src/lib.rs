@@ -42,6 +42,7 @@ pub mod sudoers;
 pub mod system_program;
 pub mod systemd;
 pub mod terminal;
+pub mod trust;
 mod visit;
 
 pub use account_by_number::account_by_number;

@@ -41,7 +41,7 @@ impl ProxyConfig {
             admin: data.proxy_socket(),
             admin_listener: None,
             kept_ports: KeptPorts::default(),
-            certificates: hostkit_certificates::Settings::new(data.proxy().join("certificates")),
+            certificates: hostkit_certificates::Settings::of(&data),
             data,
             listeners,
             tls_listeners: Vec::new(),

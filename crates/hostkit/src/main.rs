@@ -7,6 +7,7 @@ mod machine_settings;
 mod proxy;
 mod server;
 mod socket_units;
+mod trust;
 mod up;
 mod wire;
 
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
         server_setup: server::setup,
         server_check: server::check,
         isolation: isolation::examine,
+        authority: trust::file,
+        trust: trust::run,
     };
     ExitCode::from(hostkit_cli::run(arguments, hooks))
 }

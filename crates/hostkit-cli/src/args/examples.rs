@@ -23,6 +23,11 @@ examples! {
         ("hostkit up --detach", "run in the background; `hostkit down` ends it"),
         ("hostkit up --data /tmp/trial --http-port 0", "a second installation, on any free port");
     DOWN: ("hostkit down", "stop everything in order; nothing is lost, `hostkit up` brings it back");
+    TRUST: ("hostkit trust", "browsers of this account, and the system's list where that is yours to change"),
+        ("sudo hostkit trust --data ~/.local/share/hostkit", "the system's list"),
+        ("hostkit trust --remove", "take it away again"),
+        ("NODE_EXTRA_CA_CERTS=\"$(hostkit trust --print)\" node app.js", "for a program with a list of its own");
+        "Once, after the first `hostkit up --tls`. The authority can vouch for names below localhost and for nothing else.";
     STATUS: ("hostkit status", "where the API, the front door and the data are"),
         ("hostkit status --json", "the same for a script");
     DOCTOR: ("hostkit doctor", "check the installation; exit code 1 if something is wrong"),

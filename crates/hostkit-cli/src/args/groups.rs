@@ -40,7 +40,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ),
     (
         "Installation",
-        &["up", "down", "server", "completions", "version", "help"],
+        &["up", "down", "trust", "server", "completions", "version", "help"],
     ),
 ];
 

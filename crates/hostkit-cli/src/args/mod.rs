@@ -13,6 +13,7 @@ mod look;
 mod manage;
 mod provision;
 mod server;
+mod trust;
 mod variables;
 
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs,
 pub(crate) use manage::{ProjectArgs, ProjectCommand, TokenArgs, TokenCommand};
 pub(crate) use provision::{CreateArgs, Extras, ProvisionArgs};
 pub(crate) use server::{ServerArgs, ServerCommand};
+pub(crate) use trust::TrustArgs;
 pub(crate) use variables::{EnvArgs, EnvCommand, SetArgs};
 
 const STYLES: Styles = Styles::styled()
@@ -143,6 +145,9 @@ pub(crate) enum Command {
     /// Stop HostKit and the apps it runs
     #[command(after_help = examples::DOWN)]
     Down,
+    /// Have this machine's programs trust the certificates of `hostkit up --tls`
+    #[command(after_help = examples::TRUST)]
+    Trust(TrustArgs),
     /// Show where this installation is and how it is
     #[command(after_help = examples::STATUS)]
     Status,

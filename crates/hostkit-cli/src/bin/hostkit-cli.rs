@@ -14,6 +14,8 @@ fn main() -> std::process::ExitCode {
         server_setup: |wish, tell| Ok(server::setup(&wish, tell)),
         server_check: |_| Ok(server::check()),
         isolation: |from, to| Ok(isolation::examined(from, to)),
+        authority: |data| Ok(data.join("ca.pem")),
+        trust: |data, wish, command| Ok(trust::report(data, wish, command)),
     };
     hostkit_cli::run(std::env::args_os().collect(), hooks).into()
 }
@@ -150,6 +152,42 @@ mod isolation {
                     Some("nothing of it runs"),
                 ),
             ],
+        }
+    }
+}
+
+/// A machine with a browser that may be changed and a list that may not.
+mod trust {
+    use std::path::Path;
+
+    use hostkit_core::trust::{TrustOutcome, TrustPlace, TrustReport, TrustWish};
+
+    pub(super) fn report(data: &Path, wish: TrustWish, command: &str) -> TrustReport {
+        let done = match wish {
+            TrustWish::Add => TrustOutcome::Added,
+            TrustWish::Remove => TrustOutcome::Removed,
+        };
+        let place = |of, path: &str, outcome, trouble: Option<(&str, String)>| TrustPlace {
+            of,
+            path: path.into(),
+            outcome,
+            why: trouble.as_ref().map(|(why, _)| (*why).to_owned()),
+            fix: trouble.map(|(_, fix)| fix),
+        };
+        let refused = Some(("only root may change it", format!("sudo {command}")));
+        let mut places = vec![place("Chromium", "/home/a/.pki/nssdb", done, None)];
+        if std::env::var_os("HOSTKIT_TEST_FINE").is_none() {
+            places.push(place(
+                "the system",
+                "/usr/local/x.crt",
+                TrustOutcome::NotDone,
+                refused,
+            ));
+        }
+        TrustReport {
+            certificate: data.join("ca.pem"),
+            name: "HostKit local authority 1a2b3c4d".to_owned(),
+            places,
         }
     }
 }

@@ -25,6 +25,7 @@ pub(crate) mod scan;
 pub(crate) mod server;
 pub(crate) mod shell;
 mod token;
+pub(crate) mod trust;
 mod variable;
 
 use crate::args::Command;
@@ -61,6 +62,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Token(args) => token::run(session, args.command).await,
         Command::Up(_)
         | Command::Down
+        | Command::Trust(_)
         | Command::Doctor(_)
         | Command::Init(_)
         | Command::Scan(_)

@@ -1,9 +1,9 @@
 //! `up --tls`: a deploy that is proved through the front door, plain HTTP sent to https, sockets that outlive both, and
 //! certificates that are brought.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
-use crate::harness::{Installation, wait_until};
+use crate::harness::{Installation, Said, wait_until};
 
 /// What curl says of a path of the project `shop` over TLS.
 fn get(host: &Installation, path: &str) -> String {
@@ -45,6 +45,120 @@ fn projects_answer_over_tls_and_plain_http_is_sent_there() {
     std::fs::write(folder.join("index.html"), "again").unwrap();
     host.deploy("shop", &folder).ok();
     assert_eq!(get(&host, "/"), "again 2 200");
+}
+
+/// A folder that is the home of an account, with what it wrote to the system's list of authorities: commands run as on
+/// a machine of their own, whose list nobody else sees.
+struct Machine(tempfile::TempDir);
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (from, name) in [("/etc/ssl", "list"), ("/usr/local/share/ca-certificates", "own")] {
+            let to = folder.path().join(name);
+            let copied = Command::new("cp").arg("-a").arg(from).arg(&to).status().unwrap();
+            assert!(copied.success());
+        }
+        std::fs::create_dir(folder.path().join("home")).unwrap();
+        Machine(folder)
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        let mounts = "mount --bind \"$0/list\" /etc/ssl && \
+            mount --bind \"$0/own\" /usr/local/share/ca-certificates && exec \"$@\"";
+        Command::new("unshare")
+            .args(["--mount", "--user", "--map-root-user", "sh", "-c", mounts])
+            .arg(self.0.path())
+            .arg(program)
+            .args(arguments)
+            .env("HOME", self.0.path().join("home"))
+            .env_remove("XDG_DATA_HOME")
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap()
+    }
+
+    /// What `hostkit trust` says.
+    fn trust(&self, host: &Installation, more: &[&str]) -> Said {
+        let data = host.data();
+        let arguments = [&["trust", "--data", data.to_str().unwrap()], more].concat();
+        Said::from(self.run(env!("CARGO_BIN_EXE_hostkit"), &arguments))
+    }
+
+    /// What curl gets that is told of no authority.
+    fn curl(&self, host: &Installation) -> Output {
+        let port = host.https.unwrap();
+        let resolve = format!("shop.localhost:{port}:127.0.0.1");
+        let url = format!("https://shop.localhost:{port}/");
+        let asked = [
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "60",
+            "--resolve",
+            &resolve,
+            &url,
+        ];
+        self.run("curl", &asked)
+    }
+
+    /// The page as Chromium shows it.
+    fn chromium(&self, host: &Installation) -> String {
+        let url = format!("https://shop.localhost:{}/", host.https.unwrap());
+        let asked = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--dump-dom",
+            &url,
+        ];
+        String::from_utf8_lossy(&self.run("chromium", &asked).stdout).into_owned()
+    }
+}
+
+#[test]
+fn programs_and_browsers_trust_it_after_hostkit_trust() {
+    let host = Installation::start_tls();
+    let folder = host.sources().join("shop");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("index.html"), "<p>hello</p>").unwrap();
+    host.deploy("shop", &folder).ok();
+    let machine = Machine::new();
+    assert!(!machine.curl(&host).status.success());
+    assert!(!machine.chromium(&host).contains("<p>hello</p>"));
+
+    let said = machine.trust(&host, &["--json"]).ok().json();
+    let outcomes = |said: &serde_json::Value| -> Vec<String> {
+        let places = said["places"].as_array().unwrap().iter();
+        places
+            .map(|place| {
+                format!(
+                    "{} {}",
+                    place["of"].as_str().unwrap(),
+                    place["outcome"].as_str().unwrap()
+                )
+            })
+            .collect()
+    };
+    assert_eq!(outcomes(&said), ["the system added", "Chromium added"], "{said}");
+    let curl = machine.curl(&host);
+    assert_eq!(String::from_utf8_lossy(&curl.stdout), "<p>hello</p>", "{curl:?}");
+    assert!(machine.chromium(&host).contains("<p>hello</p>"));
+    let again = machine.trust(&host, &["--json"]).ok().json();
+    assert_eq!(outcomes(&again), ["the system unchanged", "Chromium unchanged"]);
+    let printed = machine.trust(&host, &["--print"]).ok().out;
+    assert_eq!(printed.trim(), said["certificate"].as_str().unwrap());
+
+    let gone = machine.trust(&host, &["--remove", "--json"]).ok().json();
+    assert_eq!(outcomes(&gone), ["the system removed", "Chromium removed"]);
+    assert!(!machine.curl(&host).status.success());
+    assert!(!machine.chromium(&host).contains("<p>hello</p>"));
+
+    // Without an authority there is nothing to trust.
+    let plain = Installation::start();
+    let said = machine.trust(&plain, &[]).failed();
+    assert!(said.err.contains("hostkit up --tls"), "{said:?}");
 }
 
 #[test]

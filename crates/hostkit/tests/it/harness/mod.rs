@@ -32,7 +32,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    fn from(output: Output) -> Self {
+    pub(crate) fn from(output: Output) -> Self {
         Said {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
