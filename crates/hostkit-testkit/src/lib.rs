@@ -7,3 +7,4 @@ pub mod fakes;
 pub mod http;
 pub mod load;
 pub mod machine;
+pub mod tls;

@@ -11,8 +11,9 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::CertificateBook;
 
-use crate::secure::{Secure, client, connect_tls};
+use crate::secure::{Secure, ask as ask_http2, client, connect_http2_to, connect_tls, request};
 use crate::support::*;
+use crate::tunnels;
 
 fn name(text: &str) -> CertificateName {
     text.parse().unwrap()
@@ -174,40 +175,61 @@ fn a_front_door_without_tls_says_so() {
     assert_eq!(import(&door, &brought).unwrap_err().kind, Kind::Conflict);
 }
 
-/// Requests over connections of their own and over one that is kept, until it is dropped; each must be answered.
+/// Requests over connections of their own and over one that is kept, by HTTP/1.1 and by HTTP/2, and a tunnel, until it is
+/// dropped; each must be answered.
 struct Visitors {
     ended: Arc<AtomicBool>,
     threads: Vec<JoinHandle<u32>>,
 }
 
 impl Visitors {
-    fn of(door: &Door, host: &'static str) -> Visitors {
+    /// Of one host, with a tunnel to another.
+    fn of(door: &Door, host: &'static str, tunnel: &'static str) -> Visitors {
         let (address, ended) = (door.tls_address(), Arc::new(AtomicBool::new(false)));
+        // Nothing is resumed: every connection is shown a certificate.
+        let open = move |host: &str| connect_tls(address, &Arc::new(client(&[])), host);
+        let mut threads = Vec::new();
+        let mut begin = |visit: Box<dyn FnMut() + Send>| {
+            let (ended, mut visit) = (Arc::clone(&ended), visit);
+            threads.push(std::thread::spawn(move || {
+                let mut visits = 0;
+                while !ended.load(Ordering::Relaxed) {
+                    visit();
+                    visits += 1;
+                }
+                visits
+            }));
+        };
         let visit = move |stream: &mut Secure| {
             let asked = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
             stream.write_all(asked.as_bytes()).unwrap();
             assert_eq!(read_answer(stream, false).status, 200);
         };
-        let threads = [true, false].map(|keeps| {
-            let ended = Arc::clone(&ended);
-            std::thread::spawn(move || {
-                // Nothing is resumed: every connection is shown a certificate.
-                let open = || connect_tls(address, &Arc::new(client(&[])), host);
-                let (mut kept, mut visits) = (open(), 0);
-                while !ended.load(Ordering::Relaxed) {
-                    match keeps {
-                        true => visit(&mut kept),
-                        false => visit(&mut open()),
-                    }
-                    visits += 1;
-                }
-                visits
-            })
-        });
-        Visitors {
-            ended,
-            threads: threads.into(),
+        let mut kept = open(host);
+        begin(Box::new(move || visit(&mut kept)));
+        begin(Box::new(move || visit(&mut open(host))));
+        let mut tunneled = open(tunnel);
+        tunnels::upgrade(&mut tunneled, tunnel);
+        begin(Box::new(move || assert!(tunnels::echoes(&mut tunneled))));
+        for keeps in [true, false] {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let mut kept = None;
+            begin(Box::new(move || {
+                runtime.block_on(async {
+                    let mut sender = match kept.take() {
+                        Some(kept) => kept,
+                        None => connect_http2_to(address, host).await,
+                    };
+                    let (head, _) = ask_http2(&mut sender, request("GET", host, "/")).await.unwrap();
+                    assert_eq!(head.status, 200);
+                    kept = Some(sender).filter(|_| keeps);
+                });
+            }));
         }
+        Visitors { ended, threads }
     }
 
     /// How many were answered, which is all of them.
@@ -223,17 +245,18 @@ impl Visitors {
 #[test]
 fn no_visitor_notices_that_certificates_and_tables_change() {
     const HOST: &str = "shop.localhost";
-    let upstream = Upstream::named("x");
+    let (upstream, echo) = (Upstream::named("x"), tunnels::echo());
     let door = Door::secure(|_| ());
-    door.apply(vec![to("shop", &[upstream.address])]);
-    let visitors = Visitors::of(&door, HOST);
+    let own = || vec![to("shop", &[upstream.address]), to("chat", &[echo.address])];
+    door.apply(own());
+    let visitors = Visitors::of(&door, HOST, "chat.localhost");
     for change in 0..20 {
         let (own, brought) = certificate(&[HOST]);
         import(&door, &brought).unwrap();
         assert_eq!(shown(&door, HOST), own.der().to_vec(), "{change}");
     }
     for change in 0..1000 {
-        let mut routes = vec![to("shop", &[upstream.address])];
+        let mut routes = own();
         // Others come and go beside it.
         routes.extend((0..change % 7).map(|number| to(&format!("other-{number}"), &[upstream.address])));
         door.apply(routes);

@@ -5,18 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hostkit_proxy::{ProxyConfig, bind_public};
+pub(crate) use hostkit_testkit::tls::{client, client_of};
 use http::Request;
 use http::response::Parts;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
-    SupportedProtocolVersion,
-};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::support::{Door, connect};
 
@@ -49,69 +45,14 @@ pub(crate) fn connect_tls(address: SocketAddr, client: &Arc<ClientConfig>, host:
     StreamOwned::new(session, connect(address))
 }
 
-/// A client that trusts everybody and asks for these protocols.
-pub(crate) fn client(protocols: &[&str]) -> ClientConfig {
-    client_of(protocols, rustls::ALL_VERSIONS)
-}
-
-/// The same with versions of its own.
-pub(crate) fn client_of(protocols: &[&str], versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
-    let mut client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(versions)
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(TrustsAll))
-        .with_no_client_auth();
-    client.alpn_protocols = protocols
-        .iter()
-        .map(|protocol| protocol.as_bytes().to_vec())
-        .collect();
-    client
-}
-
-#[derive(Debug)]
-struct TrustsAll;
-
-impl ServerCertVerifier for TrustsAll {
-    fn verify_server_cert(
-        &self,
-        _certificate: &CertificateDer<'_>,
-        _above: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider()
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
-}
-
 /// The sending side of an HTTP/2 connection for `host`.
 pub(crate) async fn connect_http2(door: &Door, host: &str) -> SendRequest<Full<Bytes>> {
-    let stream = tokio::net::TcpStream::connect(door.tls_address()).await.unwrap();
+    connect_http2_to(door.tls_address(), host).await
+}
+
+/// The same to an address.
+pub(crate) async fn connect_http2_to(address: SocketAddr, host: &str) -> SendRequest<Full<Bytes>> {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(client(&["h2", "http/1.1"])));
     let name = ServerName::try_from(host.to_owned()).unwrap();

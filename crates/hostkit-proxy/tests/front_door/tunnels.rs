@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::*;
 
 /// Answers an upgrade and echoes what comes, byte for byte, until the other side is done.
-fn echo() -> Upstream {
+pub(crate) fn echo() -> Upstream {
     Upstream::raw(TcpListener::bind("127.0.0.1:0").unwrap(), |stream, seen| {
         let head = read_head(stream);
         seen.lock().unwrap().push(Seen {
@@ -33,12 +33,18 @@ fn echo() -> Upstream {
 
 fn open(address: SocketAddr, host: &str) -> TcpStream {
     let mut stream = connect(address);
+    upgrade(&mut stream, host);
+    stream
+}
+
+/// Makes a tunnel of a connection.
+pub(crate) fn upgrade(stream: &mut (impl Read + Write), host: &str) {
     write!(
         stream,
         "GET /ws HTTP/1.1\r\nHost: {host}\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\r\nearly"
     )
     .unwrap();
-    let answer = read_answer(&mut stream, false);
+    let answer = read_answer(stream, false);
     assert_eq!(answer.status, 101, "{answer:?}");
     assert_eq!(answer.header("upgrade"), Some("echo"));
     assert_eq!(
@@ -49,10 +55,9 @@ fn open(address: SocketAddr, host: &str) -> TcpStream {
     let mut first = [0; 8];
     stream.read_exact(&mut first).unwrap();
     assert_eq!(&first, b"hi!early");
-    stream
 }
 
-fn echoes(stream: &mut TcpStream) -> bool {
+pub(crate) fn echoes(stream: &mut (impl Read + Write)) -> bool {
     let mut answer = [0; 4];
     stream.write_all(b"ping").is_ok() && stream.read_exact(&mut answer).is_ok() && &answer == b"ping"
 }

@@ -12,6 +12,7 @@ mod harness;
 mod hostile;
 mod lifecycle;
 mod no_downtime;
+mod no_downtime_tls;
 mod production;
 mod requests;
 mod tls;

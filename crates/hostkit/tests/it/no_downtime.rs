@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
-use tokio_tungstenite::tungstenite::Message;
-
 use crate::harness::load::{Load, Lost, Report};
+use crate::harness::socket::Socket;
 use crate::harness::{Installation, projects};
 
 #[track_caller]
-fn assert_nothing_lost(report: &Report) {
+pub(crate) fn assert_nothing_lost(report: &Report) {
     assert!(report.requests > 100, "the load hardly ran: {}", report.requests);
     let shown: Vec<&Lost> = report.failures.iter().take(5).collect();
     assert!(
@@ -20,57 +18,6 @@ fn assert_nothing_lost(report: &Report) {
     );
     // Nobody had to ask twice either.
     assert_eq!(report.resent, 0);
-}
-
-/// A WebSocket that is used now and then, from another thread, until it is told to stop.
-struct Socket {
-    stop: tokio::sync::oneshot::Sender<()>,
-    thread: std::thread::JoinHandle<Result<u32, String>>,
-}
-
-impl Socket {
-    fn open(port: u16, host: &str) -> Self {
-        let (stop, mut stopped) = tokio::sync::oneshot::channel();
-        let url = format!("ws://{host}:{port}/ws");
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async move {
-                let stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
-                    .await
-                    .map_err(|e| e.to_string())?;
-                let (mut socket, _) = tokio_tungstenite::client_async(url, stream)
-                    .await
-                    .map_err(|e| e.to_string())?;
-                let mut echoes = 0;
-                loop {
-                    let text = format!("ping {echoes}");
-                    socket
-                        .send(Message::text(text.clone()))
-                        .await
-                        .map_err(|e| e.to_string())?;
-                    match tokio::time::timeout(Duration::from_secs(30), socket.next()).await {
-                        Ok(Some(Ok(Message::Text(echo)))) if echo.as_str() == text => echoes += 1,
-                        other => return Err(format!("after {echoes} echoes: {other:?}")),
-                    }
-                    tokio::select! {
-                        _ = &mut stopped => return Ok(echoes),
-                        () = tokio::time::sleep(Duration::from_millis(50)) => (),
-                    }
-                }
-            })
-        });
-        Socket { stop, thread }
-    }
-
-    #[track_caller]
-    fn finish(self) {
-        self.stop.send(()).ok();
-        let echoes = self.thread.join().unwrap().unwrap();
-        assert!(echoes > 5, "the socket hardly ran");
-    }
 }
 
 #[test]

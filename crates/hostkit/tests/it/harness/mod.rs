@@ -1,6 +1,7 @@
 //! An installation for one test.
 
 pub(crate) mod projects;
+pub(crate) mod socket;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -147,6 +148,17 @@ impl Installation {
             from,
             until: Instant::now(),
         }
+    }
+
+    /// Asks a role to end, as an upgrade does, and waits until another runs in its place.
+    pub(crate) fn replace(&self, role: &str) {
+        let old = self.pid(role);
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(old as i32),
+            nix::sys::signal::Signal::SIGTERM,
+        )
+        .unwrap();
+        wait_until("another one runs", || self.pid(role) != old && !runs(old));
     }
 
     /// Asks control for a fault when a deployment comes to a point. Read by debug builds only.

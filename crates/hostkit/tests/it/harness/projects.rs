@@ -46,6 +46,7 @@ pub(crate) fn node(parent: &Path, name: &str, text: &str) -> PathBuf {
 const NODE_SERVER: &str = r#"
 const http = require('http'), crypto = require('crypto');
 const text = TEXT;
+let reported = '';
 const server = http.createServer((request, response) => {
   const url = new URL(request.url, 'http://x');
   if (url.pathname === '/slow') return setTimeout(() => response.end('slow ' + text), Number(url.searchParams.get('ms')));
@@ -53,6 +54,9 @@ const server = http.createServer((request, response) => {
   if (url.pathname === '/names') return response.end(JSON.stringify(Object.keys(process.env).sort()));
   if (url.pathname === '/headers') return response.end(JSON.stringify(request.rawHeaders));
   if (url.pathname === '/pid') return response.end(String(process.pid));
+  if (url.pathname === '/page') return response.setHeader('content-type', 'text/html').end(text);
+  if (url.pathname === '/report') { reported = url.searchParams.get('text'); return response.end('thanks'); }
+  if (url.pathname === '/reported') return response.end(reported);
   if (url.pathname === '/exit') { response.end('bye'); setTimeout(() => process.exit(3), 20); return; }
   response.end(text);
 });

@@ -1,20 +1,15 @@
 //! Steady load on one project, with a count of everything that was not answered as it should.
 
-use std::io::ErrorKind;
-use std::net::SocketAddr;
+mod connection;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::Request;
-use hyper::client::conn::http1::SendRequest;
-use hyper_util::rt::TokioIo;
+use http_body_util::BodyExt;
 
 use crate::http::Place;
-
-type Pool = Mutex<Vec<SendRequest<Empty<Bytes>>>>;
+use connection::{Kept, Protocol, Server, was_not_served};
 
 /// What the load saw.
 #[derive(Debug, Default)]
@@ -87,9 +82,23 @@ pub struct Load {
 impl Load {
     /// Sends `per_second` requests over keep-alive connections, half of them also over new connections.
     pub fn start(place: impl Into<Place>, host: &str, path: &str, per_second: u32) -> Self {
-        let place = place.into();
+        Self::begin(place.into(), host, path, per_second, false)
+    }
+
+    /// The same over TLS, half of it by HTTP/2. Whatever certificate is shown is trusted.
+    pub fn start_tls(place: impl Into<Place>, host: &str, path: &str, per_second: u32) -> Self {
+        Self::begin(place.into(), host, path, per_second, true)
+    }
+
+    fn begin(place: Place, host: &str, path: &str, per_second: u32, is_tls: bool) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (seen, host, path) = (stop.clone(), host.to_owned(), path.to_owned());
+        let seen = stop.clone();
+        let server = Server {
+            address: place.address,
+            host: host.to_owned(),
+            path: path.to_owned(),
+            is_tls,
+        };
         let thread = std::thread::spawn(move || {
             if let Some(network) = &place.network {
                 network.enter();
@@ -98,7 +107,7 @@ impl Load {
                 .enable_all()
                 .build()
                 .expect("a runtime can be made");
-            runtime.block_on(send(place.address, host, path, per_second, seen))
+            runtime.block_on(send(server, per_second, seen))
         });
         Load { stop, thread }
     }
@@ -110,29 +119,32 @@ impl Load {
     }
 }
 
-async fn send(
-    address: SocketAddr,
-    host: String,
-    path: String,
-    per_second: u32,
-    stop: Arc<AtomicBool>,
-) -> Report {
+async fn send(server: Server, per_second: u32, stop: Arc<AtomicBool>) -> Report {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let mut tick = tokio::time::interval(Duration::from_secs(1) / per_second);
-    let pool: Arc<Pool> = Arc::default();
+    let (server, kept) = (Arc::new(server), Arc::new(Kept::default()));
     let mut tasks = tokio::task::JoinSet::new();
     let mut number = 0u64;
     while !stop.load(Ordering::Relaxed) {
         tick.tick().await;
         number += 1;
-        let (sender, pool, host, path) = (sender.clone(), pool.clone(), host.clone(), path.clone());
+        let (sender, server, kept) = (sender.clone(), server.clone(), kept.clone());
         let fresh = number.is_multiple_of(2);
+        let protocol = match server.is_tls && number % 4 < 2 {
+            true => Protocol::Http2,
+            false => Protocol::Http1,
+        };
         tasks.spawn(async move {
             let started = Instant::now();
             let again = AtomicBool::new(false);
-            let asked = one(address, &host, &path, fresh, &pool, &again);
+            let asked = one(&server, protocol, fresh, &kept, &again);
             let result = tokio::time::timeout(Duration::from_secs(60), asked).await;
             let result = result.unwrap_or_else(|_| Err("no answer within 60 s".into()));
+            let result = result.map_err(|why| match (server.is_tls, fresh) {
+                (false, _) => why,
+                (true, true) => format!("{why} (new connection, {protocol:?})"),
+                (true, false) => format!("{why} (kept connection, {protocol:?})"),
+            });
             sender
                 .send((result, again.into_inner(), started, Instant::now()))
                 .ok();
@@ -158,33 +170,32 @@ async fn send(
 }
 
 /// One request. Where a connection that was kept is closed before a word of the answer came, it is sent once more on a
-/// new one, as every browser does (RFC 9112, 9.3.1), and `again` says so.
+/// new one, as every browser does, and `again` says so.
 async fn one(
-    address: SocketAddr,
-    host: &str,
-    path: &str,
+    server: &Server,
+    protocol: Protocol,
     fresh: bool,
-    pool: &Pool,
+    kept: &Kept,
     again: &AtomicBool,
 ) -> Result<String, String> {
-    let idle = || pool.lock().unwrap_or_else(PoisonError::into_inner);
-    let pooled = if fresh { None } else { idle().pop() };
-    let mut kept = None;
-    if let Some(mut pooled) = pooled
-        && pooled.ready().await.is_ok()
-    {
-        kept = Some(pooled);
-    }
-    let was_kept = kept.is_some();
-    let mut connection = match kept {
-        Some(kept) => kept,
-        None => connect(address).await?,
+    let pooled = if fresh { None } else { kept.take(protocol).await };
+    let was_kept = pooled.is_some();
+    let open = async || {
+        let connection = server.connect(protocol).await?;
+        if !fresh {
+            kept.share(&connection);
+        }
+        Ok::<_, String>(connection)
     };
-    let mut answer = connection.send_request(request(host, path)?).await;
-    if was_kept && answer.as_ref().is_err_and(is_closed) {
+    let mut connection = match pooled {
+        Some(pooled) => pooled,
+        None => open().await?,
+    };
+    let mut answer = connection.send(server.request(protocol)?).await;
+    if was_kept && answer.as_ref().is_err_and(was_not_served) {
         again.store(true, Ordering::Relaxed);
-        connection = connect(address).await?;
-        answer = connection.send_request(request(host, path)?).await;
+        connection = open().await?;
+        answer = connection.send(server.request(protocol)?).await;
     }
     let answer = answer.map_err(|e| format!("request: {e:?}"))?;
     let status = answer.status();
@@ -207,32 +218,7 @@ async fn one(
         ));
     }
     if !fresh {
-        idle().push(connection);
+        kept.put(connection);
     }
     Ok(release)
-}
-
-fn is_closed(error: &hyper::Error) -> bool {
-    let reset = std::error::Error::source(error)
-        .and_then(|source| source.downcast_ref::<std::io::Error>())
-        .is_some_and(|e| matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
-    reset || error.is_canceled() || error.is_closed() || error.is_incomplete_message()
-}
-
-fn request(host: &str, path: &str) -> Result<Request<Empty<Bytes>>, String> {
-    Request::get(path)
-        .header("host", host)
-        .body(Empty::new())
-        .map_err(|e| format!("request: {e}"))
-}
-
-async fn connect(address: SocketAddr) -> Result<SendRequest<Empty<Bytes>>, String> {
-    let stream = tokio::net::TcpStream::connect(address)
-        .await
-        .map_err(|e| format!("connect: {e}"))?;
-    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|e| format!("handshake: {e}"))?;
-    tokio::spawn(connection);
-    Ok(sender)
 }
