@@ -54,6 +54,10 @@ setup() {
             have nginx || missing+=(nginx-light)
             have haproxy || missing+=(haproxy)
             have promtool || missing+=(prometheus)
+            have curl || missing+=(curl ca-certificates)
+            have h2load || missing+=(nghttp2-client)
+            have chromium || missing+=(chromium)
+            have certutil || missing+=(libnss3-tools)
             ;;
         bench)
             have wrk || missing+=(wrk)

@@ -54,6 +54,11 @@ const server = http.createServer((request, response) => {
   if (url.pathname === '/names') return response.end(JSON.stringify(Object.keys(process.env).sort()));
   if (url.pathname === '/headers') return response.end(JSON.stringify(request.rawHeaders));
   if (url.pathname === '/pid') return response.end(String(process.pid));
+  if (url.pathname === '/upload') {
+    let length = 0;
+    request.on('data', data => { length += data.length; }).on('end', () => response.end(String(length)));
+    return;
+  }
   if (url.pathname === '/page') return response.setHeader('content-type', 'text/html').end(text);
   if (url.pathname === '/report') { reported = url.searchParams.get('text'); return response.end('thanks'); }
   if (url.pathname === '/reported') return response.end(reported);
