@@ -2,19 +2,22 @@
 //! in which every name is this machine.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use instant_acme::{Account, AccountCredentials, RevocationReason, RevocationRequest};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::http;
+use crate::http::{self, Place};
 use crate::machine::held::Held;
+use crate::machine::{HERE, Machine, Network};
 
 /// The name and the key of an account that the authority knows beforehand.
 pub const KNOWN_ACCOUNT: (&str, &str) = (
@@ -46,10 +49,38 @@ pub enum PebbleAccounts {
     Known,
 }
 
+/// Where an authority is, and what it looks at.
+#[derive(Debug, Clone)]
+struct Home {
+    /// The network it is in, if it is another than the test's.
+    network: Option<Network>,
+    /// Its address.
+    address: Ipv4Addr,
+    /// The address of every name.
+    named: IpAddr,
+}
+
+impl Home {
+    fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        match &self.network {
+            Some(network) => network.run(act),
+            None => act(),
+        }
+    }
+
+    fn place(&self, port: u16) -> Place {
+        Place {
+            address: (self.address, port).into(),
+            network: self.network.clone(),
+        }
+    }
+}
+
 /// A running authority. Dropping it ends it.
 pub struct Pebble {
     folder: TempDir,
     settings: PebbleSettings,
+    home: Home,
     ports: Ports,
     roots: Arc<RootCertStore>,
     _dns: Held,
@@ -71,12 +102,34 @@ impl Pebble {
         pebble
     }
 
+    /// Starts one beside a machine, which every name leads to.
+    pub fn start_beside(machine: &Machine, settings: PebbleSettings) -> Self {
+        let home = Home {
+            network: Some(machine.network().clone()),
+            address: HERE,
+            named: machine.address(),
+        };
+        let mut pebble = Self::prepare_at(home, settings);
+        pebble.start_again();
+        pebble
+    }
+
     /// Makes one that is not started yet.
     pub fn prepare(settings: PebbleSettings) -> Self {
+        let home = Home {
+            network: None,
+            address: Ipv4Addr::LOCALHOST,
+            named: Ipv4Addr::LOCALHOST.into(),
+        };
+        Self::prepare_at(home, settings)
+    }
+
+    fn prepare_at(home: Home, settings: PebbleSettings) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the authority");
-        let roots = Arc::new(write_certificates(&folder));
-        let [server, management, dns, dns_management] = free_ports();
-        let place = |port: u16| format!("127.0.0.1:{port}");
+        let roots = Arc::new(write_certificates(&folder, home.address));
+        let address = home.address;
+        let [server, management, dns, dns_management] = home.run(|| free_ports(address));
+        let place = |port: u16| format!("{address}:{port}");
         let known = json!({ KNOWN_ACCOUNT.0: KNOWN_ACCOUNT.1 });
         let config = json!({ "pebble": {
             "listenAddress": place(server),
@@ -92,18 +145,19 @@ impl Pebble {
         }});
         std::fs::write(folder.path().join("pebble.json"), config.to_string())
             .expect("its settings are written");
-        let dns_process = Held::start(None, "pebble-challtestsrv", |command| {
-            command.args(["-defaultIPv4", "127.0.0.1", "-defaultIPv6", ""]);
+        let dns_process = Held::start(home.network.as_ref(), "pebble-challtestsrv", |command| {
+            command.args(["-defaultIPv4", &home.named.to_string(), "-defaultIPv6", ""]);
             command.args(["-http01", "", "-https01", "", "-tlsalpn01", ""]);
             command.args(["-dns01", &place(dns), "-management", &place(dns_management)]);
             command
                 .stdout(std::process::Stdio::null())
                 .stderr(std::process::Stdio::null());
         });
-        wait_for_port(dns_management);
+        wait_for_port(&home, dns_management);
         Pebble {
             folder,
             settings,
+            home,
             roots,
             _dns: dns_process,
             server: None,
@@ -123,14 +177,14 @@ impl Pebble {
 
     /// Starts it where it was.
     pub fn start_again(&mut self) {
-        let server = Held::start(None, "pebble", |command| {
+        let server = Held::start(self.home.network.as_ref(), "pebble", |command| {
             command
                 .arg("-strict")
                 .arg("-config")
                 .arg(self.folder.path().join("pebble.json"));
             command
                 .arg("-dnsserver")
-                .arg(format!("127.0.0.1:{}", self.ports.dns));
+                .arg(format!("{}:{}", self.home.address, self.ports.dns));
             command.env("PEBBLE_VA_NOSLEEP", "1");
             command.env("PEBBLE_WFE_NONCEREJECT", self.settings.refused_nonces.to_string());
             let log = std::fs::File::create(self.folder.path().join("log")).expect("a file for its log");
@@ -139,13 +193,13 @@ impl Pebble {
                 .stderr(log);
         });
         self.server = Some(server);
-        wait_for_port(self.ports.server);
-        wait_for_port(self.ports.management);
+        wait_for_port(&self.home, self.ports.server);
+        wait_for_port(&self.home, self.ports.management);
     }
 
     /// Where it says what it offers.
     pub fn directory(&self) -> String {
-        format!("https://127.0.0.1:{}/dir", self.ports.server)
+        format!("https://{}:{}/dir", self.home.address, self.ports.server)
     }
 
     /// The port of its API.
@@ -161,6 +215,37 @@ impl Pebble {
     /// The root that it issues below, as text. Another after each start.
     pub fn issuing_root(&self) -> String {
         self.management("/roots/0")
+    }
+
+    /// Takes a certificate back, as the account that it was issued to asks for; `kept` is what the front door keeps of that.
+    pub fn revoke(&self, kept: &str, chain: &str) {
+        let kept: serde_json::Value = serde_json::from_str(kept).expect("an account is JSON");
+        let credentials: AccountCredentials =
+            serde_json::from_value(kept["credentials"].clone()).expect("an account has credentials");
+        let certificate =
+            CertificateDer::from_pem_slice(chain.as_bytes()).expect("a chain has a certificate");
+        let request = RevocationRequest {
+            certificate: &certificate,
+            reason: Some(RevocationReason::KeyCompromise),
+        };
+        let root = self.root_file();
+        self.home.run(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let revoked = runtime.expect("a runtime can be made").block_on(async {
+                let account = Account::builder_with_root(root)?
+                    .from_credentials(credentials)
+                    .await?;
+                account.revoke(&request).await
+            });
+            revoked.expect("the authority takes it back");
+        });
+    }
+
+    /// What it says of a certificate: `Valid` or `Revoked`.
+    pub fn standing(&self, serial: &str) -> String {
+        let said = self.management(&format!("/cert-status-by-serial/{serial}"));
+        let said: serde_json::Value = serde_json::from_str(&said).expect("it says what it knows");
+        said["Status"].as_str().unwrap_or_default().to_owned()
     }
 
     /// What it says about its work, to be shown when a test fails.
@@ -184,7 +269,7 @@ impl Pebble {
             "POST {path} HTTP/1.1\r\nHost: dns\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let answer = http::raw(self.ports.dns_management, request.as_bytes());
+        let answer = http::raw(self.home.place(self.ports.dns_management), request.as_bytes());
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
@@ -197,7 +282,8 @@ impl Pebble {
             .with_no_client_auth();
         let name = ServerName::try_from("localhost").expect("a host name");
         let connection = ClientConnection::new(Arc::new(config), name).expect("a connection can be prepared");
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.management)).expect("it listens");
+        let place = self.home.place(self.ports.management);
+        let stream = place.connect().expect("it listens");
         let mut stream = StreamOwned::new(connection, stream);
         let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("it reads");
@@ -210,14 +296,14 @@ impl Pebble {
 }
 
 /// The certificate of its server, and what that is trusted by.
-fn write_certificates(folder: &TempDir) -> RootCertStore {
+fn write_certificates(folder: &TempDir, address: Ipv4Addr) -> RootCertStore {
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::new(Vec::new()).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let root = authority.self_signed(&authority_key).expect("a certificate");
     let issuer = Issuer::new(authority, authority_key);
     let key = KeyPair::generate().expect("a key");
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let names = ["localhost".to_owned(), address.to_string()];
     let params = CertificateParams::new(names).expect("names");
     let certificate = params.signed_by(&key, &issuer).expect("a certificate");
     for (name, content) in [
@@ -233,15 +319,15 @@ fn write_certificates(folder: &TempDir) -> RootCertStore {
 }
 
 /// Ports that are free now. Both programs take no sockets that are open already.
-fn free_ports<const N: usize>() -> [u16; N] {
+fn free_ports<const N: usize>(address: Ipv4Addr) -> [u16; N] {
     let listeners: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+        std::array::from_fn(|_| TcpListener::bind((address, 0)).expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("it has an address").port())
 }
 
-fn wait_for_port(port: u16) {
+fn wait_for_port(home: &Home, port: u16) {
     let begun = Instant::now();
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+    while home.place(port).connect().is_err() {
         assert!(
             begun.elapsed() < Duration::from_secs(60),
             "nothing listens on port {port}; is `pebble` installed?"

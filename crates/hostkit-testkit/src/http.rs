@@ -24,7 +24,7 @@ impl Place {
         }
     }
 
-    fn connect(&self) -> std::io::Result<TcpStream> {
+    pub(crate) fn connect(&self) -> std::io::Result<TcpStream> {
         match &self.network {
             Some(network) => network.connect(self.address),
             None => TcpStream::connect(self.address),

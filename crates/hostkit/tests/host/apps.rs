@@ -78,11 +78,13 @@ pub(crate) fn deploy_all(machine: &Machine) {
     }
 }
 
-/// Load on each of [`APPS`], from outside the machine.
-pub(crate) fn load_all(machine: &Machine, per_second: u32) -> Vec<(&'static str, Load)> {
-    let start = |(name, _): (&'static str, _)| {
+/// Load on each of [`APPS`], from outside the machine, in the clear and over TLS.
+pub(crate) fn load_all(machine: &Machine, per_second: u32) -> Vec<(String, Load)> {
+    let start = |(name, _): (&str, _)| {
         let host = format!("{name}.apps.example.com");
-        (name, Load::start(Place::on(machine, 80), &host, "/", per_second))
+        let plain = Load::start(Place::on(machine, 80), &host, "/", per_second);
+        let secure = Load::start_tls(Place::on(machine, 443), &host, "/", per_second / 2);
+        [(name.to_owned(), plain), (format!("{name} over TLS"), secure)]
     };
-    APPS.into_iter().map(start).collect()
+    APPS.into_iter().flat_map(start).collect()
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod access;
+mod acme;
 mod apps;
 mod deploy;
 mod documents;

@@ -21,6 +21,7 @@ fn nobody_is_refused_whatever_is_deployed_restarted_or_upgraded() {
     let next = package(folder.path(), "0.2.0");
     machine.put(&next, "/root/next.deb", 0o644);
     deploy_all(&machine);
+    let first = said(&machine, &["sh", "-c", "echo /root/hostkit_0.1.0_*.deb"]);
     let each = |what: &str, act: &dyn Fn(&str)| {
         let loads = load_all(&machine, 40);
         std::thread::sleep(Duration::from_secs(1));
@@ -49,11 +50,18 @@ fn nobody_is_refused_whatever_is_deployed_restarted_or_upgraded() {
             machine.exec(&["systemctl", "restart", unit]).ok();
         });
     }
-    each("upgrade", &|name| {
-        if name == "shop" {
-            apt(&machine, &["install", "/root/next.deb"]);
-        }
-    });
+    // To the next version, back, and so on: each brings a program of its own.
+    let next = "/root/next.deb";
+    for package in [next, &first, next, &first, next] {
+        let front_door = || property(&machine, "hostkit-proxy.service", "MainPID");
+        let old = front_door();
+        each(&format!("change to {package}"), &|name| {
+            if name == "shop" {
+                apt(&machine, &["install", "--allow-downgrades", package]);
+            }
+        });
+        assert_ne!(front_door(), old, "another front door runs");
+    }
     let version = said(&machine, &["dpkg-query", "-W", "-f", "${Version}", "hostkit"]);
     assert_eq!(version, "0.2.0");
 
