@@ -63,6 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             rules: Default::default(),
             https: Https::Offered,
             compression: Compression::default(),
+            sticky: false,
         }],
     };
     let layout = Layout::new(&data);

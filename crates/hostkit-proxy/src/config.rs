@@ -104,6 +104,13 @@ pub struct Limits {
     pub header_bytes: usize,
     /// The most client connections at once, over all threads.
     pub connections: usize,
+    /// The most requests and tunnels of one project that are under way at once: a project that answers slowly leaves
+    /// as many connections to the others.
+    pub project_requests: u64,
+    /// The most requests of one project that wait, for an instance or for room on one.
+    pub project_waiting: u32,
+    /// The most requests and tunnels on one backend, each of which needs a connection of its own; more wait.
+    pub backend_requests: u64,
     /// The longest a connect to a backend may take.
     pub connect: Duration,
     /// How long an idle connection to a backend is kept. Node closes its own after five seconds.
@@ -126,6 +133,9 @@ impl Default for Limits {
             answer: Duration::from_secs(300),
             header_bytes: 64 * 1024,
             connections: 20_000,
+            project_requests: 10_000,
+            project_waiting: 1000,
+            backend_requests: 10_000,
             connect: Duration::from_secs(3),
             upstream_idle: Duration::from_secs(4),
             upstream_kept: 256,

@@ -50,6 +50,8 @@ pub(crate) struct Exchange {
     pub(crate) signed: bool,
     /// It was sent once more, which is done once.
     pub(crate) repeated: bool,
+    /// Its client is to be told to stay on the backend that answers.
+    pub(crate) strays: bool,
     /// The client asks for an upgrade that may be passed on.
     pub(crate) upgrades: bool,
     /// It is HostKit's own look at what is behind a route.
@@ -129,6 +131,7 @@ impl Exchange {
             spare: None,
             signed: false,
             repeated: false,
+            strays: false,
             upgrades: false,
             visits: false,
             progress: None,

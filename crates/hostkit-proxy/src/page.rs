@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use crate::body::{AnswerBody, Source};
 use crate::exchange::Exchange;
 use crate::forward::head::{self, Refusal};
-use crate::forward::{Failed, HoldOver};
+use crate::forward::{Failed, HoldOver, Lack};
 use crate::table::LiveRoute;
 
 /// A page.
@@ -145,34 +145,52 @@ impl Page {
                     .retry_after(if over.too_many { 1 } else { 5 })
             };
         let subject = subject(route);
+        let seconds = over.waited.as_secs();
         if over.too_many {
-            page(
+            let state = match over.lack {
+                Lack::Room => "busy",
+                Lack::Instance | Lack::Connection => "not ready",
+            };
+            return page(
                 "too_many_waiting",
                 "Too many requests are waiting",
-                format!("{subject} is not ready, and as many requests as may wait for it do already."),
+                format!("{subject} is {state}, and as many requests as may wait for it do already."),
             )
-            .hint_for(route, "status")
-        } else if over.refused {
-            page(
+            .hint_for(route, "status");
+        }
+        let (code, title, message) = match over.lack {
+            Lack::Connection => (
                 "not_answering",
                 "Not answering",
-                format!(
-                    "{subject} runs, but none of its instances took a connection within {} s.",
-                    over.waited.as_secs()
-                ),
-            )
-            .hint_for(route, "logs")
-        } else {
-            page(
+                format!("{subject} runs, but none of its instances took a connection within {seconds} s."),
+            ),
+            Lack::Instance => (
                 "not_ready",
                 "Not ready",
-                format!(
-                    "{subject} had no instance that is ready within {} s.",
-                    over.waited.as_secs()
-                ),
-            )
-            .hint_for(route, "logs")
-        }
+                format!("{subject} had no instance that is ready within {seconds} s."),
+            ),
+            Lack::Room => (
+                "busy",
+                "Busy",
+                format!("{subject} had as many requests as its instances may have for {seconds} s."),
+            ),
+        };
+        page(code, title, message).hint_for(route, "logs")
+    }
+
+    /// A request of a project that has as many under way as it may.
+    pub(crate) fn over_limit(route: &LiveRoute) -> Page {
+        Page::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_requests",
+            "Too many requests",
+            format!(
+                "{} has as many requests under way as a project may have.",
+                subject(route)
+            ),
+        )
+        .retry_after(1)
+        .hint_for(route, "logs")
     }
 
     /// A request that was sent and got no answer.

@@ -18,6 +18,7 @@ use crate::control::{Addresses, Control, Workers, admin};
 use crate::request_log;
 use crate::shared::Shared;
 use crate::table::saved::SavedTable;
+use crate::table::sticky::Secret;
 use crate::tls;
 use crate::worker::accept::Purpose;
 use crate::worker::{self, Listener, Mail};
@@ -126,6 +127,7 @@ impl Proxy {
             Arc::clone(&shared),
             workers.clone(),
             SavedTable::in_folder(&folder),
+            Secret::kept_in(&folder),
             public,
             config.kept_ports,
         ));

@@ -14,7 +14,7 @@ use hostkit_core::traits::DnsHook;
 use hostkit_host::daemon_notice::DaemonNotice;
 use hostkit_host::dns_program::DnsProgram;
 use hostkit_host::role_process::ListenSocket;
-use hostkit_proxy::{KeptPorts, Moment, PortKeeper, ProxyConfig};
+use hostkit_proxy::{KeptPorts, Limits, Moment, PortKeeper, ProxyConfig};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::machine_settings;
@@ -82,7 +82,12 @@ fn of_server(sockets: Vec<ListenSocket>, notice: &Arc<DaemonNotice>) -> anyhow::
     )?;
     let mut config = ProxyConfig::new(Layout::server(), hostkit_proxy::inherited_listeners(public)?);
     config.tls_listeners = hostkit_proxy::inherited_listeners(tls)?;
-    certify(&mut config.certificates);
+    let settings = machine_settings::load().unwrap_or_else(|why| {
+        tracing::error!("no certificate is ordered, and limits are the usual ones: {why}");
+        ServerSettings::default()
+    });
+    bound(&mut config.limits, &settings);
+    certify(&mut config.certificates, settings);
     config.admin_listener = Some(admin);
     config.kept_ports = KeptPorts {
         listeners: ports,
@@ -91,12 +96,15 @@ fn of_server(sockets: Vec<ListenSocket>, notice: &Arc<DaemonNotice>) -> anyhow::
     Ok(config)
 }
 
-/// Says where certificates come from. Settings that cannot be read keep nobody from what there is already.
-fn certify(certificates: &mut hostkit_certificates::Settings) {
-    let settings = machine_settings::load().unwrap_or_else(|why| {
-        tracing::error!("no certificate is ordered: {why}");
-        ServerSettings::default()
-    });
+/// Says what one project may have. Settings that cannot be read keep nobody from being served.
+fn bound(limits: &mut Limits, settings: &ServerSettings) {
+    limits.project_requests = settings.project_requests;
+    limits.project_waiting = settings.project_waiting;
+    limits.backend_requests = settings.instance_requests.unwrap_or(settings.project_requests);
+}
+
+/// Says where certificates come from.
+fn certify(certificates: &mut hostkit_certificates::Settings, settings: ServerSettings) {
     certificates.looked_at = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, settings.https_port)));
     if let Some(acme) = settings.acme {
         let hook = DnsProgram::new(&acme.dns_hook);

@@ -264,6 +264,10 @@ fn process_rule(name: &ProcessName, view: View<'_>, problems: &mut Collector<'_>
             None,
         );
     }
+    if reach == Reach::Unreachable && view.switch("sticky") == Some(true) {
+        let message = format!("`{path}` has no port, so no visitor can stay on one of its instances");
+        problems.add(view.place("sticky"), &format!("{path}.sticky"), message, None);
+    }
     let own_root = view
         .parsed::<RelativePath>("root")
         .is_none_or(|root| !root.is_root());
@@ -285,6 +289,7 @@ fn process_rule(name: &ProcessName, view: View<'_>, problems: &mut Collector<'_>
         stop: stop_rule(view.table("stop")),
         memory: view.size("memory"),
         cpus: view.processors("cpus"),
+        sticky: view.switch("sticky").unwrap_or(default.sticky),
     }
 }
 

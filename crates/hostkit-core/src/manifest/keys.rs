@@ -186,6 +186,7 @@ const PROCESS_KEYS: &[Key] = keys! {
     "drain" Shape::Duration(0, 5 * MINUTE), = "\"30s\"", "How long requests in flight may go on after traffic moved to a newer release.";
     "memory" Shape::Size(4 * MIB), , "The most memory one instance may use, with its children. Where it is missing the server's own limit holds, and none in local mode.";
     "cpus" Shape::Processors, , "The most processor time one instance may use, as a number of processors: `0.5`, `2`. Where it is missing the server's own limit holds. Local mode has none.";
+    "sticky" Shape::Switch, = "false", "Whether a visitor stays on the instance that answered first, by a cookie, as long as it is there.";
     "health" Shape::Table(HEALTH), , "How it is found out whether an instance is ready and alive.";
     "stop" Shape::Table(STOP), , "How an instance is stopped.";
     "build" Shape::Table(BUILD), , "How `root` is built, with the keys of `[build]`. Needs a `root` of its own.";

@@ -147,6 +147,9 @@ pub struct ProcessRule {
     /// The most processor time one instance may use; where none is named, what the machine allows.
     #[serde(default)]
     pub cpus: Option<Processors>,
+    /// Whether a visitor stays on the instance that answered first.
+    #[serde(default)]
+    pub sticky: bool,
 }
 
 impl ProcessRule {
@@ -170,6 +173,7 @@ impl ProcessRule {
             stop: StopRule::default(),
             memory: None,
             cpus: None,
+            sticky: false,
         }
     }
 }

@@ -199,6 +199,9 @@ fn process(name: &ProcessName, rule: &ProcessRule) -> Table {
     if let Some(cpus) = &rule.cpus {
         table["cpus"] = number(*cpus);
     }
+    if rule.sticky {
+        table["sticky"] = value(true);
+    }
     insert(&mut table, "health", health(&rule.health));
     insert(&mut table, "stop", stop(&rule.stop));
     if let Some(rule) = &rule.build {

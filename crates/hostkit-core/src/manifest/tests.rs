@@ -27,6 +27,7 @@ port_variable = "SERVER_PORT"
 drain = "1m"
 memory = "512MB"
 cpus = 1.5
+sticky = true
 health = { path = "/healthz?deep=1", interval = "10s", timeout = "500ms", failures = 5, start_period = "2m" }
 stop = { signal = "SIGINT", grace = "20s" }
 
@@ -103,6 +104,7 @@ fn every_key_arrives() {
     assert_eq!(web.stop.signal, StopSignal::Int);
     let worker = &manifest.processes[&ProcessName::parse("worker").unwrap()];
     assert_eq!(worker.reach, Reach::Unreachable);
+    assert!(web.sticky && !worker.sticky);
     let ml = &manifest.processes[&ProcessName::parse("ml").unwrap()];
     assert_eq!(
         (ml.reach, ml.root.as_str(), ml.directory.as_str()),
@@ -265,6 +267,10 @@ const REFUSED: &[(&str, &str)] = &[
     (
         "[[cron]]\nname = \"a\"\nschedule = \"* * * * *\"\ncommand = \"x\"\n[[cron]]\nname = \"a\"\nschedule = \"* * * * *\"\ncommand = \"x\"",
         "names `a` twice",
+    ),
+    (
+        "[process.worker]\ncommand = \"x\"\nsticky = true",
+        "`process.worker` has no port, so no visitor can stay",
     ),
     ("a = 1\na = 2", "duplicate key"),
     ("name = ", "1:8"),

@@ -64,6 +64,9 @@ pub struct Route {
     /// Whether answers are compressed on their way.
     #[serde(default)]
     pub compression: Compression,
+    /// Whether a visitor stays on the backend that answered first, on the public listeners.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sticky: bool,
 }
 
 /// What becomes of requests that come to the public listener without TLS, where the front door speaks it. Stable

@@ -39,6 +39,11 @@ const INSTANCE_MEMORY: ByteSize = ByteSize::mib(1024);
 /// threads, not for a fork bomb.
 const INSTANCE_TASKS: u32 = 512;
 
+/// What one project may have of the front door where the file says nothing: half of its connections.
+const PROJECT_REQUESTS: u64 = 10_000;
+/// How many of its requests may wait.
+const PROJECT_WAITING: u32 = 1000;
+
 /// What is said about a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
@@ -64,6 +69,13 @@ pub struct ServerSettings {
     pub instance_cpus: Option<Processors>,
     /// The most processes and threads one instance may have.
     pub instance_tasks: u32,
+    /// The most requests and WebSockets that may be under way on one instance; as many as a project may have where
+    /// nothing is said here.
+    pub instance_requests: Option<u64>,
+    /// The most requests and WebSockets of one project that may be under way at once.
+    pub project_requests: u64,
+    /// The most requests of one project that may wait for an instance.
+    pub project_waiting: u32,
     /// The authority that certificates are ordered from; none are ordered where none is named.
     pub acme: Option<AcmeSettings>,
 }
@@ -92,6 +104,9 @@ impl Default for ServerSettings {
             instance_memory: None,
             instance_cpus: None,
             instance_tasks: INSTANCE_TASKS,
+            instance_requests: None,
+            project_requests: PROJECT_REQUESTS,
+            project_waiting: PROJECT_WAITING,
             acme: None,
         }
     }
@@ -141,6 +156,9 @@ const KEYS: &[Key] = keys! {
     "instance_memory" Shape::Size(16 << 20), , "The most memory one instance may use where its hostkit.toml does not say: 1 GB, and no more than half of what the machine has.";
     "instance_cpus" Shape::Processors, , "The most processor time one instance may use where its hostkit.toml does not say, as a number of processors: no limit.";
     "instance_tasks" Shape::Whole(16, 65536), = "512", "The most processes and threads one instance may have.";
+    "instance_requests" Shape::Whole(1, 1_000_000), , "The most requests and WebSockets under way on one instance; more wait: `project_requests`.";
+    "project_requests" Shape::Whole(1, 1_000_000), = "10000", "The most requests and WebSockets of one project under way at once; more are answered 503.";
+    "project_waiting" Shape::Whole(0, 1_000_000), = "1000", "The most requests of one project that wait for an instance, or for room on one; more are answered 503.";
     "tls" Shape::Table(tls::KEYS), , "Where certificates come from.";
 };
 
@@ -168,6 +186,11 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
         instance_memory: root.size("instance_memory"),
         instance_cpus: root.processors("instance_cpus"),
         instance_tasks: root.whole("instance_tasks").unwrap_or(defaults.instance_tasks),
+        instance_requests: root.whole("instance_requests"),
+        project_requests: root
+            .whole("project_requests")
+            .unwrap_or(defaults.project_requests),
+        project_waiting: root.whole("project_waiting").unwrap_or(defaults.project_waiting),
     };
     let ports = [
         ("http_port", settings.http_port),

@@ -33,6 +33,7 @@ fn everything_can_be_said() {
          admin_mail = \"Ops+hk@Example.com\"\nopen_ports = [\"8443\", \"8443/udp\", \"51820/udp\"]\n\
          public_addresses = [\"203.0.113.7\", \"2001:db8::7\"]\n\
          instance_memory = \"768MB\"\ninstance_cpus = 1.5\ninstance_tasks = 300\n\
+         instance_requests = 250\nproject_requests = 2_000\nproject_waiting = 0\n\
          languages = [\"node\", \"python\"]\n",
     )
     .unwrap();
@@ -54,6 +55,14 @@ fn everything_can_be_said() {
     assert_eq!(
         (settings.instance_cpus, settings.instance_tasks),
         (Some(Processors(150)), 300)
+    );
+    assert_eq!(
+        (
+            settings.instance_requests,
+            settings.project_requests,
+            settings.project_waiting
+        ),
+        (Some(250), 2000, 0)
     );
 }
 

@@ -86,6 +86,7 @@ fn route(id: &EnvironmentId, host: &HostName, path: &str, answer: String) -> Rou
         hold: HoldRule::default(),
         https: Https::Offered,
         compression: Compression::default(),
+        sticky: false,
         rules: Rules::default(),
     }
 }

@@ -19,6 +19,7 @@ use super::{CacheResult, refresh, serve};
 use crate::body::{AnswerBody, RequestBody};
 use crate::exchange::Exchange;
 use crate::page::Page;
+use crate::shared::Shared;
 use crate::table::LiveRoute;
 
 /// The longest a request waits for another one's answer to begin.
@@ -97,7 +98,7 @@ pub(crate) async fn ask(
         let lead = match part {
             None => None,
             Some(Part::Lead(lead)) => Some(lead),
-            Some(Part::Follow(stage)) => match follow(stage).await {
+            Some(Part::Follow(stage)) => match follow(stage, route, &shared).await {
                 Followed::Landed(landing) => {
                     let head = &landing.head;
                     now = Instant::now();
@@ -184,7 +185,11 @@ enum Followed {
     Gone,
 }
 
-async fn follow(mut stage: watch::Receiver<Stage>) -> Followed {
+async fn follow(mut stage: watch::Receiver<Stage>, route: &LiveRoute, shared: &Shared) -> Followed {
+    // Where too many wait already it asks by itself, and is refused there.
+    let Some(_in_line) = route.share.wait(shared.limits.project_waiting) else {
+        return Followed::Free;
+    };
     let known = stage.wait_for(|stage| !matches!(stage, Stage::Asking));
     match tokio::time::timeout(PATIENCE, known).await {
         Ok(Ok(stage)) => match &*stage {

@@ -20,17 +20,23 @@ pub(crate) fn look(exchange: &Exchange, parts: &response::Parts, scope: &Arc<Sco
         }
     } else if exchange.method == Method::GET
         && rules::speaks_of_caching(&parts.headers)
-        && rules::freshness(
-            parts.status,
-            &parts.headers,
-            false,
-            exchange.began,
-            Instant::now(),
-        )
-        .is_some_and(|freshness| freshness.is_lasting())
+        && is_for_all(exchange, parts)
     {
         scope.learn();
     }
+}
+
+/// Whether an answer may be kept for others for a while, here or by caches on its way: nothing that is for one client alone
+/// may go with it.
+pub(crate) fn is_for_all(exchange: &Exchange, parts: &response::Parts) -> bool {
+    rules::freshness(
+        parts.status,
+        &parts.headers,
+        false,
+        exchange.began,
+        Instant::now(),
+    )
+    .is_some_and(|freshness| freshness.is_lasting())
 }
 
 /// RFC 9111, 4.4: what was changed, and what the answer says was changed with it on the same host.

@@ -19,7 +19,7 @@ mod tests;
 mod visit;
 
 pub(crate) use growing::Reader;
-pub(crate) use look::look;
+pub(crate) use look::{is_for_all, look};
 pub(crate) use serve::note;
 pub(crate) use store::{Cache, Scope};
 pub(crate) use visit::Visit;

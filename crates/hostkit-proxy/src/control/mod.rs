@@ -23,6 +23,7 @@ use crate::shared::Shared;
 use crate::table::backend::{Backend, Backends};
 use crate::table::compile::{RawTable, compile};
 use crate::table::saved::SavedTable;
+use crate::table::sticky::Secret;
 use crate::worker::Mail;
 use ports::Ports;
 
@@ -70,15 +71,16 @@ impl Control {
         shared: Arc<Shared>,
         workers: Workers,
         saved: SavedTable,
+        secret: Secret,
         public: Addresses,
         kept: KeptPorts,
     ) -> Self {
         let series = AllSeries::new(workers.0.len());
         let ports = Mutex::new(Ports::new(workers.clone(), kept));
         Control {
+            backends: Backends::new(shared.limits.backend_requests, secret),
             shared,
             workers,
-            backends: Backends::default(),
             series,
             saved,
             public,
@@ -137,6 +139,7 @@ impl Control {
         self.shared.cache.enlist(table.routes());
         self.shared.table.store(Arc::new(table));
         self.backends.retire_others(&keys);
+        self.backends.shares.forget_unused();
         self.workers.send(|| Mail::Prune);
         self.shared.changed.send_modify(|changes| *changes += 1);
         ports.set(wanted).await;
@@ -239,6 +242,29 @@ impl Control {
             "gauge",
             "Requests that wait for an instance.",
             status.held,
+        );
+        let shares = self.backends.shares.counts();
+        text.by(
+            (
+                "hostkit_proxy_waiting",
+                "gauge",
+                "Requests that wait for an instance, room on one, or another request's answer.",
+            ),
+            "project",
+            shares
+                .iter()
+                .map(|(project, waiting, _)| (project.as_str(), *waiting)),
+        );
+        text.by(
+            (
+                "hostkit_proxy_refused_total",
+                "counter",
+                "Requests that were refused because their project had as many as it may.",
+            ),
+            "project",
+            shares
+                .iter()
+                .map(|(project, _, refused)| (project.as_str(), *refused)),
         );
         let connections = shared.connections.load(Ordering::Relaxed) as u64;
         text.number(

@@ -1,5 +1,5 @@
-//! Holding: a request for which no instance is ready waits for a new table or for an instance that comes back,
-//! bounded in time and number.
+//! Holding: a request for which no instance is ready, or none has room, waits for a new table, for an instance that comes
+//! back or for one that gets free, bounded in time and number.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::shared::Shared;
 use crate::table::LiveRoute;
+use crate::table::share::Waiting as InLine;
 
 /// The pauses between two looks at instances that refuse connections.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(25);
@@ -27,32 +28,51 @@ struct Waiting {
     pause: Duration,
 }
 
+/// What a request waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// There is no instance.
+    Instance,
+    /// There are instances, but they refuse connections.
+    Connection,
+    /// They have as many requests as they may.
+    Room,
+}
+
 /// Why a request is held no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HoldOver {
     /// As many as may wait already did; otherwise the time was over.
     pub(crate) too_many: bool,
-    /// There are instances, but they refuse connections.
-    pub(crate) refused: bool,
+    pub(crate) lack: Lack,
     pub(crate) waited: Duration,
 }
 
-/// Counts a request as waiting.
-struct Seat<'a>(&'a Shared, &'a LiveRoute);
+/// Counts a request as waiting, for its route and for its project.
+struct Seat<'a> {
+    shared: &'a Shared,
+    route: &'a LiveRoute,
+    _in_line: InLine<'a>,
+}
 
 impl<'a> Seat<'a> {
     fn take(shared: &'a Shared, route: &'a LiveRoute) -> Option<Seat<'a>> {
+        let in_line = route.share.wait(shared.limits.project_waiting)?;
         shared.held.fetch_add(1, Ordering::Relaxed);
         let before = route.waiting.fetch_add(1, Ordering::Relaxed);
-        let seat = Seat(shared, route);
+        let seat = Seat {
+            shared,
+            route,
+            _in_line: in_line,
+        };
         (before < route.hold.requests).then_some(seat)
     }
 }
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        self.0.held.fetch_sub(1, Ordering::Relaxed);
-        self.1.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.shared.held.fetch_sub(1, Ordering::Relaxed);
+        self.route.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -62,7 +82,7 @@ impl Hold {
         &mut self,
         shared: &Shared,
         route: &Arc<LiveRoute>,
-        refused: bool,
+        lack: Lack,
     ) -> Result<(), HoldOver> {
         let Some(waiting) = &mut self.waiting else {
             // The table may have changed since it was looked at: listen first, then look once more.
@@ -75,20 +95,30 @@ impl Hold {
         };
         let over = |too_many| HoldOver {
             too_many,
-            refused,
+            lack,
             waited: waiting.began.elapsed(),
         };
-        let seat = Seat::take(shared, route).ok_or_else(|| over(true))?;
+        let Some(seat) = Seat::take(shared, route) else {
+            route.share.refuse();
+            return Err(over(true));
+        };
         let end = waiting.began + route.hold.time.0;
         if Instant::now() >= end {
             return Err(over(false));
         }
-        let until = if refused {
-            end.min(Instant::now() + waiting.pause)
-        } else {
-            end
+        let until = match lack {
+            Lack::Instance => end,
+            Lack::Connection => end.min(Instant::now() + waiting.pause),
+            // Several that get free at once wake one: nobody waits for longer than this without a look.
+            Lack::Room => end.min(Instant::now() + LONGEST_PAUSE),
         };
-        let changed = tokio::time::timeout_at(until, waiting.changed.changed()).await;
+        let something = async {
+            tokio::select! {
+                changed = waiting.changed.changed() => changed,
+                () = route.share.freed.notified(), if lack == Lack::Room => Ok(()),
+            }
+        };
+        let changed = tokio::time::timeout_at(until, something).await;
         drop(seat);
         waiting.pause = if changed.is_ok() {
             SHORTEST_PAUSE

@@ -33,7 +33,7 @@ use crate::table::{LiveRoute, LiveTarget};
 use crate::worker::accept::Client;
 use crate::worker::http2::Stream;
 use hold::Hold;
-pub(crate) use hold::HoldOver;
+pub(crate) use hold::{HoldOver, Lack};
 pub(crate) use send::Failed;
 use send::Outcome;
 
@@ -144,7 +144,7 @@ async fn route(
             }
         }
         let limit = route.rules.as_ref().and_then(LiveRules::timeout);
-        let attempt = send::attempt(&mut exchange, &mut request, backends);
+        let attempt = send::attempt(&mut exchange, &mut request, &route, backends);
         let outcome = rules::within(limit, attempt).await;
         match outcome.unwrap_or_else(|| send::too_late(&exchange)) {
             Outcome::Plain(answer) => {
@@ -158,7 +158,19 @@ async fn route(
                     Err(exchange) => Page::failed(&route, failed).answer(exchange, accept.as_ref()),
                 };
             }
-            Outcome::NobodyThere => {
+            Outcome::TooMany => {
+                route.share.refuse();
+                return match cache::keep::instead_of_failure(exchange, &route) {
+                    Ok(answer) => answer,
+                    Err(exchange) => Page::over_limit(&route).answer(exchange, accept.as_ref()),
+                };
+            }
+            lacking @ (Outcome::NobodyThere | Outcome::Full) => {
+                let lack = match lacking {
+                    Outcome::Full => Lack::Room,
+                    _ if backends.is_empty() => Lack::Instance,
+                    _ => Lack::Connection,
+                };
                 exchange.lease = None;
                 exchange = match cache::keep::instead_of_failure(exchange, &route) {
                     Ok(answer) => return answer,
@@ -167,10 +179,8 @@ async fn route(
                 if let Some(request) = &mut request {
                     Visit::give_up(&mut exchange, request.headers_mut());
                 }
-                if let Err(over) = hold
-                    .wait(&exchange.client.worker.shared, &route, !backends.is_empty())
-                    .await
-                {
+                let shared = &exchange.client.worker.shared;
+                if let Err(over) = hold.wait(shared, &route, lack).await {
                     return Page::hold_over(&route, &over).answer(exchange, accept.as_ref());
                 }
             }
@@ -184,13 +194,13 @@ pub(crate) async fn refresh(mut exchange: Box<Exchange>, request: Request<Reques
     let LiveTarget::Instances(backends) = &route.target else {
         return;
     };
-    match send::attempt(&mut exchange, &mut Some(request), backends).await {
+    match send::attempt(&mut exchange, &mut Some(request), route, backends).await {
         Outcome::Plain(answer) => {
             let (parts, body) = answer.into_parts();
             drop(pass_on(exchange, parts, Source::Plain(body), route));
         }
         Outcome::Answered(answer) => drop(finish(exchange, answer, None, route, None)),
-        Outcome::Failed(_) | Outcome::NobodyThere => {}
+        Outcome::Failed(_) | Outcome::NobodyThere | Outcome::Full | Outcome::TooMany => {}
     }
 }
 
@@ -234,6 +244,15 @@ fn finish(
     pass_on(exchange, parts, Source::Backend(incoming), route)
 }
 
+/// Gives the client the cookie by which it stays on the backend that answers.
+fn keep_here(exchange: &Exchange, route: &LiveRoute, headers: &mut HeaderMap) {
+    let Some((sticky, lease)) = route.sticky.as_ref().zip(exchange.lease.as_ref()) else {
+        return;
+    };
+    let cookie = sticky.cookie(lease.in_flight.backend(), exchange.client.is_tls());
+    headers.extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+}
+
 /// Whether an answer is a stream of events, which goes on until somebody closes it.
 fn is_endless(headers: &HeaderMap) -> bool {
     const EVENTS: &[u8] = b"text/event-stream";
@@ -262,6 +281,9 @@ fn pass_on(
     }
     if route.compression == Compression::On {
         source = compress::answer::compress(&exchange, &mut parts, source);
+    }
+    if exchange.strays && !cache::is_for_all(&exchange, &parts) {
+        keep_here(&exchange, route, &mut parts.headers);
     }
     head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
     if is_endless(&parts.headers) {

@@ -16,8 +16,9 @@ use crate::exchange::{Exchange, Lease};
 use crate::plain::body::PlainBody;
 use crate::plain::replay::Replay;
 use crate::plain::{self, Asked, Plain};
-use crate::table::backend::{Backend, InFlight};
+use crate::table::backend::{Backend, InFlight, Refusal};
 use crate::table::health::Standing;
+use crate::table::{LiveRoute, share};
 use crate::worker::pool::{Connection, Sender, Way};
 
 /// How often a connection may turn out to be closed before anything was sent on it.
@@ -31,6 +32,10 @@ pub(super) enum Outcome {
     Plain(Response<PlainBody>),
     /// No backend took a connection; the request is still whole.
     NobodyThere,
+    /// All have as many requests as they may; the request is still whole.
+    Full,
+    /// The project has as many requests under way as it may.
+    TooMany,
     /// It was sent, and no answer came.
     Failed(Failed),
 }
@@ -56,17 +61,33 @@ pub(crate) enum Failed {
 pub(super) async fn attempt(
     exchange: &mut Exchange,
     request: &mut Option<Request<RequestBody>>,
+    route: &LiveRoute,
     backends: &[Arc<Backend>],
 ) -> Outcome {
     let mut tried: Vec<u64> = Vec::new();
     let mut unsent = 0;
     let worker = Rc::clone(&exchange.client.worker);
+    // A stable port is for other programs, which keep no cookies.
+    let sticky = route
+        .sticky
+        .as_ref()
+        .filter(|_| exchange.client.door.port.is_none());
+    let wish = sticky.and_then(|sticky| sticky.wish(request.as_ref()?.headers()));
     loop {
-        let Some(in_flight) = pick(backends, &tried, worker.turn()) else {
-            return Outcome::NobodyThere;
+        let in_flight = match stay(wish, &tried).unwrap_or_else(|| pick(backends, &tried, worker.turn())) {
+            Ok(in_flight) => in_flight,
+            Err(Refusal::Retired) => return Outcome::NobodyThere,
+            Err(Refusal::Full) => return Outcome::Full,
         };
         let backend = in_flight.backend();
         let key = backend.key;
+        let most = worker.shared.limits.project_requests;
+        exchange.strays = sticky.is_some() && wish.is_none_or(|wish| wish.key != key);
+        if let Some(siblings) = route.siblings.get()
+            && share::is_over(most, backend, siblings)
+        {
+            return Outcome::TooMany;
+        }
         let suits = |request: &Request<_>| !exchange.signed && plain::suits(request, exchange);
         let short = request.as_ref().is_some_and(suits);
         if exchange.repeated {
@@ -175,7 +196,7 @@ fn note(exchange: &Exchange, outcome: &Outcome, is_new: bool) {
         // One that was kept may have been closed for its age.
         Outcome::Failed(Failed::Closed) if is_new => backend.broke(),
         // What is left is the client's doing.
-        Outcome::Failed(_) | Outcome::NobodyThere => {}
+        Outcome::Failed(_) | Outcome::NobodyThere | Outcome::Full | Outcome::TooMany => {}
     }
 }
 
@@ -226,21 +247,48 @@ async fn ask(exchange: &mut Exchange, request: &mut Option<Request<RequestBody>>
     }
 }
 
+/// The backend a visitor was on before, unless it failed or is gone. Where it has no room its visitor waits: what it
+/// knows of them is nowhere else.
+fn stay(wish: Option<&Arc<Backend>>, tried: &[u64]) -> Option<Result<InFlight, Refusal>> {
+    let wish = wish.filter(|wish| !tried.contains(&wish.key) && !wish.health.is_ejected())?;
+    match wish.begin() {
+        Err(Refusal::Retired) => None,
+        begun => Some(begun),
+    }
+}
+
 /// The least busy backend that is sound; among equals by turns.
-fn pick(backends: &[Arc<Backend>], tried: &[u64], turn: usize) -> Option<InFlight> {
+fn pick(backends: &[Arc<Backend>], tried: &[u64], turn: usize) -> Result<InFlight, Refusal> {
     if let [only] = backends {
-        return (!tried.contains(&only.key)).then(|| only.begin()).flatten();
+        return match tried.contains(&only.key) {
+            true => Err(Refusal::Retired),
+            false => only.begin(),
+        };
     }
     let mut skipped: Vec<u64> = Vec::new();
+    let mut refusal = Refusal::Retired;
     loop {
         let around = (0..backends.len()).map(|at| &backends[(turn + at) % backends.len()]);
         let best = around
             .filter(|backend| !tried.contains(&backend.key) && !skipped.contains(&backend.key))
-            .min_by_key(|backend| (standing(backend, turn), backend.in_flight()))?;
+            .map(|backend| (standing(backend, turn), backend))
+            .min_by_key(|(standing, backend)| (*standing, backend.in_flight()));
+        let Some((standing, best)) = best else {
+            return Err(refusal);
+        };
+        if refusal == Refusal::Full && standing == Standing::Ejected {
+            // Waiting for one that works is better.
+            return Err(refusal);
+        }
         match best.begin() {
-            Some(in_flight) => return Some(in_flight),
-            // It left the table a moment ago.
-            None => skipped.push(best.key),
+            Ok(in_flight) => return Ok(in_flight),
+            Err(why) => {
+                // It may have left the table a moment ago.
+                if why == Refusal::Full {
+                    refusal = why;
+                }
+                skipped.push(best.key);
+            }
         }
     }
 }

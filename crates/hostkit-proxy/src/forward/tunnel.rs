@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::{head, http2};
+use super::{head, http2, keep_here};
 use crate::body::AnswerBody;
 use crate::exchange::Exchange;
 use crate::table::LiveRoute;
@@ -33,6 +33,9 @@ pub(super) fn begin(
             .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
     head::unsign_answer(&mut parts.headers);
+    if exchange.strays {
+        keep_here(&exchange, route, &mut parts.headers);
+    }
     head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
     if let Some(lease) = &exchange.lease {
         let backend = Arc::clone(lease.in_flight.backend());

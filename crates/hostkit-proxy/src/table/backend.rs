@@ -9,6 +9,8 @@ use std::time::Duration;
 use hostkit_core::route::BackendId;
 
 use super::health::Health;
+use super::share::{Share, Shares};
+use super::sticky::Secret;
 use crate::request_log;
 
 /// One copy behind routes.
@@ -24,6 +26,19 @@ pub(crate) struct Backend {
     /// No longer in the table: nothing new may begin on it.
     retired: AtomicBool,
     pub(crate) health: Health,
+    /// The most that may be in flight on it.
+    most: u64,
+    /// Its project's part of the front door.
+    share: Arc<Share>,
+}
+
+/// Why nothing begins on a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It left the table.
+    Retired,
+    /// It has as many requests as it may.
+    Full,
 }
 
 impl Backend {
@@ -37,12 +52,20 @@ impl Backend {
         self.retired.load(Ordering::SeqCst)
     }
 
-    /// Begins a request on it, unless it left the table meanwhile. The count is raised before the look: a drain
-    /// that read zero after the backend was retired can be sure that nothing begins any more.
-    pub(crate) fn begin(self: &Arc<Self>) -> Option<InFlight> {
-        self.in_flight.fetch_add(1, Ordering::SeqCst);
+    /// Begins a request on it, unless it left the table meanwhile or is full. The count is raised before the look: a
+    /// drain that read zero after the backend was retired can be sure that nothing begins any more.
+    pub(crate) fn begin(self: &Arc<Self>) -> Result<InFlight, Refusal> {
+        let before = self.in_flight.fetch_add(1, Ordering::SeqCst);
+        if before >= self.most {
+            // Not by a guard: nothing gets free by this.
+            self.in_flight.fetch_sub(1, Ordering::SeqCst);
+            return Err(Refusal::Full);
+        }
         let guard = InFlight(Arc::clone(self));
-        (!self.is_retired()).then_some(guard)
+        match self.is_retired() {
+            true => Err(Refusal::Retired),
+            false => Ok(guard),
+        }
     }
 
     /// Notes that it took no connection.
@@ -81,14 +104,26 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) >= self.0.most {
+            self.0.share.freed.notify_one();
+        }
     }
 }
 
-/// All backends there are, in the table or still busy.
-#[derive(Default)]
+/// All backends there are, in the table or still busy, and what belongs to their projects.
 pub(crate) struct Backends {
     known: Mutex<Known>,
+    pub(crate) shares: Shares,
+    /// What visitors are kept on one of them by.
+    pub(crate) secret: Secret,
+    /// The most that may be in flight on one.
+    most: u64,
+}
+
+impl Default for Backends {
+    fn default() -> Self {
+        Backends::new(u64::MAX, Secret::random())
+    }
 }
 
 #[derive(Default)]
@@ -98,8 +133,18 @@ struct Known {
 }
 
 impl Backends {
+    /// None yet. `most`: what may be in flight on one.
+    pub(crate) fn new(most: u64, secret: Secret) -> Backends {
+        Backends {
+            known: Mutex::default(),
+            shares: Shares::default(),
+            secret,
+            most,
+        }
+    }
+
     /// The backend of that name and address, the same one as in the table before.
-    pub(crate) fn get(&self, id: &BackendId, address: SocketAddr) -> Arc<Backend> {
+    pub(crate) fn get(&self, id: &BackendId, address: SocketAddr, share: &Arc<Share>) -> Arc<Backend> {
         let mut known = self.lock();
         let key = known.next_key;
         let found = known.by_name.entry((id.clone(), address)).or_insert_with(|| {
@@ -111,6 +156,8 @@ impl Backends {
                 in_flight: AtomicU64::new(0),
                 retired: AtomicBool::new(false),
                 health: Health::new(),
+                most: self.most,
+                share: Arc::clone(share),
             })
         });
         let found = Arc::clone(found);

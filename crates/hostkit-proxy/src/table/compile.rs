@@ -12,7 +12,8 @@ use http::HeaderValue;
 use serde::Deserialize;
 
 use super::backend::Backends;
-use super::{LiveRoute, LiveTable, LiveTarget};
+use super::sticky::Sticky;
+use super::{LiveRoute, LiveTable, LiveTarget, share};
 use crate::files::Site;
 use crate::metrics::{AllSeries, Series};
 use crate::request_log;
@@ -44,6 +45,7 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -
     let mut ids = HashSet::new();
     let mut taken: HashMap<(String, String), String> = HashMap::new();
     let mut keys = HashSet::new();
+    let mut projects: HashMap<String, Vec<Arc<LiveRoute>>> = HashMap::new();
     for (at, value) in raw.routes.iter().enumerate() {
         let name = value
             .get("id")
@@ -81,6 +83,10 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -
         let mut live = live_route(&route, series.of(&route), backends, &mut keys);
         live.rules = rules;
         let live = Arc::new(live);
+        projects
+            .entry(share::project(&route))
+            .or_default()
+            .push(Arc::clone(&live));
         for port in &route.ports {
             match table.ports.get(port) {
                 Some(holder) if holder.id != route.id => {
@@ -102,8 +108,27 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -
     for routes in table.hosts.values_mut() {
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
     }
+    projects.values().for_each(|routes| introduce(routes));
     series.keep(|id| ids.contains(id));
     (table, keys)
+}
+
+/// Tells the routes of a project of all backends it has, each once.
+fn introduce(routes: &[Arc<LiveRoute>]) {
+    let mut seen = HashSet::new();
+    let of_route = |route: &Arc<LiveRoute>| match &route.target {
+        LiveTarget::Instances(backends) => backends.clone(),
+        LiveTarget::Files(_) | LiveTarget::Nothing(_) => Vec::new(),
+    };
+    let all: Arc<[_]> = routes
+        .iter()
+        .flat_map(of_route)
+        .filter(|backend| seen.insert(backend.key))
+        .collect();
+    for route in routes {
+        // It is set once: the route was made for this table.
+        route.siblings.set(Arc::clone(&all)).ok();
+    }
 }
 
 fn check(
@@ -146,11 +171,12 @@ fn check(
 }
 
 fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mut HashSet<u64>) -> LiveRoute {
+    let share = backends.shares.of(route);
     let target = match &route.target {
         Target::Instances { backends: list } => LiveTarget::Instances(
             list.iter()
                 .map(|backend| {
-                    let live = backends.get(&backend.id, backend.address);
+                    let live = backends.get(&backend.id, backend.address, &share);
                     keys.insert(live.key);
                     live
                 })
@@ -170,6 +196,13 @@ fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mu
             )))
         }
         Target::Nothing { reason } => LiveTarget::Nothing(*reason),
+    };
+    let prefix = route.path_prefix.trim_end_matches('/').to_owned();
+    let sticky = match &target {
+        LiveTarget::Instances(list) if route.sticky => {
+            Some(Sticky::new(&backends.secret, &route.id, &prefix, list))
+        }
+        _ => None,
     };
     let mut log_part = request_log::field("route", &route.id);
     let mut part = |name: &str, value: Option<&str>| {
@@ -199,7 +232,7 @@ fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mu
             .release
             .as_ref()
             .and_then(|release| HeaderValue::from_str(release.as_str()).ok()),
-        prefix: route.path_prefix.trim_end_matches('/').to_owned(),
+        prefix,
         rules: None,
         security: Security::of(route),
         to_https: route.https == Https::Required,
@@ -208,6 +241,9 @@ fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mu
         compression: route.compression,
         scope: OnceLock::new(),
         waiting: AtomicU32::new(0),
+        sticky,
+        share,
+        siblings: OnceLock::new(),
         series,
     }
 }

@@ -1,10 +1,13 @@
 //! The route table as it is used: compiled once, read without locks. [`compile`] makes it, [`backend`] holds what
-//! outlives a table and [`health`] how that fares, [`saved`] keeps it on disk.
+//! outlives a table and [`health`] how that fares, [`share`] what a project may have, [`sticky`] which visitors stay
+//! where, [`saved`] keeps it on disk.
 
 pub(crate) mod backend;
 pub(crate) mod compile;
 pub(crate) mod health;
 pub(crate) mod saved;
+pub(crate) mod share;
+pub(crate) mod sticky;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -20,6 +23,8 @@ use crate::files::Site;
 use crate::metrics::Series;
 use crate::rules::{LiveRules, Security};
 use backend::Backend;
+use share::Share;
+use sticky::Sticky;
 
 /// A table in force.
 #[derive(Default)]
@@ -78,6 +83,12 @@ pub(crate) struct LiveRoute {
     /// What it has in the cache; set before the table is in force.
     pub(crate) scope: OnceLock<Arc<Scope>>,
     pub(crate) waiting: AtomicU32,
+    /// The cookies that keep visitors on one backend, where it asks for that.
+    pub(crate) sticky: Option<Sticky>,
+    /// Its project's part of the front door.
+    pub(crate) share: Arc<Share>,
+    /// All backends of its project; set before the table is in force.
+    pub(crate) siblings: OnceLock<Arc<[Arc<Backend>]>>,
     /// What is counted of it.
     pub(crate) series: Arc<Series>,
 }

@@ -123,21 +123,22 @@ fn a_backend_stays_the_same_over_tables_and_begins_nothing_once_retired() {
         backends.get(
             &hostkit_core::route::BackendId("a.1".into()),
             address.parse().unwrap(),
+            &Default::default(),
         )
     };
     let first = table("127.0.0.1:9001");
-    let busy = first.begin().unwrap();
+    let busy = first.begin().ok();
     let again = table("127.0.0.1:9001");
     assert!(Arc::ptr_eq(&first, &again));
     let second = table("127.0.0.1:9002");
     assert_ne!(first.key, second.key);
-    assert!(first.begin().is_none());
+    assert!(first.begin().is_err());
     assert_eq!(first.in_flight(), 1, "a refused beginning leaves no count behind");
     assert_eq!(backends.retired(std::slice::from_ref(&first.id)).len(), 1);
     drop(busy);
     assert_eq!(first.in_flight(), 0);
     let back = table("127.0.0.1:9001");
-    assert!(back.begin().is_some());
+    assert!(back.begin().is_ok());
 }
 
 #[test]

@@ -426,6 +426,7 @@ pub(crate) fn route(name: &str, target: Target) -> Route {
         },
         https: Https::Offered,
         compression: Compression::default(),
+        sticky: false,
     }
 }
 

@@ -210,6 +210,7 @@ fn the_front_door_needs_no_control_and_keeps_stable_ports_while_it_is_restarted(
             rules: Default::default(),
             https: Https::Offered,
             compression: Compression::default(),
+            sticky: false,
         }],
     };
     machine.write(serde_json::to_vec(&table).unwrap(), "/root/table.json", 0o600);

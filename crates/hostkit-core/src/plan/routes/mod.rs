@@ -140,6 +140,7 @@ fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
         rules: Rules::default(),
         https: Https::Offered,
         compression: Compression::default(),
+        sticky: false,
     })
 }
 
@@ -203,6 +204,10 @@ fn public_route(
             _ => nothing(NothingReason::NoPublicProcess),
         },
     };
+    let live = environment.live.as_ref();
+    let sticky = live
+        .zip(process.as_ref())
+        .is_some_and(|(live, process)| is_sticky(live, process));
     Route {
         id,
         environment: Some(environment.id.clone()),
@@ -219,6 +224,7 @@ fn public_route(
         hold: HoldRule::default(),
         https: Https::Required,
         compression: Compression::default(),
+        sticky,
     }
 }
 
@@ -262,6 +268,7 @@ fn path_routes(environment: &RoutedEnvironment<'_>, hosts: &[HostName]) -> Vec<R
                 hold: HoldRule::default(),
                 https: Https::Required,
                 compression: Compression::default(),
+                sticky: is_sticky(live, &path.process),
                 rules,
             }
         })
@@ -295,6 +302,7 @@ fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
             rules: Rules::default(),
             https: Https::Offered,
             compression: Compression::default(),
+            sticky: false,
         })
         .collect()
 }
@@ -302,6 +310,11 @@ fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
 fn is_public(live: &LiveRelease<'_>, process: &ProcessName) -> bool {
     let process = live.release.processes.get(process);
     process.is_some_and(|process| process.rule.reach == Reach::Public)
+}
+
+fn is_sticky(live: &LiveRelease<'_>, process: &ProcessName) -> bool {
+    let process = live.release.processes.get(process);
+    process.is_some_and(|process| process.rule.sticky)
 }
 
 fn instances(live: &LiveRelease<'_>, process: &ProcessName) -> Target {

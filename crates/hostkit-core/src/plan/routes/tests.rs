@@ -328,6 +328,34 @@ fn a_host_claimed_twice_stays_with_its_owner_or_the_first() {
 }
 
 #[test]
+fn only_a_process_that_asks_for_it_keeps_its_visitors() {
+    let web_and_api = [("web", Reach::Public), ("api", Reach::Internal)];
+    let mut release = release("shop/production", &web_and_api, None, &[]);
+    release.manifest = crate::manifest::parse("[[routes]]\npath = \"/api\"\nprocess = \"api\"").unwrap();
+    for (asks, expected) in [
+        (None, [false, false]),
+        (Some("web"), [true, false]),
+        (Some("api"), [false, true]),
+    ] {
+        for (name, process) in &mut release.processes {
+            process.rule.sticky = Some(name.as_str()) == asks;
+        }
+        let table = table(
+            1,
+            &host("localhost"),
+            None,
+            &[routed("shop/production", Some(&release), &[])],
+        )
+        .table;
+        let sticky = ["shop/production/web", "shop/production/api/api"].map(|id| {
+            let route = table.routes.iter().find(|route| route.id == id);
+            route.unwrap().sticky
+        });
+        assert_eq!(sticky, expected);
+    }
+}
+
+#[test]
 fn rules_and_paths_of_the_manifest_are_those_of_the_routes() {
     let web_and_api = [("web", Reach::Public), ("api", Reach::Internal)];
     let mut release = release("shop/production", &web_and_api, None, &[]);
