@@ -52,6 +52,8 @@ async fn alone(port: u16) -> Socket {
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
     stream.write_all(asked.as_bytes()).await.unwrap();
+    // Until then some of it may still be on this side.
+    stream.flush().await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let read = stream.read_u8().await;
