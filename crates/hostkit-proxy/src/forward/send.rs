@@ -121,6 +121,7 @@ pub(super) async fn attempt(
                 }
                 Short::Again => {
                     note(exchange, &Outcome::Failed(Failed::Closed), is_new);
+                    avoid(&mut tried, key, backends);
                     continue;
                 }
             },
@@ -166,6 +167,7 @@ pub(super) async fn attempt(
                 if request.is_none() {
                     return Outcome::Failed(failed);
                 }
+                avoid(&mut tried, key, backends);
             }
             // Giving the request up closes its connection: the backend hears that nobody waits any more.
             None => {
@@ -244,6 +246,13 @@ async fn ask(exchange: &mut Exchange, request: &mut Option<Request<RequestBody>>
         }
         Asked::Closed => Short::Done(Outcome::Failed(Failed::Closed)),
         Asked::Late => Short::Done(Outcome::Failed(Failed::Late)),
+    }
+}
+
+/// Has a request that is sent once more go to another backend, where there is one: this one may just be ending.
+fn avoid(tried: &mut Vec<u64>, key: u64, backends: &[Arc<Backend>]) {
+    if backends.len() > 1 {
+        tried.push(key);
     }
 }
 

@@ -88,8 +88,8 @@ impl Shares {
     }
 }
 
-/// The project of a route; HostKit's own API is one by itself.
+/// The project of a route. What belongs to none, as HostKit's own API, is together in a part without a name.
 pub(crate) fn project(route: &Route) -> String {
     let environment = route.environment.as_ref();
-    environment.map_or_else(|| route.id.clone(), |environment| environment.project.to_string())
+    environment.map_or_else(String::new, |environment| environment.project.to_string())
 }

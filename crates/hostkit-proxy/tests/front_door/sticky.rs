@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostkit_core::route::Route;
 
@@ -74,6 +75,33 @@ fn a_visitor_whose_instance_is_gone_gets_another_and_a_new_cookie() {
     let answer = get(&door, "shop.localhost", &renewed);
     assert_eq!(answer.text(), "newer");
     assert_ne!(cookie(&answer), renewed);
+}
+
+#[test]
+fn a_visitor_of_an_instance_that_dies_is_answered_by_another() {
+    let dying = Arc::new(AtomicBool::new(false));
+    let dies = Arc::clone(&dying);
+    // As a program that was killed: connections are still taken by the system, and end with nothing.
+    let one = Upstream::start(move |_, stream| {
+        !dies.load(Ordering::SeqCst)
+            && stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none")
+                .is_ok()
+    });
+    let two = Upstream::named("two");
+    let door = Door::start_with(|config| config.threads = 1);
+    door.apply(vec![sticky("shop", &[one.address, two.address])]);
+    let mut own = String::new();
+    until("the visitor is on the first", || {
+        let answer = door.get("shop.localhost", "/");
+        own = cookie(&answer);
+        answer.text() == "one"
+    });
+    dying.store(true, Ordering::SeqCst);
+    // On the connection that was kept from before, and on new ones.
+    for _ in 0..20 {
+        assert_eq!(get(&door, "shop.localhost", &own).text(), "two");
+    }
 }
 
 #[test]
