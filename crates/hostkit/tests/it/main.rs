@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod apps;
+mod balancing;
 mod cancelling;
 mod documents;
 mod domains;
