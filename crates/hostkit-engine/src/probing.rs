@@ -80,6 +80,17 @@ pub(crate) fn public_path(context: &Context, id: &EnvironmentId, standing: &Stan
     }
 }
 
+/// The same where it is asked again and again: during maintenance visitors are shown a page that says so, and nothing
+/// would be lost that they are not meant to lose.
+pub(crate) fn watched_path(context: &Context, id: &EnvironmentId, standing: &Standing) -> Option<String> {
+    let live = standing.live.as_ref()?;
+    let release = context.release(id, &live.release).ok()?;
+    match release.manifest.routing.rules.maintenance {
+        true => None,
+        false => public_path(context, id, standing),
+    }
+}
+
 /// The host an environment answers under.
 pub(crate) fn host(context: &Context, id: &EnvironmentId) -> HostName {
     id.default_host(&context.parts.settings.base_host)

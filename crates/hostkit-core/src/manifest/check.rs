@@ -212,7 +212,7 @@ fn processes(table: View<'_>, problems: &mut Collector<'_>) -> BTreeMap<ProcessN
                     key.span()
                 };
                 let message = format!(
-                    "`{other}` and `{name}` are both public, one process can be: set `internal = true` or `public = false` on one of them"
+                    "`{other}` and `{name}` are both public, one process can be: set `internal = true` on one of them, to which `[[routes]]` can lead paths, or `public = false`"
                 );
                 problems.add(at, &join("process", name.as_str()), message, None);
             }

@@ -91,7 +91,9 @@ fn check_public(frozen: &BTreeMap<ProcessName, FrozenProcess>) -> Result<(), Fai
         "cannot deploy: {} are all public, but one process gets the outside traffic",
         public.join(" and ")
     );
-    Err(Failure::new(Kind::Invalid, message).hint("set `public = false` or `internal = true` for the others"))
+    Err(Failure::new(Kind::Invalid, message).hint(
+        "set `internal = true` for the others, to which `[[routes]]` can lead paths, or `public = false`",
+    ))
 }
 
 /// Every path leads to a process that can be asked.

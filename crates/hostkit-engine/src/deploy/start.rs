@@ -22,7 +22,7 @@ pub(super) fn counts_before(run: &Run) -> Result<std::collections::BTreeMap<Work
 /// answer afterwards is not watched.
 fn watch(run: &mut Run) {
     let (context, id) = (&run.context, &run.deployment.environment);
-    let path = |standing| probing::public_path(context, id, standing);
+    let path = |standing| probing::watched_path(context, id, standing);
     let path = run
         .saved
         .wanted

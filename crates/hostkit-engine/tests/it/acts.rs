@@ -8,6 +8,21 @@ use hostkit_core::route::{NothingReason, Target};
 use crate::bench::{World, done, fails, process, shop, succeeds, until, variables};
 
 #[tokio::test]
+async fn what_visitors_do_not_get_during_maintenance_is_not_counted_as_lost() {
+    let world = World::new();
+    let (engine, _) = world.with_live_shop().await;
+    let away = ("hostkit.toml", "[routing]\nmaintenance = true");
+    let begun = succeeds(&engine, world.deploy(&[away, ("a", "2")])).await;
+    assert_eq!(begun.probe, None);
+    let during = succeeds(&engine, world.deploy(&[away, ("a", "3")])).await;
+    assert_eq!(during.probe, None);
+    let over = succeeds(&engine, world.deploy(&[("a", "4")])).await;
+    assert_eq!(over.probe, None);
+    let after = succeeds(&engine, world.deploy(&[("a", "5")])).await;
+    assert_eq!(after.probe.unwrap().lost, 0);
+}
+
+#[tokio::test]
 async fn a_deploy_replaces_the_one_before_and_leaves_nothing() {
     let world = World::new();
     let engine = world.with_shop().await;
