@@ -14,7 +14,8 @@ die() {
 }
 
 # setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `host` (boot machines of their own),
-# `vm` (boot virtual machines), `compare` (what tests of the front door work with), `bench` (what it is compared with)
+# `vm` (boot virtual machines), `browser` (open pages as visitors do), `compare` (what tests of the front door work with),
+# `bench` (what it is compared with)
 setup() {
     local missing=() what
     for what in "$@"; do
@@ -56,6 +57,10 @@ setup() {
             have promtool || missing+=(prometheus)
             have curl || missing+=(curl ca-certificates)
             have h2load || missing+=(nghttp2-client)
+            have chromium || missing+=(chromium)
+            have certutil || missing+=(libnss3-tools)
+            ;;
+        browser)
             have chromium || missing+=(chromium)
             have certutil || missing+=(libnss3-tools)
             ;;

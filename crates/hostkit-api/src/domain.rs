@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDomain {
-    /// Its name, such as `shop.example.com`: one whole name, no address and no `*`.
+    /// Its name, such as `shop.example.com`: one whole name, or all of one label below it as `*.shop.example.com`.
     pub domain: String,
 }
 

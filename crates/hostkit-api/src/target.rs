@@ -4,8 +4,9 @@
 
 use hostkit_core::certificate::CertificateName;
 use hostkit_core::deployment::DeploymentId;
+use hostkit_core::domain::DomainName;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::{EnvironmentName, HostName, NameError, ProjectName, TokenName, VariableName};
+use hostkit_core::names::{EnvironmentName, NameError, ProjectName, TokenName, VariableName};
 use hostkit_core::project::EnvironmentId;
 
 /// A part of a path that is filled in.
@@ -190,8 +191,8 @@ impl Target for OneVariable {
 pub struct OneDomain {
     /// The environment.
     pub environment: EnvironmentId,
-    /// The host name.
-    pub domain: HostName,
+    /// Its name.
+    pub domain: DomainName,
 }
 
 impl Target for OneDomain {
@@ -200,7 +201,7 @@ impl Target for OneDomain {
         ENVIRONMENT,
         Parameter {
             name: "domain",
-            doc: "The host name, in lower case.",
+            doc: "The host name, in lower case, or `*.` and a host name.",
         },
     ];
     fn read(find: Find<'_>) -> Result<Self, Failure> {

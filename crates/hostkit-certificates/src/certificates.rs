@@ -10,7 +10,6 @@ use hostkit_core::certificate::{
     CertificateName, CertificateSource, CertificateState, CertificateStatus, CertificateTrouble,
 };
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::HostName;
 use jiff::Timestamp;
 use rustls::server::ResolvesServerCert;
 use rustls::sign::CertifiedKey;
@@ -87,10 +86,10 @@ impl Certificates {
         self.table.load().find(host).is_some()
     }
 
-    /// The hosts that should have a certificate from now on; told with every route table.
-    pub fn want(&self, hosts: &[HostName]) {
+    /// The names that should have a certificate from now on; told with every route table.
+    pub fn want(&self, names: &[CertificateName]) {
         let wildcards: Vec<CertificateName> = self.acme.iter().flat_map(|acme| acme.wildcards()).collect();
-        let names = hosts.iter().cloned().map(CertificateName::from);
+        let names = names.iter().cloned();
         let names = names.chain(wildcards.iter().cloned());
         let own = self.settings.local.iter().cloned();
         let names = names.chain(own.flat_map(|name| [CertificateName::below(name.clone()), name.into()]));

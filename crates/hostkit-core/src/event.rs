@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::certificate::CertificateName;
 use crate::deployment::{DeploymentId, DeploymentState, StepName, StepState};
-use crate::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName};
+use crate::domain::DomainName;
+use crate::names::{EnvironmentName, ProcessName, ProjectName, ReleaseName};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,14 +57,14 @@ pub enum What {
     /// A host name was added to an environment.
     DomainAdded {
         /// The name.
-        domain: HostName,
+        domain: DomainName,
         /// The token or account that asked.
         by: String,
     },
     /// A host name was taken away from an environment.
     DomainRemoved {
         /// The name.
-        domain: HostName,
+        domain: DomainName,
         /// The token or account that asked.
         by: String,
     },

@@ -3,9 +3,10 @@
 
 use hostkit_core::access::{Caller, Identity, Permission};
 use hostkit_core::certificate::{BroughtCertificate, CertificateName, CertificateStatus};
+use hostkit_core::domain::DomainName;
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::{HostName, ProjectName};
+use hostkit_core::names::ProjectName;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 
@@ -16,7 +17,10 @@ pub(crate) async fn list(context: &Context, caller: &Caller) -> Result<Vec<Certi
     let mut all = context.parts.certificates.certificates().await?;
     if !caller.may(Permission::ReadInstallation, None) {
         let own = own(hosts(context)?, caller, Permission::ReadProject);
-        all.retain(|one| own.iter().any(|(_, host)| one.name.covers(host.as_str())));
+        all.retain(|one| {
+            own.iter()
+                .any(|(_, host)| *host == one.name || one.name.covers(&host.to_string()))
+        });
     }
     Ok(all)
 }
@@ -33,7 +37,7 @@ pub(crate) async fn import(
         true => None,
         false => {
             let own = own(hosts.clone(), caller, Permission::DeployProject);
-            Some(own.into_iter().map(|(_, host)| host.into()).collect())
+            Some(own.into_iter().map(|(_, host)| host).collect())
         }
     };
     let brought = BroughtCertificate { chain, key, only };
@@ -70,9 +74,9 @@ pub(crate) async fn remove(
 
 /// Takes away what was brought for hosts that are given up: whoever has one of them next is not to be shown under a key of
 /// whoever had it before.
-pub(crate) async fn give_up(context: &Context, hosts: &[HostName]) {
+pub(crate) async fn give_up(context: &Context, hosts: &[DomainName]) {
     for host in hosts {
-        match context.parts.certificates.remove(&host.clone().into()).await {
+        match context.parts.certificates.remove(host).await {
             // There is none, or nothing that could show one.
             Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Conflict) => {}
             Err(failure) => {
@@ -84,7 +88,7 @@ pub(crate) async fn give_up(context: &Context, hosts: &[HostName]) {
 }
 
 /// Every host name of a project.
-pub(crate) fn hosts_of(context: &Context, project: &ProjectName) -> Result<Vec<HostName>, Failure> {
+pub(crate) fn hosts_of(context: &Context, project: &ProjectName) -> Result<Vec<DomainName>, Failure> {
     let all = hosts(context)?.into_iter();
     Ok(all
         .filter(|(id, _)| id.project == *project)
@@ -93,7 +97,7 @@ pub(crate) fn hosts_of(context: &Context, project: &ProjectName) -> Result<Vec<H
 }
 
 /// Every host name with the environment that has it.
-fn hosts(context: &Context) -> Result<Vec<(EnvironmentId, HostName)>, Failure> {
+fn hosts(context: &Context) -> Result<Vec<(EnvironmentId, DomainName)>, Failure> {
     let mut hosts = Vec::new();
     for environment in context.parts.store.environments()? {
         let domains = domains::list(context, &environment.id)?.into_iter();
@@ -104,23 +108,22 @@ fn hosts(context: &Context) -> Result<Vec<(EnvironmentId, HostName)>, Failure> {
 
 /// Those of environments on which a caller has a permission.
 fn own(
-    mut hosts: Vec<(EnvironmentId, HostName)>,
+    mut hosts: Vec<(EnvironmentId, DomainName)>,
     caller: &Caller,
     permission: Permission,
-) -> Vec<(EnvironmentId, HostName)> {
+) -> Vec<(EnvironmentId, DomainName)> {
     hosts.retain(|(id, _)| caller.may(permission, Some(&id.project)));
     hosts
 }
 
 fn check(
-    hosts: &[(EnvironmentId, HostName)],
+    hosts: &[(EnvironmentId, DomainName)],
     verb: &str,
     name: &CertificateName,
     caller: &Caller,
 ) -> Result<(), Failure> {
-    let is_own = |(id, host): &(EnvironmentId, HostName)| {
-        CertificateName::from(host.clone()) == *name
-            && caller.may(Permission::DeployProject, Some(&id.project))
+    let is_own = |(id, host): &(EnvironmentId, DomainName)| {
+        *host == *name && caller.may(Permission::DeployProject, Some(&id.project))
     };
     match caller.may(Permission::ManageInstallation, None) || hosts.iter().any(is_own) {
         true => Ok(()),
@@ -136,11 +139,11 @@ fn check(
 /// As an event of the environment that has the host, or of the installation.
 fn record(
     context: &Context,
-    hosts: &[(EnvironmentId, HostName)],
+    hosts: &[(EnvironmentId, DomainName)],
     name: &CertificateName,
     what: What,
 ) -> Result<(), Failure> {
-    let of = |(_, host): &&(EnvironmentId, HostName)| CertificateName::from(host.clone()) == *name;
+    let of = |(_, host): &&(EnvironmentId, DomainName)| *host == *name;
     let id = hosts.iter().find(of).map(|(id, _)| id);
     context.parts.store.record(id, what)
 }

@@ -38,11 +38,11 @@ use futures_util::future::try_join_all;
 use hostkit_core::access::{Caller, Role};
 use hostkit_core::certificate::{CertificateName, CertificateStatus};
 use hostkit_core::deployment::{Act, Deployment, DeploymentId};
-use hostkit_core::domain::{Domain, DomainReport};
+use hostkit_core::domain::{Domain, DomainName, DomainReport};
 use hostkit_core::event::{Event, What};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::log::{LogLine, LogQuery};
-use hostkit_core::names::{HostName, ProjectName, ReleaseName, VariableName};
+use hostkit_core::names::{ProjectName, ReleaseName, VariableName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::route::{Purge, Purged};
 use hostkit_core::secret::Secret;
@@ -326,7 +326,7 @@ impl Engine {
     pub async fn remove_domain(
         &self,
         environment: &EnvironmentId,
-        domain: &HostName,
+        domain: &DomainName,
         by: &str,
     ) -> Result<(), Failure> {
         domains::remove(&self.context, environment, domain, by).await
@@ -336,7 +336,7 @@ impl Engine {
     pub async fn check_domain(
         &self,
         environment: &EnvironmentId,
-        domain: &HostName,
+        domain: &DomainName,
     ) -> Result<DomainReport, Failure> {
         domains::check::check(&self.context, environment, domain).await
     }

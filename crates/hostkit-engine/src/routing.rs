@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use hostkit_core::domain::DomainName;
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
-use hostkit_core::names::{HostName, ProcessName, ReleaseName};
+use hostkit_core::names::{ProcessName, ReleaseName};
 use hostkit_core::plan::routes::{self, HostConflict, LiveRelease, RoutedEnvironment};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::release::Release;
@@ -84,7 +85,7 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
                 .transpose()?,
         );
     }
-    let mut domains: BTreeMap<EnvironmentId, Vec<HostName>> = BTreeMap::new();
+    let mut domains: BTreeMap<EnvironmentId, Vec<DomainName>> = BTreeMap::new();
     for domain in context.parts.store.domains()? {
         domains.entry(domain.environment).or_default().push(domain.host);
     }

@@ -55,6 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             environment: None,
             process: None,
             hosts: vec![HostName::parse("localhost")?, HostName::parse("127.0.0.1")?],
+            wildcards: Vec::new(),
             path_prefix: "/".into(),
             ports: Vec::new(),
             target,
@@ -64,6 +65,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             https: Https::Offered,
             compression: Compression::default(),
             sticky: false,
+            answers: Default::default(),
         }],
     };
     let layout = Layout::new(&data);

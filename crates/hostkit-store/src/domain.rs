@@ -1,8 +1,8 @@
 //! Domains: host names that were added to environments, each once in the installation.
 
+use hostkit_core::domain::DomainName;
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
-use hostkit_core::names::HostName;
 use hostkit_core::project::EnvironmentId;
 use jiff::Timestamp;
 use rusqlite::{Row, params};
@@ -15,7 +15,7 @@ use crate::{Store, environment, project};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedDomain {
     /// The name.
-    pub host: HostName,
+    pub host: DomainName,
     /// The environment it was added to.
     pub environment: EnvironmentId,
     /// When.
@@ -31,7 +31,7 @@ impl Store {
     pub fn add_domain(
         &self,
         id: &EnvironmentId,
-        host: &HostName,
+        host: &DomainName,
         by: &str,
     ) -> std::result::Result<AddedDomain, Failure> {
         self.write(&format!("add domain `{host}` to `{id}`"), |write| {
@@ -46,7 +46,7 @@ impl Store {
                      VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
                 )?
                 .execute(params![
-                    host.as_str(),
+                    host.to_string(),
                     id.project.as_str(),
                     id.environment.as_str(),
                     Word(write.now),
@@ -76,14 +76,14 @@ impl Store {
     pub fn remove_domain(
         &self,
         id: &EnvironmentId,
-        host: &HostName,
+        host: &DomainName,
         by: &str,
     ) -> std::result::Result<bool, Failure> {
         self.write(&format!("remove domain `{host}` of `{id}`"), |write| {
             let gone = write
                 .sql
                 .prepare_cached("DELETE FROM domain WHERE host = ?1 AND project = ?2 AND environment = ?3")?
-                .execute([host.as_str(), id.project.as_str(), id.environment.as_str()])?;
+                .execute([&host.to_string(), id.project.as_str(), id.environment.as_str()])?;
             if gone == 0 {
                 return Ok(false);
             }

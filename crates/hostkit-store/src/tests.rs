@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use hostkit_core::access::Role;
 use hostkit_core::deployment::{Act, DeploymentState, StepName, StepState};
+use hostkit_core::domain::DomainName;
 use hostkit_core::event::What;
 use hostkit_core::kind::Kind;
 use hostkit_core::layout::Layout;
 use hostkit_core::manifest::Manifest;
-use hostkit_core::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName, VariableName};
+use hostkit_core::names::{EnvironmentName, ProcessName, ProjectName, ReleaseName, VariableName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::release::{Artifact, Release};
 use hostkit_core::secret::Secret;
@@ -539,7 +540,7 @@ fn a_domain_is_added_once_and_goes_with_its_project() {
     for id in [&shop, &other] {
         store.create_project(&id.project).unwrap();
     }
-    let host: HostName = "shop.example.com".parse().unwrap();
+    let host: DomainName = "shop.example.com".parse().unwrap();
     let added = store.add_domain(&shop, &host, "ci").unwrap();
     assert_eq!((&added.environment, added.added_by.as_str()), (&shop, "ci"));
     for id in [&shop, &other] {
@@ -599,7 +600,7 @@ fn a_database_of_the_first_schema_is_brought_up_to_date_with_what_is_in_it() {
     drop(sql);
     let store = open(&layout).unwrap();
     assert_eq!(store.projects().unwrap().len(), 1);
-    let host: HostName = "shop.example.com".parse().unwrap();
+    let host: DomainName = "shop.example.com".parse().unwrap();
     store.add_domain(&production("shop"), &host, "ci").unwrap();
     drop(store);
     assert_eq!(open(&layout).unwrap().domains().unwrap().len(), 1);

@@ -9,7 +9,7 @@ use anyhow::Context;
 use hostkit_cli::local::ProxyOptions;
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
-use hostkit_core::server_settings::ServerSettings;
+use hostkit_core::server_settings::{FrontDoorSettings, ServerSettings};
 use hostkit_core::traits::DnsHook;
 use hostkit_host::daemon_notice::DaemonNotice;
 use hostkit_host::dns_program::DnsProgram;
@@ -82,11 +82,12 @@ fn of_server(sockets: Vec<ListenSocket>, notice: &Arc<DaemonNotice>) -> anyhow::
     )?;
     let mut config = ProxyConfig::new(Layout::server(), hostkit_proxy::inherited_listeners(public)?);
     config.tls_listeners = hostkit_proxy::inherited_listeners(tls)?;
+    // Settings that cannot be read keep nobody from what there is already.
     let settings = machine_settings::load().unwrap_or_else(|why| {
-        tracing::error!("no certificate is ordered, and limits are the usual ones: {why}");
+        tracing::error!("no certificate is ordered, and all bounds are the usual ones: {why}");
         ServerSettings::default()
     });
-    bound(&mut config.limits, &settings);
+    bound(&mut config, &settings);
     certify(&mut config.certificates, settings);
     config.admin_listener = Some(admin);
     config.kept_ports = KeptPorts {
@@ -96,11 +97,17 @@ fn of_server(sockets: Vec<ListenSocket>, notice: &Arc<DaemonNotice>) -> anyhow::
     Ok(config)
 }
 
-/// Says what one project may have. Settings that cannot be read keep nobody from being served.
-fn bound(limits: &mut Limits, settings: &ServerSettings) {
+/// Says how much may be used, in all and by one project.
+fn bound(config: &mut ProxyConfig, settings: &ServerSettings) {
+    let limits = &mut config.limits;
+    limits.cache_bytes = usize::try_from(settings.front_door.cache_memory.0).unwrap_or(usize::MAX);
+    limits.connections = settings.front_door.connections as usize;
     limits.project_requests = settings.project_requests;
     limits.project_waiting = settings.project_waiting;
     limits.backend_requests = settings.instance_requests.unwrap_or(settings.project_requests);
+    if let Some(log) = &mut config.request_log {
+        log.one_of = settings.front_door.log_one_of;
+    }
 }
 
 /// Says where certificates come from.
@@ -146,6 +153,24 @@ fn raise_file_limit() -> nix::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_operator_says_bounds_the_front_door() {
+        let mut config = ProxyConfig::new(Layout::new("/data"), Vec::new());
+        let text = "cache_memory = \"2MB\"\nconnections = 500\nrequest_log_one_of = 10";
+        let settings = hostkit_core::server_settings::parse(text).unwrap();
+        bound(&mut config, &settings);
+        assert_eq!(
+            (config.limits.cache_bytes, config.limits.connections),
+            (2 << 20, 500)
+        );
+        assert_eq!(config.request_log.as_ref().unwrap().one_of.get(), 10);
+        // What is said where nothing is said is what holds without a file.
+        let mut silent = ProxyConfig::new(Layout::new("/data"), Vec::new());
+        bound(&mut silent, &FrontDoorSettings::default());
+        let usual = ProxyConfig::new(Layout::new("/data"), Vec::new());
+        assert_eq!(format!("{silent:?}"), format!("{usual:?}"));
+    }
 
     #[test]
     fn a_kept_socket_is_taken_for_the_port_it_is_on() {

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use hostkit_certificates::{ACME_TLS_ALPN, Certificates, Pace, Settings};
 use hostkit_core::certificate::{AcmeSettings, CertificateName, CertificateState, CertificateStatus};
-use hostkit_core::names::HostName;
 use hostkit_testkit::acme::{Pebble, PebbleAccounts, PebbleSettings};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -73,7 +72,7 @@ impl Site {
     }
 
     pub(crate) fn want(&self, names: &[&str]) {
-        let names: Vec<HostName> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let names: Vec<CertificateName> = names.iter().map(|name| name.parse().unwrap()).collect();
         self.certificates.want(&names);
     }
 

@@ -1,7 +1,8 @@
 //! Arguments of `domain`, and of `nginx`, its other name.
 
 use clap::{Args, Subcommand};
-use hostkit_core::names::{HostName, ProjectName};
+use hostkit_core::domain::DomainName;
+use hostkit_core::names::ProjectName;
 
 use super::Target;
 use crate::completion;
@@ -17,9 +18,9 @@ pub(crate) struct DomainArgs {
 pub(crate) enum DomainCommand {
     /// Let an environment answer a domain, at once and without a deploy
     Add {
-        /// The domain, such as shop.example.com
+        /// The domain, such as shop.example.com or '*.shop.example.com'
         #[arg(value_parser = hostkit_core::domain::parse)]
-        domain: HostName,
+        domain: DomainName,
         #[command(flatten)]
         target: Target,
     },
@@ -32,7 +33,7 @@ pub(crate) enum DomainCommand {
     Remove {
         /// The domain
         #[arg(value_parser = hostkit_core::domain::parse)]
-        domain: HostName,
+        domain: DomainName,
         #[command(flatten)]
         target: Target,
     },
@@ -40,7 +41,7 @@ pub(crate) enum DomainCommand {
     Check {
         /// The domain [default: every one that was added or is in hostkit.toml]
         #[arg(value_parser = hostkit_core::domain::parse)]
-        domain: Option<HostName>,
+        domain: Option<DomainName>,
         #[command(flatten)]
         target: Target,
     },
@@ -60,8 +61,8 @@ pub(crate) enum NginxCommand {
         /// The project
         #[arg(add = completion::projects())]
         name: ProjectName,
-        /// The domain, such as shop.example.com
+        /// The domain, such as shop.example.com or '*.shop.example.com'
         #[arg(value_parser = hostkit_core::domain::parse)]
-        domain: HostName,
+        domain: DomainName,
     },
 }

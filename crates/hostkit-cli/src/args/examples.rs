@@ -78,6 +78,7 @@ examples! {
         ("hostkit env import .env", "from a file"),
         ("hostkit env get API_KEY", "the one way to see a value");
     DOMAIN: ("hostkit domain add shop.example.com", "answer it at once; says what to set in the DNS"),
+        ("hostkit domain add '*.shop.example.com'", "every name of one label below it"),
         ("hostkit domain list", "every domain, and where it comes from"),
         ("hostkit domain check", "whether each leads here; exit code 1 if one does not"),
         ("hostkit domain remove shop.example.com", "answer it no more");

@@ -3,8 +3,9 @@
 use hostkit_api::domain::NewDomain;
 use hostkit_api::endpoints::{AddDomain, CheckDomain, ListDomains, NoQuery, RemoveDomain};
 use hostkit_api::target::OneDomain;
-use hostkit_core::domain::{AddressesFrom, DnsRecord, DnsState, DomainReport, DomainSource};
-use hostkit_core::names::{EnvironmentName, HostName};
+use hostkit_core::certificate::Reach;
+use hostkit_core::domain::{AddressesFrom, DnsRecord, DnsState, DomainName, DomainReport, DomainSource};
+use hostkit_core::names::EnvironmentName;
 use hostkit_core::project::EnvironmentId;
 use serde_json::json;
 
@@ -34,7 +35,7 @@ pub(crate) async fn nginx(session: &Session<'_>, command: NginxCommand) -> Resul
 }
 
 /// Adds it, then looks where it leads: what the DNS does not say yet is said, and no failure.
-async fn add(session: &Session<'_>, environment: &EnvironmentId, domain: &HostName) -> Result<(), Stop> {
+async fn add(session: &Session<'_>, environment: &EnvironmentId, domain: &DomainName) -> Result<(), Stop> {
     let printer = session.printer();
     let new = NewDomain {
         domain: domain.to_string(),
@@ -74,10 +75,19 @@ async fn add(session: &Session<'_>, environment: &EnvironmentId, domain: &HostNa
         printer.say(&line);
     }
     printer.next(&format!(
-        "`hostkit domain check {domain}{}` looks again",
+        "`hostkit domain check {}{}` looks again",
+        typed(domain),
         spelled(environment)
     ));
     Ok(())
+}
+
+/// As it is typed: a shell makes names of files of a star.
+fn typed(domain: &DomainName) -> String {
+    match domain.reach() {
+        Reach::Host => domain.to_string(),
+        Reach::Below => format!("'{domain}'"),
+    }
 }
 
 async fn list(session: &Session<'_>, target: &Target) -> Result<(), Stop> {
@@ -104,7 +114,7 @@ async fn list(session: &Session<'_>, target: &Target) -> Result<(), Stop> {
     printer.table(&table)
 }
 
-async fn remove(session: &Session<'_>, environment: EnvironmentId, domain: HostName) -> Result<(), Stop> {
+async fn remove(session: &Session<'_>, environment: EnvironmentId, domain: DomainName) -> Result<(), Stop> {
     let one = OneDomain { environment, domain };
     session
         .client()?
@@ -124,7 +134,7 @@ async fn remove(session: &Session<'_>, environment: EnvironmentId, domain: HostN
 async fn check(
     session: &Session<'_>,
     environment: EnvironmentId,
-    named: Option<HostName>,
+    named: Option<DomainName>,
 ) -> Result<(), Stop> {
     let (client, printer) = (session.client()?, session.printer());
     let domains = match &named {
@@ -171,7 +181,7 @@ fn show(printer: &Printer, report: &DomainReport) -> Result<(), Stop> {
         true => ("fine   ", Style::Good, "visitors arrive here"),
         false => ("problem", Style::Bad, "visitors do not arrive here"),
     };
-    let domain = printer.name_on_out(report.domain.as_str());
+    let domain = printer.name_on_out(&report.domain.to_string());
     printer.line(&format!("{}  {domain}: {said}", printer.on_out(word, style)))?;
     for line in explained(report) {
         printer.line(&format!("         {}", printer.foreign_on_out(&line)))?;

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::HostName;
 
+/// What a domain can be: one host, or every name of one label below it. A certificate reaches exactly as far.
+pub use crate::certificate::CertificateName as DomainName;
+
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +20,8 @@ pub const PROOF_PATH: &str = "/.well-known/hostkit-check";
 /// A host name of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Domain {
-    /// The name.
-    pub host: HostName,
+    /// The name, or `*.` and the name that it stands below.
+    pub host: DomainName,
     /// Where it comes from.
     pub source: DomainSource,
     /// When it was added, where it was.
@@ -78,7 +81,7 @@ pub struct DnsRecord {
     #[serde(rename = "type")]
     pub kind: String,
     /// The name it stands at.
-    pub name: HostName,
+    pub name: DomainName,
     /// The address it names.
     pub value: IpAddr,
 }
@@ -103,7 +106,7 @@ pub enum DnsState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DomainReport {
     /// The domain.
-    pub domain: HostName,
+    pub domain: DomainName,
     /// Whether all is fine: at every address of the name this front door answered.
     pub ok: bool,
     /// What the DNS says.
@@ -122,26 +125,34 @@ pub struct DomainReport {
     pub problems: Vec<String>,
 }
 
-/// Reads the name of a domain as people write it: in any case, and with a dot at the end or without. The error is for
-/// people.
-pub fn parse(text: &str) -> Result<HostName, String> {
+/// The longest host that a wildcard can stand below: a name that it is for must be a name.
+const LONGEST_BELOW: usize = 251;
+
+/// Reads the name of a domain as people write it: in any case, and with a dot at the end or without. `*.` before it is
+/// every name of one label below it. The error is for people.
+pub fn parse(text: &str) -> Result<DomainName, String> {
     let text = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-    // Checked first with the star left out, so that only a name is repeated.
-    if let Some(rest) = text.strip_prefix("*.")
-        && HostName::parse(rest).is_ok()
-    {
-        return Err(format!(
-            "`*.{rest}` stands for many names, which HostKit cannot take: add each name by itself"
-        ));
-    }
-    let host = HostName::parse(&text).map_err(|why| why.to_string())?;
-    match text.rsplit_once('.') {
+    let (name, is_wildcard) = match text.strip_prefix("*.") {
+        Some(rest) => (rest, true),
+        None => (text.as_str(), false),
+    };
+    let host = HostName::parse(name).map_err(|why| why.to_string())?;
+    let star = if is_wildcard { "*." } else { "" };
+    match name.rsplit_once('.') {
+        // All names of a country or of a trade have more than one owner.
+        None if is_wildcard => Err(format!(
+            "`*.{host}` is no domain: the name below the star needs a dot, as in `*.shop.example.com`"
+        )),
         None => Err(format!(
             "`{host}` is no domain: it needs a dot, as in `shop.example.com`"
         )),
         Some((_, last)) if last.bytes().all(|b| b.is_ascii_digit()) => Err(format!(
-            "`{host}` is no domain: it ends with a number, as an address does"
+            "`{star}{host}` is no domain: it ends with a number, as an address does"
         )),
-        Some(_) => Ok(host),
+        Some(_) if is_wildcard && name.len() > LONGEST_BELOW => Err(format!(
+            "`*.{host}` is no domain: it is too long for a name below it"
+        )),
+        Some(_) if is_wildcard => Ok(DomainName::below(host)),
+        Some(_) => Ok(host.into()),
     }
 }

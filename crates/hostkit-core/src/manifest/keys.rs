@@ -2,7 +2,7 @@
 //! the reference page are all drawn from this one table. Other files of ours are described in the same way.
 
 use super::routing::keys::{
-    ACCESS, CORS, HEADER, LIMIT, REDIRECT, REWRITE, ROUTE, ROUTING, SECURITY_HEADERS,
+    ACCESS, CACHE, COMPRESSION, CORS, HEADER, LIMIT, REDIRECT, REWRITE, ROUTE, ROUTING, SECURITY_HEADERS,
 };
 use super::rules;
 use crate::scan::{self, Policy};
@@ -156,6 +156,8 @@ pub(super) const ROOT: &[Key] = keys! {
     "headers" Shape::List(&Shape::Table(HEADER)), , "Headers of answers by path. All that fit hold, the last one wins.";
     "routes" Shape::List(&Shape::Table(ROUTE)), , "Paths that lead to other processes of the project.";
     "routing" Shape::Table(ROUTING), , "What holds for all requests.";
+    "compression" Shape::Table(COMPRESSION), , "Which answers are compressed.";
+    "cache" Shape::Table(CACHE), , "Which answers the front door keeps.";
     "access" Shape::Table(ACCESS), , "Who may come.";
     "cors" Shape::Table(CORS), , "Which other sites may read answers.";
     "security_headers" Shape::Table(SECURITY_HEADERS), , "What browsers are told for visitors' safety, where an answer does not say it itself. `false` turns one off.";

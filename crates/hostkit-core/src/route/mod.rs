@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::DomainName;
 use crate::names::{HostName, ProcessName, ReleaseName};
 use crate::project::EnvironmentId;
-use crate::size::Span;
+use crate::size::{ByteSize, Span};
 use crate::workload::InstanceId;
 use rules::Rules;
 
@@ -45,6 +46,9 @@ pub struct Route {
     pub process: Option<ProcessName>,
     /// Host names it answers on the public listener. Empty for an internal process.
     pub hosts: Vec<HostName>,
+    /// Names of which it answers all of one label below, where no route has the name itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wildcards: Vec<HostName>,
     /// Paths it answers: this one and all below. `/` for all. The longest match wins.
     pub path_prefix: String,
     /// Loopback ports the front door holds for it (any host name, any path).
@@ -67,6 +71,49 @@ pub struct Route {
     /// Whether a visitor stays on the backend that answered first, on the public listeners.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sticky: bool,
+    /// Which answers are compressed and kept. Tables of versions before say nothing of it.
+    #[serde(default, skip_serializing_if = "AnswerRule::is_standard")]
+    pub answers: AnswerRule,
+}
+
+/// Which answers of a route are compressed on their way, and which are kept to be used again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct AnswerRule {
+    /// Whether what the application marks as cacheable is kept.
+    pub cache: bool,
+    /// The largest answer that is kept; the front door's own bound where nothing is said.
+    pub largest_kept: Option<ByteSize>,
+    /// The smallest answer that is compressed; the front door's own bound where nothing is said.
+    pub smallest_compressed: Option<ByteSize>,
+}
+
+impl AnswerRule {
+    /// The front door's own bound for what is kept: nobody gets a larger one.
+    pub const LARGEST_KEPT: ByteSize = ByteSize::mib(8);
+
+    /// Whether nothing is said that was not true without it.
+    pub fn is_standard(&self) -> bool {
+        *self == AnswerRule::default()
+    }
+}
+
+impl Default for AnswerRule {
+    fn default() -> Self {
+        AnswerRule {
+            cache: true,
+            largest_kept: None,
+            smallest_compressed: None,
+        }
+    }
+}
+
+impl Route {
+    /// Whether a host is one of those it is for.
+    pub fn answers(&self, host: &HostName) -> bool {
+        let below = |name: &HostName| DomainName::below(name.clone()).covers(host.as_str());
+        self.hosts.contains(host) || self.wildcards.iter().any(below)
+    }
 }
 
 /// What becomes of requests that come to the public listener without TLS, where the front door speaks it. Stable
@@ -82,7 +129,7 @@ pub enum Https {
 }
 
 /// Whether the front door compresses answers for clients that take that.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
     /// Those that gain by it.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -76,8 +77,31 @@ pub struct ServerSettings {
     pub project_requests: u64,
     /// The most requests of one project that may wait for an instance.
     pub project_waiting: u32,
+    /// How much the front door may use.
+    pub front_door: FrontDoorSettings,
     /// The authority that certificates are ordered from; none are ordered where none is named.
     pub acme: Option<AcmeSettings>,
+}
+
+/// How much the front door may use, and how much it writes down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrontDoorSettings {
+    /// The most memory that answers take which are kept to be used again.
+    pub cache_memory: ByteSize,
+    /// The most connections of visitors at once.
+    pub connections: u32,
+    /// Of so many requests that went well one is written into the request log.
+    pub log_one_of: NonZeroU32,
+}
+
+impl Default for FrontDoorSettings {
+    fn default() -> Self {
+        FrontDoorSettings {
+            cache_memory: ByteSize::mib(64),
+            connections: 20_000,
+            log_one_of: NonZeroU32::MIN,
+        }
+    }
 }
 
 impl ServerSettings {
@@ -107,6 +131,7 @@ impl Default for ServerSettings {
             instance_requests: None,
             project_requests: PROJECT_REQUESTS,
             project_waiting: PROJECT_WAITING,
+            front_door: FrontDoorSettings::default(),
             acme: None,
         }
     }
@@ -159,6 +184,9 @@ const KEYS: &[Key] = keys! {
     "instance_requests" Shape::Whole(1, 1_000_000), , "The most requests and WebSockets under way on one instance; more wait: `project_requests`.";
     "project_requests" Shape::Whole(1, 1_000_000), = "10000", "The most requests and WebSockets of one project under way at once; more are answered 503.";
     "project_waiting" Shape::Whole(0, 1_000_000), = "1000", "The most requests of one project that wait for an instance, or for room on one; more are answered 503.";
+    "cache_memory" Shape::Size(1 << 20), = "\"64MB\"", "The most memory that the front door keeps answers in, of all projects together.";
+    "connections" Shape::Whole(100, 1_000_000), = "20000", "The most connections of visitors at once; more are closed at once.";
+    "request_log_one_of" Shape::Whole(1, 1_000_000), = "1", "Of so many requests that went well one is written into the request log; errors and slow ones always are.";
     "tls" Shape::Table(tls::KEYS), , "Where certificates come from.";
 };
 
@@ -191,6 +219,7 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
             .whole("project_requests")
             .unwrap_or(defaults.project_requests),
         project_waiting: root.whole("project_waiting").unwrap_or(defaults.project_waiting),
+        front_door: front_door(&root),
     };
     let ports = [
         ("http_port", settings.http_port),
@@ -241,6 +270,16 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
     ServerSettings {
         open_ports,
         ..settings
+    }
+}
+
+fn front_door(root: &View<'_>) -> FrontDoorSettings {
+    let defaults = FrontDoorSettings::default();
+    let one_of = root.whole("request_log_one_of").and_then(NonZeroU32::new);
+    FrontDoorSettings {
+        cache_memory: root.size("cache_memory").unwrap_or(defaults.cache_memory),
+        connections: root.whole("connections").unwrap_or(defaults.connections),
+        log_one_of: one_of.unwrap_or(defaults.log_one_of),
     }
 }
 

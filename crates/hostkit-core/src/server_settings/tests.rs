@@ -34,6 +34,7 @@ fn everything_can_be_said() {
          public_addresses = [\"203.0.113.7\", \"2001:db8::7\"]\n\
          instance_memory = \"768MB\"\ninstance_cpus = 1.5\ninstance_tasks = 300\n\
          instance_requests = 250\nproject_requests = 2_000\nproject_waiting = 0\n\
+         cache_memory = \"256MB\"\nconnections = 5000\nrequest_log_one_of = 100\n\
          languages = [\"node\", \"python\"]\n",
     )
     .unwrap();
@@ -51,6 +52,19 @@ fn everything_can_be_said() {
     assert_eq!(settings.languages, Language::ALL);
     assert_eq!(parse("languages = []").unwrap().languages, []);
     assert_eq!(ServerSettings::default().languages, [Language::Python]);
+    let front_door = FrontDoorSettings {
+        cache_memory: ByteSize::mib(256),
+        connections: 5000,
+        log_one_of: NonZeroU32::new(100).unwrap(),
+    };
+    assert_eq!(settings.front_door, front_door);
+    for wrong in [
+        "connections = 0",
+        "request_log_one_of = 0",
+        "cache_memory = \"1KB\"",
+    ] {
+        assert_eq!(problems(wrong).len(), 1, "{wrong}");
+    }
     assert_eq!(settings.instance_memory, Some(ByteSize::mib(768)));
     assert_eq!(
         (settings.instance_cpus, settings.instance_tasks),

@@ -2,6 +2,7 @@
 //! of two deployments that claim one name at the same time, the one that switches first has it.
 
 use hostkit_core::deployment::DeploymentState;
+use hostkit_core::domain::DomainName;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{HostName, ReleaseName};
 use hostkit_core::plan::hosts::{self, Holder};
@@ -29,11 +30,17 @@ pub(super) fn switch(run: &Run, standing: &Standing) -> Result<(), Failure> {
 /// would not lead here must not look as if it did.
 pub(super) fn check(run: &Run, release: &Release) -> Result<(), Failure> {
     let (context, id) = (&run.context, &run.deployment.environment);
-    let claimed = &release.manifest.hosts;
+    let claimed: Vec<DomainName> = release
+        .manifest
+        .hosts
+        .iter()
+        .cloned()
+        .map(DomainName::from)
+        .collect();
     if claimed.is_empty() || !id.environment.is_production() {
         return Ok(());
     }
-    let taken = whose(context, id, claimed)?;
+    let taken = whose(context, id, &claimed)?;
     let Some((host, whose)) = taken.first() else {
         return Ok(());
     };
@@ -45,8 +52,8 @@ pub(super) fn check(run: &Run, release: &Release) -> Result<(), Failure> {
 pub(crate) fn whose(
     context: &Context,
     id: &EnvironmentId,
-    claimed: &[HostName],
-) -> Result<Vec<(HostName, &'static str)>, Failure> {
+    claimed: &[DomainName],
+) -> Result<Vec<(DomainName, &'static str)>, Failure> {
     let held = held(context)?;
     let others = held.iter().map(|(id, hosts)| (id, hosts.as_slice()));
     let taken = hosts::taken(id, claimed, &context.parts.settings.base_host, others);
@@ -54,6 +61,8 @@ pub(crate) fn whose(
         let whose = match holder {
             Holder::Hostkit => "HostKit's own",
             Holder::AnotherProject => "taken by another project",
+            Holder::WildcardOfAnother => "below a wildcard that another project has",
+            Holder::NamesOfAnother => "over a name that another project has",
             Holder::SameProject => "that of another environment of this project",
         };
         (host, whose)
@@ -63,7 +72,7 @@ pub(crate) fn whose(
 
 /// The names each environment has: those of its live release, and those that were added to it. One that is just being
 /// deployed also keeps those of the release it may go back to.
-fn held(context: &Context) -> Result<Vec<(EnvironmentId, Vec<HostName>)>, Failure> {
+fn held(context: &Context) -> Result<Vec<(EnvironmentId, Vec<DomainName>)>, Failure> {
     let store = &context.parts.store;
     let mut live: Vec<(EnvironmentId, Option<ReleaseName>)> = store
         .environments()?
@@ -82,7 +91,10 @@ fn held(context: &Context) -> Result<Vec<(EnvironmentId, Vec<HostName>)>, Failur
     live.into_iter()
         .map(|(id, release)| {
             let hosts = match release.filter(|_| id.environment.is_production()) {
-                Some(release) => claimed_by(context, &id, &release)?,
+                Some(release) => claimed_by(context, &id, &release)?
+                    .into_iter()
+                    .map(DomainName::from)
+                    .collect(),
                 None => Vec::new(),
             };
             Ok((id, hosts))

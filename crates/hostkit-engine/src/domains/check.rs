@@ -2,7 +2,8 @@
 //! name. For the proof a route is in the table while the check lasts, at a path and with an answer nobody can guess.
 
 use futures_util::future::join_all;
-use hostkit_core::domain::{DomainReport, PROOF_PATH};
+use hostkit_core::certificate::Reach;
+use hostkit_core::domain::{DomainName, DomainReport, PROOF_PATH};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::HostName;
 use hostkit_core::plan::domains::{compare, may_be_asked};
@@ -23,10 +24,10 @@ const MOST_ADDRESSES: usize = 8;
 pub(crate) async fn check(
     context: &Context,
     id: &EnvironmentId,
-    host: &HostName,
+    domain: &DomainName,
 ) -> Result<DomainReport, Failure> {
-    if list(context, id)?.iter().all(|domain| domain.host != *host) {
-        let message = format!("cannot check `{host}`: it is none of the domains of `{id}`");
+    if list(context, id)?.iter().all(|own| own.host != *domain) {
+        let message = format!("cannot check `{domain}`: it is none of the domains of `{id}`");
         return Err(Failure::new(Kind::NotFound, message).hint(
             "add it with `hostkit domain add`, which checks it; nothing is lost where the DNS comes later",
         ));
@@ -35,14 +36,22 @@ pub(crate) async fn check(
     // Never closed: whoever waits gets a turn.
     let _turn = context.domain_checks.acquire().await.ok();
     let own = internet.own_addresses();
-    let mut report = compare(host, internet.resolve(host).await, &own);
+    let cannot = |why: String| Failure::new(Kind::Internal, format!("cannot check `{domain}`: {why}"));
+    // Of all that are below a wildcard, one that nobody has set by itself.
+    let host = &match domain.reach() {
+        Reach::Host => domain.host().clone(),
+        Reach::Below => {
+            let label = internet.unguessable().map_err(cannot)?;
+            HostName::parse(&format!("{label}.{}", domain.host())).map_err(|why| cannot(why.to_string()))?
+        }
+    };
+    let mut report = compare(domain, internet.resolve(host).await, &own);
     if report.found.is_empty() {
         return Ok(report);
     }
-    let cannot = |why: String| Failure::new(Kind::Internal, format!("cannot check `{host}`: {why}"));
     let (path, answer) = (internet.unguessable(), internet.unguessable());
     let path = format!("{PROOF_PATH}/{}", path.map_err(cannot)?);
-    let proof = Proof::show(context, route(id, host, &path, answer.map_err(cannot)?));
+    let proof = Proof::show(context, route(id, domain, &path, answer.map_err(cannot)?));
     routing::apply(context).await?;
     let asked = report.found.iter().take(MOST_ADDRESSES).map(async |address| {
         if !may_be_asked(*address, &own) {
@@ -71,12 +80,18 @@ pub(crate) async fn check(
     Ok(report)
 }
 
-fn route(id: &EnvironmentId, host: &HostName, path: &str, answer: String) -> Route {
+fn route(id: &EnvironmentId, domain: &DomainName, path: &str, answer: String) -> Route {
+    // As the domain itself is answered: no certificate is ordered for a name that was made up.
+    let (hosts, wildcards) = match domain.reach() {
+        Reach::Host => (vec![domain.host().clone()], Vec::new()),
+        Reach::Below => (Vec::new(), vec![domain.host().clone()]),
+    };
     Route {
         id: answer,
         environment: Some(id.clone()),
         process: None,
-        hosts: vec![host.clone()],
+        hosts,
+        wildcards,
         path_prefix: path.to_owned(),
         ports: Vec::new(),
         target: Target::Nothing {
@@ -87,6 +102,7 @@ fn route(id: &EnvironmentId, host: &HostName, path: &str, answer: String) -> Rou
         https: Https::Offered,
         compression: Compression::default(),
         sticky: false,
+        answers: Default::default(),
         rules: Rules::default(),
     }
 }

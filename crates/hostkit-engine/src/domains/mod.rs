@@ -3,9 +3,8 @@
 
 pub(crate) mod check;
 
-use hostkit_core::domain::{self, Domain, DomainSource};
+use hostkit_core::domain::{self, Domain, DomainName, DomainSource};
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::HostName;
 use hostkit_core::project::EnvironmentId;
 use hostkit_store::AddedDomain;
 
@@ -17,13 +16,13 @@ use crate::{certificates, routing};
 pub(crate) fn list(context: &Context, id: &EnvironmentId) -> Result<Vec<Domain>, Failure> {
     let store = &context.parts.store;
     let live = store.environment(id)?.live;
-    let given = |host, source| Domain {
+    let given = |host: DomainName, source| Domain {
         host,
         source,
         added_at: None,
         added_by: None,
     };
-    let default = id.default_host(&context.parts.settings.base_host);
+    let default = id.default_host(&context.parts.settings.base_host).into();
     let mut all = vec![given(default, DomainSource::Default)];
     let mut put = |domain: Domain| {
         if all.iter().all(|other| other.host != domain.host) {
@@ -34,7 +33,7 @@ pub(crate) fn list(context: &Context, id: &EnvironmentId) -> Result<Vec<Domain>,
     if let Some(live) = live.filter(|_| id.environment.is_production()) {
         let claimed = hosts::claimed_by(context, id, &live.release)?.into_iter();
         claimed
-            .map(|host| given(host, DomainSource::Manifest))
+            .map(|host| given(host.into(), DomainSource::Manifest))
             .for_each(&mut put);
     }
     Ok(all)
@@ -50,7 +49,7 @@ pub(crate) async fn add(
 ) -> Result<(Domain, bool), Failure> {
     let host = domain::parse(text).map_err(|why| {
         Failure::new(Kind::Invalid, format!("cannot add a domain: {why}"))
-            .hint("give one name, such as `hostkit domain add shop.example.com`")
+            .hint("give one name, such as `hostkit domain add shop.example.com`, or all below it by `'*.shop.example.com'`")
     })?;
     let (domain, is_new) = claim(context, id, &host, by)?;
     if is_new {
@@ -63,7 +62,7 @@ pub(crate) async fn add(
 pub(crate) async fn remove(
     context: &Context,
     id: &EnvironmentId,
-    host: &HostName,
+    host: &DomainName,
     by: &str,
 ) -> Result<(), Failure> {
     if !context.parts.store.remove_domain(id, host, by)? {
@@ -79,7 +78,7 @@ pub(crate) async fn remove(
 fn claim(
     context: &Context,
     id: &EnvironmentId,
-    host: &HostName,
+    host: &DomainName,
     by: &str,
 ) -> Result<(Domain, bool), Failure> {
     let _held = locked(&context.hosts);
@@ -113,7 +112,7 @@ fn shown(added: AddedDomain) -> Domain {
     }
 }
 
-fn not_added(id: &EnvironmentId, host: &HostName, source: Option<DomainSource>) -> Failure {
+fn not_added(id: &EnvironmentId, host: &DomainName, source: Option<DomainSource>) -> Failure {
     let cannot = format!("cannot remove `{host}` of `{id}`");
     match source {
         Some(DomainSource::Manifest) => Failure::new(

@@ -2,10 +2,9 @@
 
 use hostkit_core::certificate::BroughtCertificate;
 use hostkit_core::deployment::{Act, DeploymentState};
-use hostkit_core::domain::{DnsState, DomainSource};
+use hostkit_core::domain::{DnsState, DomainName, DomainSource};
 use hostkit_core::event::What;
 use hostkit_core::kind::Kind;
-use hostkit_core::names::HostName;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::CertificateBook;
@@ -17,15 +16,15 @@ use crate::bench::{World, shop, succeeds, until};
 
 const NAME: &str = "www.example.com";
 
-fn host(name: &str) -> HostName {
-    HostName::parse(name).unwrap()
+fn host(name: &str) -> DomainName {
+    name.parse().unwrap()
 }
 
 /// The environments to which a name leads.
 fn holders(world: &World, name: &str) -> Vec<EnvironmentId> {
     let routes = world.traffic.table().routes.into_iter();
     routes
-        .filter(|route| route.hosts.contains(&host(name)) && route.path_prefix == "/")
+        .filter(|route| route.answers(&name.parse().unwrap()) && route.path_prefix == "/")
         .filter_map(|route| route.environment)
         .collect()
 }
@@ -49,7 +48,7 @@ async fn a_domain_is_live_when_it_was_added_and_gone_when_it_was_removed() {
         .add_domain(&shop(), "WWW.Example.com.", "ci")
         .await
         .unwrap();
-    assert_eq!((domain.host.as_str(), is_new), (NAME, true));
+    assert_eq!((domain.host, is_new), (host(NAME), true));
     assert_eq!(domain.added_by.as_deref(), Some("ci"));
     assert_eq!(holders(&world, NAME), [shop()]);
     let (again, is_new) = engine.add_domain(&shop(), NAME, "somebody").await.unwrap();
@@ -104,7 +103,13 @@ async fn what_somebody_else_has_is_not_added() {
         ("hostkit.localhost", Kind::Conflict, "HostKit's own"),
         ("localhost", Kind::Invalid, "needs a dot"),
         ("127.0.0.1", Kind::Invalid, "ends with a number"),
-        ("*.example.com", Kind::Invalid, "add each name by itself"),
+        ("*.com", Kind::Invalid, "needs a dot"),
+        ("*.localhost", Kind::Invalid, "needs a dot"),
+        (
+            "*.example.com",
+            Kind::Conflict,
+            "over a name that another project has",
+        ),
         ("a.example/../b", Kind::Invalid, "not a valid host name"),
     ] {
         let refused = engine.add_domain(&other, name, "ci").await.unwrap_err();
@@ -143,6 +148,79 @@ async fn what_somebody_else_has_is_not_added() {
     engine.delete_project(&shop().project).await.unwrap();
     engine.add_domain(&other, NAME, "ci").await.unwrap();
     assert_eq!(holders(&world, NAME), [other]);
+}
+
+#[tokio::test]
+async fn a_wildcard_is_answered_below_what_is_named_and_nobody_else_gets_a_part_of_it() {
+    let world = World::new();
+    let (engine, _) = world.with_live_shop().await;
+    let other = project(&engine, "other").await;
+    let (domain, is_new) = engine.add_domain(&shop(), "*.Example.org", "ci").await.unwrap();
+    assert_eq!(
+        (domain.host.to_string().as_str(), is_new),
+        ("*.example.org", true)
+    );
+    assert_eq!(holders(&world, "anything.example.org"), [shop()]);
+    assert_eq!(holders(&world, "example.org"), []);
+    for (name, why) in [
+        ("www.example.org", "below a wildcard that another project has"),
+        ("*.example.org", "taken by another project"),
+    ] {
+        let refused = engine.add_domain(&other, name, "ci").await.unwrap_err();
+        assert_eq!(refused.kind, Kind::Conflict);
+        assert!(refused.message.contains(why), "{refused}");
+    }
+    engine.add_domain(&other, "example.org", "ci").await.unwrap();
+    engine.add_domain(&other, "a.b.example.org", "ci").await.unwrap();
+    engine.add_domain(&shop(), "www.example.org", "ci").await.unwrap();
+    // Nor by a deployment.
+    let claim = ("hostkit.toml", "hosts = [\"mail.example.org\"]");
+    let source = world.sources.add(&other.project, &[claim]);
+    let act = Act::Deploy { source };
+    let deployment = engine.submit(&other, act, "test").await.unwrap();
+    let ended = engine.wait(deployment.id).await.unwrap();
+    let message = ended.failure.unwrap().message;
+    assert!(message.contains("below a wildcard"), "{message}");
+
+    // A name that is made up for it is asked for, and leaves nothing behind.
+    let report = engine
+        .check_domain(&shop(), &host("*.example.org"))
+        .await
+        .unwrap();
+    assert_eq!((report.dns, report.ok), (DnsState::Missing, false));
+    assert_eq!(report.set[0].name.to_string(), "*.example.org");
+    for number in 0..20 {
+        world
+            .internet
+            .set(&format!("word-{number}-of-this-test.example.org"), &["9.9.9.9"]);
+    }
+    let report = engine
+        .check_domain(&shop(), &host("*.example.org"))
+        .await
+        .unwrap();
+    assert!(report.ok, "{report:?}");
+    assert_eq!(report.domain.to_string(), "*.example.org");
+    let table = world.traffic.table();
+    assert!(table.routes.iter().all(|route| route.path_prefix == "/"));
+
+    engine
+        .remove_domain(&shop(), &host("*.example.org"), "ci")
+        .await
+        .unwrap();
+    assert_eq!(holders(&world, "anything.example.org"), []);
+    assert_eq!(holders(&world, "www.example.org"), [shop()]);
+    engine
+        .add_domain(&other, "anything.example.org", "ci")
+        .await
+        .unwrap();
+    let refused = engine
+        .add_domain(&shop(), "*.example.org", "ci")
+        .await
+        .unwrap_err();
+    assert!(
+        refused.message.contains("over a name that another project has"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]

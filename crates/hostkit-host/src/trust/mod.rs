@@ -43,10 +43,13 @@ impl Truster {
     pub fn here() -> Self {
         let caller = nix::unistd::geteuid();
         let home = std::env::var_os("HOME").map(PathBuf::from);
-        // By `sudo` root often keeps the home of who called it: nothing of root's has a business there.
+        // By `sudo` root is there for the system's list. It often keeps the home of who called it, where nothing of
+        // root's has a business.
+        let by_sudo = std::env::var_os("SUDO_UID").is_some();
         let is_own = |home: &PathBuf| {
             use std::os::unix::fs::MetadataExt;
-            home.is_absolute()
+            !by_sudo
+                && home.is_absolute()
                 && std::fs::metadata(home).is_ok_and(|found| found.is_dir() && found.uid() == caller.as_raw())
         };
         Truster {

@@ -130,10 +130,8 @@ async fn databases_of_browsers_are_found_and_changed() {
         let database = home.join(database);
         std::fs::create_dir_all(&database).unwrap();
         let named = format!("sql:{}", database.display());
-        let made = truster
-            .certutil
-            .run(&["-N", "--empty-password", "-d", &named], b"");
-        assert!(made.await.unwrap().is_success());
+        let new = ["-N", "--empty-password", "-d", &named];
+        assert!(truster.certutil.run(&new, b"").await.unwrap().is_success());
     }
     std::fs::create_dir_all(home.join(".mozilla/firefox/Crash Reports")).unwrap();
     truster.home = Some(home.clone());

@@ -10,7 +10,6 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 
-use super::entry::LARGEST;
 use crate::shared::Shared;
 
 /// How far the readers of a body that is not kept may lag behind.
@@ -19,6 +18,8 @@ const WINDOW: usize = 1 << 20;
 /// The body.
 pub(crate) struct Growing {
     shared: Arc<Shared>,
+    /// The largest that is kept.
+    largest: usize,
     state: Mutex<State>,
 }
 
@@ -46,9 +47,10 @@ enum End {
 
 impl Growing {
     /// An empty body that will be longer.
-    pub(super) fn new(shared: Arc<Shared>) -> Growing {
+    pub(super) fn new(shared: Arc<Shared>, largest: usize) -> Growing {
         Growing {
             shared,
+            largest,
             state: Mutex::default(),
         }
     }
@@ -80,7 +82,7 @@ impl Growing {
             state.bytes += piece.len();
             let all = coming.fetch_add(piece.len(), Ordering::Relaxed) + piece.len();
             // Answers on their way may take as much memory as those that are kept.
-            state.passing |= state.bytes > LARGEST || all > self.shared.cache.most;
+            state.passing |= state.bytes > self.largest || all > self.shared.cache.most;
             // A piece may be part of a larger one, which is not to be kept for it.
             state.pieces.push_back(Bytes::copy_from_slice(&piece));
             state.wake_readers();

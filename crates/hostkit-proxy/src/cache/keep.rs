@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::header;
 use http::{Response, StatusCode, response};
 
-use super::entry::{Entry, Head, LARGEST};
+use super::entry::{Entry, Head};
 use super::flight::{Landing, Lead};
 use super::growing::Growing;
 use super::rules::{self, Usable};
@@ -62,14 +62,19 @@ pub(crate) fn keep(
     let authorized = visit.request.contains_key(header::AUTHORIZATION);
     let length = source.size_hint().exact();
     let head = rules::freshness(parts.status, &parts.headers, authorized, exchange.began, now)
-        .filter(|_| !visit.ends_with_connection && length.is_none_or(|length| length <= LARGEST as u64))
+        .filter(|_| {
+            !visit.ends_with_connection && length.is_none_or(|length| length <= visit.scope.largest as u64)
+        })
         .and_then(|freshness| Head::new(&parts, freshness, &visit.request));
     let Some(head) = head else {
         pass(&exchange, &mut visit, parts.status, now);
         return Kept::Passed(exchange, parts, source);
     };
     let head = Arc::new(head);
-    let body = Arc::new(Growing::new(Arc::clone(&exchange.client.worker.shared)));
+    let body = Arc::new(Growing::new(
+        Arc::clone(&exchange.client.worker.shared),
+        visit.scope.largest,
+    ));
     let Some(reader) = body.reader(length) else {
         return Kept::Passed(exchange, parts, source);
     };

@@ -5,8 +5,6 @@ use std::time::Instant;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, response};
 
-use hostkit_core::route::Compression;
-
 use super::entry::{Entry, Head, coding_for};
 use super::{CacheResult, Reader, rules};
 use crate::body::{AnswerBody, Source};
@@ -71,7 +69,7 @@ pub(super) fn whole(
     } else {
         Source::Full(entry.body.clone())
     };
-    if route.compression == Compression::On && !is_head {
+    if !is_head && route.compresses(Some(size)) {
         let made = compress::answer::suits(&parts, Some(size))
             .then(|| coding_for(exchange.codings.as_ref()))
             .flatten()
@@ -107,7 +105,7 @@ pub(super) fn growing(
         return send(exchange, parts, Source::Empty, result, route);
     }
     let mut source = Source::Shared(reader);
-    if route.compression == Compression::On {
+    if route.compresses(source.size_hint().exact()) {
         source = compress::answer::compress(&exchange, &mut parts, source);
     }
     send(exchange, parts, source, result, route)

@@ -51,6 +51,8 @@ type ScopeName = (String, String);
 /// there.
 pub(crate) struct Scope {
     number: u64,
+    /// The largest answer that is kept.
+    pub(super) largest: usize,
     /// The application sent something that may be kept. Until it does, no request is looked for.
     learnt: AtomicBool,
     /// Grows when all of it is purged.
@@ -156,14 +158,17 @@ impl Cache {
         let mut named: HashSet<ScopeName> = HashSet::new();
         for route in routes {
             // HostKit's own API answers each as it may.
-            if route.project.is_none() || !matches!(route.target, LiveTarget::Instances(_)) {
+            let is_program = route.project.is_some() && matches!(route.target, LiveTarget::Instances(_));
+            if !is_program || !route.answers.cache {
                 continue;
             }
+            let largest = route.answers.largest_kept.map_or(u64::MAX, |size| size.0);
             let release = route.release.as_ref().and_then(|release| release.to_str().ok());
             let name = (route.id.clone(), release.unwrap_or_default().to_owned());
             let scope = scopes.entry(name.clone()).or_insert_with(|| {
                 Arc::new(Scope {
                     number: NEXT.fetch_add(1, Ordering::Relaxed),
+                    largest: usize::try_from(largest).unwrap_or(usize::MAX).min(LARGEST),
                     learnt: AtomicBool::new(false),
                     epoch: AtomicU64::new(0),
                     taken: [const { AtomicU64::new(0) }; COUNTERS],

@@ -133,10 +133,11 @@ impl Control {
             .map(|(port, route)| (*port, route.id.clone()))
             .collect();
         if let Some(certificates) = &self.shared.certificates {
-            certificates.want(&table.host_names);
+            certificates.want(&table.names);
         }
         self.backends.enlist(&keys);
         self.shared.cache.enlist(table.routes());
+        table.inherit(&self.shared.table.load());
         self.shared.table.store(Arc::new(table));
         self.backends.retire_others(&keys);
         self.backends.shares.forget_unused();

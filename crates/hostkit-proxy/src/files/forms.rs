@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hostkit_core::route::Compression;
 
 use super::cache::{Content, Ready};
 use super::open::Found;
@@ -25,7 +24,7 @@ const MOST: u64 = 4 << 20;
 impl Site {
     /// The form of a file that the client likes best.
     pub(super) async fn form(&self, file: Rc<Ready>, wanted: &Wanted, exchange: &Exchange) -> Rc<Ready> {
-        let off = |route: &Arc<crate::table::LiveRoute>| route.compression == Compression::Off;
+        let off = |route: &Arc<crate::table::LiveRoute>| !route.compresses(Some(file.size));
         if exchange.codings.is_none()
             || exchange.route.as_ref().is_some_and(off)
             || !is_text(file.kind.as_bytes())

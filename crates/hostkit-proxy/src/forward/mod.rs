@@ -15,7 +15,6 @@ mod tunnel;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hostkit_core::route::Compression;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, response};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -279,7 +278,7 @@ fn pass_on(
     if let Some(result) = exchange.cache {
         cache::note(&mut parts.headers, result);
     }
-    if route.compression == Compression::On {
+    if route.compresses(source.size_hint().exact()) {
         source = compress::answer::compress(&exchange, &mut parts, source);
     }
     if exchange.strays && !cache::is_for_all(&exchange, &parts) {

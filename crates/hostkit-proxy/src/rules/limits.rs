@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use hostkit_core::route::limits::{Counted, RateLimit};
@@ -24,6 +24,12 @@ pub(super) struct Limit {
     pub(super) burst: u32,
     /// Nanoseconds one request stands for.
     interval: u64,
+    rule: RateLimit,
+    counts: OnceLock<Arc<Counts>>,
+}
+
+/// What was counted. It outlives a route table that has the same limit as the one before.
+struct Counts {
     born: Instant,
     /// When what a client sent will be used up, in nanoseconds after `born`.
     shards: [Mutex<HashMap<u64, u64>>; SHARDS],
@@ -37,14 +43,33 @@ impl Limit {
             per: rule.per,
             burst: rule.burst.unwrap_or(rule.rate.requests).max(1),
             interval: (time / u64::from(rule.rate.requests.max(1))).max(1),
-            born: Instant::now(),
-            shards: Default::default(),
+            rule: rule.clone(),
+            counts: OnceLock::new(),
         }
+    }
+
+    /// Goes on counting where another limit of the same rule is; said before the first request is counted.
+    pub(super) fn inherit(&self, before: &Limit) -> bool {
+        let is_same = self.rule == before.rule;
+        if is_same {
+            // One that has counted already goes on with its own.
+            drop(self.counts.set(Arc::clone(before.counts())));
+        }
+        is_same
+    }
+
+    fn counts(&self) -> &Arc<Counts> {
+        self.counts.get_or_init(|| {
+            Arc::new(Counts {
+                born: Instant::now(),
+                shards: Default::default(),
+            })
+        })
     }
 
     /// Counts a request of a client. How long it must wait, if it came too early; then it was not counted.
     pub(super) fn take(&self, client: IpAddr) -> Result<(), Duration> {
-        self.take_at(client, self.born.elapsed())
+        self.take_at(client, self.counts().born.elapsed())
     }
 
     fn take_at(&self, client: IpAddr, now: Duration) -> Result<(), Duration> {
@@ -53,7 +78,7 @@ impl Limit {
             Counted::Client => key(client),
             Counted::Everybody => 0,
         };
-        let shard = &self.shards[(key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize % SHARDS];
+        let shard = &self.counts().shards[(key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize % SHARDS];
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if shard.len() >= CLIENTS && !shard.contains_key(&key) {
             shard.retain(|_, used_up| *used_up > now);
@@ -117,6 +142,19 @@ mod tests {
     }
 
     #[test]
+    fn the_same_limit_goes_on_counting_and_another_one_begins_anew() {
+        let visitor = client("192.0.2.1");
+        let first = limit("1/h", None, Counted::Client);
+        assert!(first.take(visitor).is_ok());
+        let same = limit("1/h", None, Counted::Client);
+        assert!(same.inherit(&first));
+        assert!(same.take(visitor).is_err());
+        let other = limit("2/h", None, Counted::Client);
+        assert!(!other.inherit(&same));
+        assert!(other.take(visitor).is_ok());
+    }
+
+    #[test]
     fn an_ipv6_network_is_one_client_and_everybody_can_be() {
         let one = limit("1/s", None, Counted::Client);
         assert!(one.take_at(client("2001:db8::1"), Duration::ZERO).is_ok());
@@ -137,7 +175,12 @@ mod tests {
             let address = IpAddr::from(number.to_be_bytes());
             taken += usize::from(limit.take_at(address, Duration::ZERO).is_ok());
         }
-        let known: usize = limit.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
+        let known: usize = limit
+            .counts()
+            .shards
+            .iter()
+            .map(|shard| shard.lock().unwrap().len())
+            .sum();
         assert!(known <= SHARDS * (CLIENTS + 1), "{known}");
         assert_eq!(taken, known);
         // What is used up makes room.

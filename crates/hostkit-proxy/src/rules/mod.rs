@@ -105,6 +105,23 @@ impl LiveRules {
         self.rules.timeout.map(|span| span.0)
     }
 
+    /// Goes on counting where the rules of the same route in the table before were.
+    pub(crate) fn inherit(&self, before: &LiveRules) {
+        for (at, limit) in self.limits.iter().enumerate() {
+            // Two that say the same count apart, as they did.
+            let same_place = before.limits.get(at);
+            let _ = same_place
+                .into_iter()
+                .chain(&before.limits)
+                .any(|other| limit.inherit(other));
+        }
+    }
+
+    /// Whether requests are counted.
+    pub(crate) fn counts(&self) -> bool {
+        !self.limits.is_empty()
+    }
+
     /// Whether pages of a site answer without `.html`.
     fn has_clean_urls(&self) -> bool {
         self.is_site && self.rules.clean_urls == Some(true)

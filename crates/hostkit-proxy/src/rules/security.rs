@@ -19,7 +19,9 @@ impl Security {
     /// The headers a route's rules ask for.
     pub(crate) fn of(route: &Route) -> Security {
         let headers = &route.rules.security_headers;
-        if headers.hsts == SecurityHeader::Standard && route.hosts.iter().any(is_this_machine) {
+        if headers.hsts == SecurityHeader::Standard
+            && route.hosts.iter().chain(&route.wildcards).any(is_this_machine)
+        {
             return Security::made(&SecurityHeaders {
                 hsts: SecurityHeader::Off,
                 ..headers.clone()

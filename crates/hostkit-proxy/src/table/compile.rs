@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 
+use hostkit_core::certificate::{CertificateName, Reach};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::route::{Https, PutAside, Route, Target};
 use http::HeaderValue;
@@ -76,8 +77,8 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -
             }
         };
         let prefix = route.path_prefix.trim_end_matches('/');
-        for host in &route.hosts {
-            taken.insert((host.to_string(), prefix.to_owned()), route.id.clone());
+        for name in names(&route) {
+            taken.insert((name.to_string(), prefix.to_owned()), route.id.clone());
         }
         ids.insert(route.id.clone());
         let mut live = live_route(&route, series.of(&route), backends, &mut keys);
@@ -97,15 +98,19 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -
                 }
             }
         }
-        for host in &route.hosts {
-            let routes = table.hosts.entry(host.to_string().into_bytes().into());
+        for name in names(&route) {
+            let known = match name.reach() {
+                Reach::Host => &mut table.hosts,
+                Reach::Below => &mut table.wildcards,
+            };
+            let routes = known.entry(name.host().as_str().as_bytes().into());
             if matches!(routes, Entry::Vacant(_)) {
-                table.host_names.push(host.clone());
+                table.names.push(name);
             }
             routes.or_default().push(Arc::clone(&live));
         }
     }
-    for routes in table.hosts.values_mut() {
+    for routes in table.hosts.values_mut().chain(table.wildcards.values_mut()) {
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
     }
     projects.values().for_each(|routes| introduce(routes));
@@ -129,6 +134,12 @@ fn introduce(routes: &[Arc<LiveRoute>]) {
         // It is set once: the route was made for this table.
         route.siblings.set(Arc::clone(&all)).ok();
     }
+}
+
+/// What a route answers on the public listener.
+fn names(route: &Route) -> impl Iterator<Item = CertificateName> {
+    let hosts = route.hosts.iter().cloned().map(CertificateName::from);
+    hosts.chain(route.wildcards.iter().cloned().map(CertificateName::below))
 }
 
 fn check(
@@ -159,10 +170,10 @@ fn check(
         return Err(format!("port {port} cannot be held"));
     }
     let prefix = route.path_prefix.trim_end_matches('/');
-    for host in &route.hosts {
-        if let Some(other) = taken.get(&(host.to_string(), prefix.to_owned())) {
+    for name in names(route) {
+        if let Some(other) = taken.get(&(name.to_string(), prefix.to_owned())) {
             return Err(format!(
-                "`{host}{}` belongs to route `{other}` already",
+                "`{name}{}` belongs to route `{other}` already",
                 route.path_prefix
             ));
         }
@@ -239,6 +250,7 @@ fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mu
         target,
         hold: route.hold.clone(),
         compression: route.compression,
+        answers: route.answers.clone(),
         scope: OnceLock::new(),
         waiting: AtomicU32::new(0),
         sticky,

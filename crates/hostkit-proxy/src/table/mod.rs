@@ -14,8 +14,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 
-use hostkit_core::names::HostName;
-use hostkit_core::route::{Compression, HoldRule, NothingReason, PutAside};
+use hostkit_core::certificate::CertificateName;
+use hostkit_core::route::{AnswerRule, Compression, HoldRule, NothingReason, PutAside};
 use http::HeaderValue;
 
 use crate::cache::Scope;
@@ -31,12 +31,16 @@ use sticky::Sticky;
 pub(crate) struct LiveTable {
     pub(crate) version: u64,
     pub(crate) put_aside: Vec<PutAside>,
-    /// All public hosts, once each.
-    pub(crate) host_names: Vec<HostName>,
+    /// All public names, once each.
+    pub(crate) names: Vec<CertificateName>,
     /// By host, longest prefix first.
-    hosts: HashMap<Box<[u8]>, Vec<Arc<LiveRoute>>, BuildHasherDefault<HostHasher>>,
+    hosts: ByHost,
+    /// The same by what the names of one label lie below.
+    wildcards: ByHost,
     pub(crate) ports: HashMap<u16, Arc<LiveRoute>>,
 }
+
+type ByHost = HashMap<Box<[u8]>, Vec<Arc<LiveRoute>>, BuildHasherDefault<HostHasher>>;
 
 /// Eight bytes a step. Only operators put hosts into a table, so nobody gains by hosts that collide.
 #[derive(Default)]
@@ -80,6 +84,8 @@ pub(crate) struct LiveRoute {
     pub(crate) target: LiveTarget,
     pub(crate) hold: HoldRule,
     pub(crate) compression: Compression,
+    /// Which answers are compressed and kept.
+    pub(crate) answers: AnswerRule,
     /// What it has in the cache; set before the table is in force.
     pub(crate) scope: OnceLock<Arc<Scope>>,
     pub(crate) waiting: AtomicU32,
@@ -103,22 +109,60 @@ pub(crate) enum LiveTarget {
 impl LiveTable {
     /// All routes that can be reached; one may come more than once.
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Arc<LiveRoute>> {
-        self.hosts.values().flatten().chain(self.ports.values())
+        let named = self.hosts.values().chain(self.wildcards.values());
+        named.flatten().chain(self.ports.values())
+    }
+
+    /// Takes over what was counted for the routes of the table before, before this one is in force: a limit is none if
+    /// every deploy of somebody else begins it anew.
+    pub(crate) fn inherit(&self, before: &LiveTable) {
+        let counting = |route: &&Arc<LiveRoute>| route.rules.as_ref().is_some_and(LiveRules::counts);
+        let mut old: HashMap<&str, &LiveRules> = HashMap::new();
+        for route in before.routes().filter(counting) {
+            old.extend(route.rules.as_ref().map(|rules| (route.id.as_str(), rules)));
+        }
+        for route in self.routes().filter(counting) {
+            if let (Some(rules), Some(before)) = (&route.rules, old.get(route.id.as_str())) {
+                rules.inherit(before);
+            }
+        }
     }
 
     /// The route for a host (without port) and a path.
     pub(crate) fn find(&self, host: &[u8], path: &str) -> Option<&Arc<LiveRoute>> {
         let host = host.strip_suffix(b".").unwrap_or(host);
         let routes = if host.iter().any(u8::is_ascii_uppercase) {
-            self.hosts.get(&*host.to_ascii_lowercase())
+            self.of_host(&host.to_ascii_lowercase())
         } else {
-            self.hosts.get(host)
+            self.of_host(host)
         };
         routes?.iter().find(|route| route.answers(path))
+    }
+
+    /// The routes of a host: those that have its name, else those of the wildcard it is below.
+    fn of_host(&self, host: &[u8]) -> Option<&Vec<Arc<LiveRoute>>> {
+        let exact = self.hosts.get(host);
+        if exact.is_some() || self.wildcards.is_empty() {
+            return exact;
+        }
+        let dot = host.iter().position(|byte| *byte == b'.')?;
+        let (label, below) = (&host[..dot], &host[dot + 1..]);
+        // What comes along must be a name: programs put it into links. An underscore is in some.
+        let is_label = (1..=63).contains(&label.len())
+            && label
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        self.wildcards.get(below).filter(|_| is_label)
     }
 }
 
 impl LiveRoute {
+    /// Whether answers of a length, where that is known, may be compressed.
+    pub(crate) fn compresses(&self, length: Option<u64>) -> bool {
+        let smallest = self.answers.smallest_compressed.map_or(0, |size| size.0);
+        self.compression == Compression::On && length.is_none_or(|length| length >= smallest)
+    }
+
     /// Whether `path` is this route's prefix or lies below it.
     fn answers(&self, path: &str) -> bool {
         // A prefix is kept without its last slash, so that `/` is empty and borders show as a slash behind it.

@@ -52,6 +52,51 @@ fn hosts_match_in_any_case_and_prefixes_on_borders_longest_first() {
 }
 
 #[test]
+fn a_wildcard_is_one_label_and_goes_behind_the_name_itself() {
+    let mut below = route("below", &[], "/");
+    below["wildcards"] = json!(["shop.example.com"]);
+    let mut api = route("api", &[], "/api");
+    api["wildcards"] = json!(["shop.example.com"]);
+    let table = compiled(vec![
+        below.clone(),
+        api,
+        route("exact", &["a.shop.example.com"], "/"),
+    ]);
+    let long = format!("{}.shop.example.com", "a".repeat(64));
+    for (host, path, expected) in [
+        ("b.shop.example.com", "/", Some("below")),
+        ("B.Shop.Example.com.", "/api/x", Some("api")),
+        ("x_1-y.shop.example.com", "/", Some("below")),
+        ("a.shop.example.com", "/", Some("exact")),
+        ("a.shop.example.com", "/api", Some("exact")),
+        ("shop.example.com", "/", None),
+        ("a.b.shop.example.com", "/", None),
+        (".shop.example.com", "/", None),
+        ("*.shop.example.com", "/", None),
+        ("a/b.shop.example.com", "/", None),
+        ("<i>.shop.example.com", "/", None),
+        (long.as_str(), "/", None),
+        ("example.com", "/", None),
+        ("com", "/", None),
+        ("", "/", None),
+    ] {
+        assert_eq!(found(&table, host, path), expected, "{host}{path}");
+    }
+    assert_eq!(table.routes().count(), 3);
+    let names: Vec<String> = table.names.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["*.shop.example.com", "a.shop.example.com"]);
+    // A second route for the same wildcard is put aside, as with a host.
+    let mut again = below.clone();
+    again["id"] = json!("again");
+    let table = compiled(vec![below, again]);
+    assert!(
+        table.put_aside[0]
+            .reason
+            .contains("`*.shop.example.com/` belongs")
+    );
+}
+
+#[test]
 fn bad_entries_are_put_aside_and_the_others_serve() {
     let mut relative = route("relative", &["r.localhost"], "/");
     relative["target"] = json!({"type": "files", "root": "site", "single_page": false});

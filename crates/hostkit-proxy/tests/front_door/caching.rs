@@ -9,6 +9,7 @@ use std::time::Duration;
 use hostkit_core::names::ReleaseName;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::route::Purge;
+use hostkit_core::size::ByteSize;
 use hostkit_core::traits::traffic::Traffic;
 
 use crate::support::*;
@@ -97,6 +98,42 @@ fn what_may_be_kept_is_answered_from_memory_by_all_threads() {
                 .filter(|line| line["cache"] == "MISS")
                 .all(|line| line["instance"] == "shop.1")
     });
+}
+
+#[test]
+fn a_route_can_have_nothing_kept_or_nothing_large() {
+    let (upstream, count) = backend_that(|_, seen| {
+        let length = if seen.line().contains("/large") {
+            2001
+        } else {
+            2000
+        };
+        full("Cache-Control: max-age=60", &"x".repeat(length))
+    });
+    let door = Door::start();
+    let mut route = to("shop", &[upstream.address]);
+    route.answers.largest_kept = Some(ByteSize(2000));
+    door.apply(vec![route.clone()]);
+    ask(&door, "/warm", "");
+    for (path, again) in [("/small", "HIT"), ("/large", "MISS")] {
+        assert_eq!(result(&ask(&door, path, "")), "MISS");
+        let answer = ask(&door, path, "");
+        assert_eq!(
+            (result(&answer), answer.body.len() >= 2000),
+            (again, true),
+            "{path}"
+        );
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 3);
+    // Another release, as a change of its settings is one.
+    route.release = Some(ReleaseName::parse("20260101-120001").unwrap());
+    route.answers.cache = false;
+    door.apply(vec![route]);
+    for _ in 0..3 {
+        ask(&door, "/warm", "");
+        assert_eq!(result(&ask(&door, "/small", "")), "-");
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 6);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 
 use hostkit_core::route::Compression;
+use hostkit_core::size::ByteSize;
 
 use crate::support::*;
 
@@ -168,6 +169,21 @@ fn a_route_can_turn_it_off() {
         (answer.header("content-encoding"), answer.header("vary")),
         (None, None)
     );
+}
+
+#[test]
+fn a_route_can_have_small_answers_left_alone() {
+    let (door, upstream) = door(
+        "200 OK\r\nContent-Type: text/html\r\nContent-Length: 6800",
+        text(),
+    );
+    for (smallest, coding) in [(6801, None), (6800, Some("gzip"))] {
+        let mut route = to("shop", &[upstream.address]);
+        route.answers.smallest_compressed = Some(ByteSize(smallest));
+        door.apply(vec![route]);
+        let answer = ask(&door, "GET", "Accept-Encoding: gzip\r\n");
+        assert_eq!(answer.header("content-encoding"), coding);
+    }
 }
 
 /// Reads chunks until `wanted` can be read of what they hold.

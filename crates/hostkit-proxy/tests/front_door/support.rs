@@ -415,6 +415,7 @@ pub(crate) fn route(name: &str, target: Target) -> Route {
         )),
         process: Some(ProcessName::web()),
         hosts: vec![HostName::parse(&format!("{name}.localhost")).unwrap()],
+        wildcards: Vec::new(),
         path_prefix: "/".into(),
         ports: Vec::new(),
         target,
@@ -427,6 +428,7 @@ pub(crate) fn route(name: &str, target: Target) -> Route {
         https: Https::Offered,
         compression: Compression::default(),
         sticky: false,
+        answers: Default::default(),
     }
 }
 

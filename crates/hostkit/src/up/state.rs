@@ -70,6 +70,9 @@ impl std::fmt::Display for UpState {
             self.api
         )?;
         writeln!(f, "  data       {}\n", self.data.display())?;
+        if self.https.is_some() {
+            writeln!(f, "Have browsers trust it, once:  hostkit trust")?;
+        }
         writeln!(f, "Deploy the folder you are in:  hostkit deploy")?;
         writeln!(f, "See what runs:                 hostkit status")
     }

@@ -198,6 +198,7 @@ fn the_front_door_needs_no_control_and_keeps_stable_ports_while_it_is_restarted(
             environment: None,
             process: None,
             hosts: vec![HostName::parse(SITE).unwrap()],
+            wildcards: Vec::new(),
             path_prefix: "/".into(),
             ports: vec![8001],
             target: Target::Files {
@@ -211,6 +212,7 @@ fn the_front_door_needs_no_control_and_keeps_stable_ports_while_it_is_restarted(
             https: Https::Offered,
             compression: Compression::default(),
             sticky: false,
+            answers: Default::default(),
         }],
     };
     machine.write(serde_json::to_vec(&table).unwrap(), "/root/table.json", 0o600);

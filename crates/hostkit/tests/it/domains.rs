@@ -1,10 +1,59 @@
 //! Domains on a running installation: live without a deploy, with control dead, proved by the front door itself.
 
-use crate::harness::Installation;
-use crate::harness::http;
+use crate::harness::{Installation, http, wait_until};
 
 /// Never looked up: names below `localhost` lead to the machine itself.
 const NAME: &str = "www.shop.localhost";
+
+#[test]
+fn a_wildcard_is_answered_over_tls_for_every_name_of_one_label() {
+    let host = Installation::start_tls();
+    let site = host.sources().join("shop");
+    std::fs::create_dir_all(&site).unwrap();
+    std::fs::write(site.join("index.html"), "hello").unwrap();
+    host.deploy("shop", &site).ok();
+    let added = host
+        .run(&["domain", "add", "*.shop.localhost", "-p", "shop", "--json"])
+        .ok()
+        .json();
+    assert_eq!(added["check"]["ok"], true, "{added}");
+    let certificate = host.data().join("proxy/certificates/authority/ca.pem");
+    let port = host.https.unwrap();
+    let ask = |name: &str| {
+        let output = std::process::Command::new("curl")
+            .args(["--silent", "--show-error", "--max-time", "60", "--cacert"])
+            .arg(&certificate)
+            .args(["--resolve", &format!("{name}:{port}:127.0.0.1")])
+            .arg(format!("https://{name}:{port}/"))
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    // The certificate is of our own authority, and is made within a moment.
+    wait_until("it is answered and trusted", || {
+        ask("a.shop.localhost") == "hello"
+    });
+    assert_eq!(ask("b-2.shop.localhost"), "hello");
+    assert_ne!(ask("a.b.shop.localhost"), "hello");
+    let checked = host
+        .run(&["domain", "check", "*.shop.localhost", "-p", "shop"])
+        .ok();
+    assert!(
+        checked.out.contains("*.shop.localhost: visitors arrive here"),
+        "{checked:?}"
+    );
+    host.run(&["project", "create", "blog"]).ok();
+    let refused = host
+        .run(&["domain", "add", "x.shop.localhost", "-p", "blog"])
+        .failed();
+    assert!(
+        refused.err.contains("below a wildcard that another project has"),
+        "{refused:?}"
+    );
+    host.run(&["domain", "remove", "*.shop.localhost", "-p", "shop"])
+        .ok();
+    assert_ne!(ask("a.shop.localhost"), "hello");
+}
 
 #[test]
 fn a_domain_is_live_at_once_and_stays_until_it_is_removed() {

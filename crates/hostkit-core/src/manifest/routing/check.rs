@@ -15,6 +15,7 @@ use crate::route::headers::{Cors, HeaderRule, SecurityHeader, SecurityHeaders};
 use crate::route::limits::{Counted, RateLimit};
 use crate::route::pattern::PathPattern;
 use crate::route::rules::{Redirect, Rewrite, Rules, Stage};
+use crate::route::{AnswerRule, Compression};
 
 /// What the file says of requests, its problems reported.
 pub(in crate::manifest) fn routing(
@@ -50,6 +51,26 @@ pub(in crate::manifest) fn routing(
         rules,
         basic_auth: password(root, access.table("basic_auth"), problems),
         paths: paths(root, processes, problems),
+        compression: match root.table("compression").switch("enabled") {
+            Some(false) => Compression::Off,
+            _ => Compression::On,
+        },
+        answers: answers(root, problems),
+    }
+}
+
+fn answers(root: View<'_>, problems: &mut Collector<'_>) -> AnswerRule {
+    let cache = root.table("cache");
+    let largest = cache.size("largest");
+    if largest.is_some_and(|largest| largest > AnswerRule::LARGEST_KEPT) {
+        let most = AnswerRule::LARGEST_KEPT;
+        let message = format!("`cache.largest` cannot be more than {most}");
+        problems.add(cache.place("largest"), "cache.largest", message, None);
+    }
+    AnswerRule {
+        cache: cache.switch("enabled").unwrap_or(true),
+        largest_kept: largest,
+        smallest_compressed: root.table("compression").size("smallest"),
     }
 }
 

@@ -67,6 +67,16 @@ pub(in crate::manifest) const ROUTING: &[Key] = keys! {
     "body_limit" Shape::Size(1), , "The largest body of a request (else 413). Where it is missing there is no limit.";
 };
 
+pub(in crate::manifest) const COMPRESSION: &[Key] = keys! {
+    "enabled" Shape::Switch, = "true", "Whether text is compressed on its way, for clients that take that. Off for answers that have a secret beside what a stranger can choose.";
+    "smallest" Shape::Size(1024), = "\"1KB\"", "The smallest answer that is compressed. What has no length that is known beforehand always is.";
+};
+
+pub(in crate::manifest) const CACHE: &[Key] = keys! {
+    "enabled" Shape::Switch, = "true", "Whether the front door keeps what the application marks as cacheable, and answers from there.";
+    "largest" Shape::Size(1), = "\"8MB\"", "The largest answer that is kept.";
+};
+
 pub(in crate::manifest) const ACCESS: &[Key] = keys! {
     "allow" Shape::List(&Shape::Text(&RANGE)), , "The addresses that may come (else 403). Where it is missing, all.";
     "basic_auth" Shape::Table(BASIC_AUTH), , "A name and a password visitors must know (else 401).";

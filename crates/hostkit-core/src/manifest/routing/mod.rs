@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{ProcessName, VariableName};
 use crate::route::rules::Rules;
+use crate::route::{AnswerRule, Compression};
 use crate::size::{ByteSize, Span};
 
 pub(super) mod check;
@@ -24,6 +25,10 @@ pub struct Routing {
     pub basic_auth: Option<Password>,
     /// Paths that lead to other processes.
     pub paths: Vec<PathRule>,
+    /// Whether answers are compressed.
+    pub compression: Compression,
+    /// Which are, and which are kept to be used again.
+    pub answers: AnswerRule,
 }
 
 /// A name and where the password is.

@@ -47,6 +47,14 @@ maintenance = true
 timeout = "10s"
 body_limit = "10MB"
 
+[compression]
+enabled = false
+smallest = "2KB"
+
+[cache]
+enabled = false
+largest = "1MB"
+
 [access]
 allow = ["10.0.0.0/8", "2001:db8::1"]
 basic_auth = { user = "ada", password_variable = "PREVIEW_PASSWORD" }
@@ -81,7 +89,21 @@ fn everything_is_read() {
         rules,
         basic_auth,
         paths,
+        compression,
+        answers,
     } = manifest.routing;
+    assert_eq!(compression, Compression::Off);
+    assert_eq!(
+        answers,
+        AnswerRule {
+            cache: false,
+            largest_kept: Some(ByteSize::mib(1)),
+            smallest_compressed: Some(ByteSize(2048)),
+        }
+    );
+    let silent = parse("").unwrap().routing;
+    assert_eq!(silent.compression, Compression::On);
+    assert!(silent.answers.is_standard());
     let redirect = &rules.redirects[0];
     assert_eq!(
         (redirect.status, redirect.has.len(), redirect.missing.len()),
@@ -113,6 +135,21 @@ fn everything_is_read() {
     assert_eq!(basic_auth.unwrap().variable.as_str(), "PREVIEW_PASSWORD");
     assert_eq!((paths[0].path.as_str(), paths[0].strip_prefix), ("/api", true));
     assert_eq!(paths[0].timeout, Some(Span::secs(5)));
+}
+
+#[test]
+fn what_is_kept_and_compressed_has_bounds() {
+    for (text, why) in [
+        ("[cache]\nlargest = \"9MB\"", "cannot be more than 8"),
+        ("[cache]\nlargest = 5", "cache.largest"),
+        ("[cache]\nenabled = \"no\"", "cache.enabled"),
+        ("[cache]\nsize = \"1MB\"", "cache"),
+        ("[compression]\nsmallest = \"1B\"", "compression.smallest"),
+        ("[compression]\nlevel = 9", "compression"),
+    ] {
+        let told = problem(text);
+        assert!(told.contains(why), "{text}: {told}");
+    }
 }
 
 fn problem(text: &str) -> String {

@@ -2,15 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::domain::{DnsRecord, DnsState, DomainReport, OwnAddresses};
-use crate::names::HostName;
+use crate::domain::{DnsRecord, DnsState, DomainName, DomainReport, OwnAddresses};
 
 #[cfg(test)]
 mod tests;
 
 /// What can be said of a domain before anybody is asked over the network: what the DNS answered, beside what it should.
-/// `found` is an error where it did not answer. The report is not fine yet.
-pub fn compare(domain: &HostName, found: Result<Vec<IpAddr>, String>, own: &OwnAddresses) -> DomainReport {
+/// `found` is an error where it did not answer; for a wildcard, it is what a name below it has. The report is not fine yet.
+pub fn compare(domain: &DomainName, found: Result<Vec<IpAddr>, String>, own: &OwnAddresses) -> DomainReport {
     let mut problems = Vec::new();
     let (found, answered) = match found {
         Ok(found) => (found, true),

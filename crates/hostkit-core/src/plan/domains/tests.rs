@@ -23,7 +23,7 @@ fn shown(records: &[DnsRecord]) -> Vec<String> {
 
 #[test]
 fn the_records_to_set_are_named_exactly() {
-    let host = HostName::parse("www.example.org").unwrap();
+    let host: DomainName = "www.example.org".parse().unwrap();
     let both = ["9.9.9.9", "2620:fe::9"];
     for (own_addresses, found, state, set, remove) in [
         (&both[..], &both[..], DnsState::Here, &[][..], &[][..]),

@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use crate::certificate::Reach;
+use crate::domain::DomainName;
 use crate::names::HostName;
 use crate::project::EnvironmentId;
 
@@ -15,6 +17,10 @@ pub enum Holder {
     Hostkit,
     /// An environment of another project.
     AnotherProject,
+    /// An environment of another project, by a wildcard that is for this name, too.
+    WildcardOfAnother,
+    /// Nobody, but as a wildcard it is for a name that an environment of another project has.
+    NamesOfAnother,
     /// Another environment of the same project.
     SameProject,
 }
@@ -23,29 +29,45 @@ pub enum Holder {
 /// each with the host names of its live release; `id` itself among them does not count.
 pub fn taken<'a>(
     id: &EnvironmentId,
-    claimed: &[HostName],
+    claimed: &[DomainName],
     base: &HostName,
-    others: impl IntoIterator<Item = (&'a EnvironmentId, &'a [HostName])>,
-) -> Vec<(HostName, Holder)> {
+    others: impl IntoIterator<Item = (&'a EnvironmentId, &'a [DomainName])>,
+) -> Vec<(DomainName, Holder)> {
     let others: Vec<_> = others.into_iter().filter(|(other, _)| *other != id).collect();
     let api = format!("hostkit.{base}");
-    let holder = |host: &HostName| {
-        let is_loopback = host.as_str().parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback());
-        if host == base || host.as_str() == api || is_loopback {
+    let holder = |claimed: &DomainName| {
+        let host = claimed.host().as_str();
+        let is_loopback = host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback());
+        if claimed.covers(base.as_str()) || claimed.covers(&api) || is_loopback {
             return Some(Holder::Hostkit);
         }
-        let (other, _) = others
-            .iter()
-            .find(|(other, hosts)| hosts.contains(host) || other.default_host(base) == *host)?;
-        Some(match other.project == id.project {
-            true => Holder::SameProject,
-            false => Holder::AnotherProject,
+        others.iter().find_map(|(other, names)| {
+            let default = DomainName::from(other.default_host(base));
+            let is_same = other.project == id.project;
+            let mut names = names.iter().chain([&default]);
+            match is_same {
+                // Of one owner's names the exact one goes first, and the rest is the wildcard's.
+                true => names.any(|name| name == claimed).then_some(Holder::SameProject),
+                false => names.find_map(|name| of_another(claimed, name)),
+            }
         })
     };
-    let mut taken: Vec<(HostName, Holder)> = claimed
+    let mut taken: Vec<(DomainName, Holder)> = claimed
         .iter()
         .filter_map(|host| Some((host.clone(), holder(host)?)))
         .collect();
     taken.dedup();
     taken
+}
+
+/// In what way a name of another project is in the way of a claim.
+fn of_another(claimed: &DomainName, name: &DomainName) -> Option<Holder> {
+    match (claimed.reach(), name.reach()) {
+        _ if claimed == name => Some(Holder::AnotherProject),
+        (Reach::Host, Reach::Below) if name.covers(claimed.host().as_str()) => {
+            Some(Holder::WildcardOfAnother)
+        }
+        (Reach::Below, Reach::Host) if claimed.covers(name.host().as_str()) => Some(Holder::NamesOfAnother),
+        _ => None,
+    }
 }

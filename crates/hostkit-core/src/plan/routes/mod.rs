@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::certificate;
+use crate::domain::DomainName;
 use crate::manifest::Reach;
 use crate::names::{HostName, ProcessName};
 use crate::project::EnvironmentId;
@@ -30,7 +32,7 @@ pub struct RoutedEnvironment<'a> {
     /// Whether its owner stopped it.
     pub stopped: bool,
     /// Host names given to it, next to the default one and those of the manifest.
-    pub extra_hosts: Vec<HostName>,
+    pub extra_hosts: Vec<DomainName>,
     /// The stable loopback ports of its processes.
     pub ports: BTreeMap<ProcessName, u16>,
 }
@@ -63,7 +65,7 @@ pub struct PlannedTable {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostConflict {
     /// The name.
-    pub host: HostName,
+    pub host: DomainName,
     /// The route that has it.
     pub holder: String,
     /// The environment that does not get it.
@@ -83,21 +85,23 @@ pub fn table(
     let mut environments: Vec<&RoutedEnvironment<'_>> = environments.iter().collect();
     environments.sort_by(|a, b| a.id.cmp(&b.id));
     let mut routes = Vec::new();
-    let mut holders: BTreeMap<HostName, String> = BTreeMap::new();
+    let mut holders: BTreeMap<DomainName, String> = BTreeMap::new();
     if let Some(route) = api.and_then(|address| api_route(base, address)) {
         let own = route.hosts.iter().chain([base]);
-        holders.extend(own.map(|host| (host.clone(), route.id.clone())));
+        holders.extend(own.map(|host| (host.clone().into(), route.id.clone())));
         routes.push(route);
     }
     for environment in &environments {
         let id = route_id(&environment.id, public_process(environment).as_ref());
-        holders.entry(environment.id.default_host(base)).or_insert(id);
+        holders
+            .entry(environment.id.default_host(base).into())
+            .or_insert(id);
     }
     let mut conflicts = Vec::new();
     for environment in environments {
         let process = public_process(environment);
         let id = route_id(&environment.id, process.as_ref());
-        let mut hosts = Vec::new();
+        let mut hosts = Hosts::default();
         for host in claimed_hosts(environment, base) {
             let holder = holders.entry(host.clone()).or_insert_with(|| id.clone());
             if *holder == id {
@@ -127,6 +131,7 @@ fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
         environment: None,
         process: None,
         hosts: vec![host],
+        wildcards: Vec::new(),
         path_prefix: "/".into(),
         ports: Vec::new(),
         target: Target::Instances {
@@ -141,7 +146,30 @@ fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
         https: Https::Offered,
         compression: Compression::default(),
         sticky: false,
+        answers: Default::default(),
     })
+}
+
+/// What an environment's public routes answer.
+#[derive(Default)]
+struct Hosts {
+    exact: Vec<HostName>,
+    wildcards: Vec<HostName>,
+}
+
+impl Hosts {
+    fn push(&mut self, name: DomainName) {
+        match name.reach() {
+            certificate::Reach::Host => self.exact.push(name.host().clone()),
+            certificate::Reach::Below => self.wildcards.push(name.host().clone()),
+        }
+    }
+
+    /// Whether they are for a host, by itself or by a wildcard.
+    fn answer(&self, host: &HostName) -> bool {
+        let below = |name: &HostName| DomainName::below(name.clone()).covers(host.as_str());
+        self.exact.contains(host) || self.wildcards.iter().any(below)
+    }
 }
 
 fn route_id(environment: &EnvironmentId, process: Option<&ProcessName>) -> String {
@@ -171,16 +199,16 @@ fn public_process(environment: &RoutedEnvironment<'_>) -> Option<ProcessName> {
 }
 
 /// The default host first, each name once.
-fn claimed_hosts(environment: &RoutedEnvironment<'_>, base: &HostName) -> Vec<HostName> {
+fn claimed_hosts(environment: &RoutedEnvironment<'_>, base: &HostName) -> Vec<DomainName> {
     let of_manifest = environment
         .live
         .iter()
         .filter(|_| environment.id.environment.is_production())
         .flat_map(|live| &live.release.manifest.hosts);
     let mut seen = BTreeSet::new();
-    std::iter::once(environment.id.default_host(base))
+    std::iter::once(environment.id.default_host(base).into())
         .chain(environment.extra_hosts.iter().cloned())
-        .chain(of_manifest.cloned())
+        .chain(of_manifest.cloned().map(DomainName::from))
         .filter(|host| seen.insert(host.clone()))
         .collect()
 }
@@ -189,7 +217,7 @@ fn public_route(
     environment: &RoutedEnvironment<'_>,
     process: Option<ProcessName>,
     id: String,
-    hosts: Vec<HostName>,
+    hosts: Hosts,
 ) -> Route {
     let target = match &environment.live {
         None => nothing(NothingReason::NeverDeployed),
@@ -208,6 +236,10 @@ fn public_route(
     let sticky = live
         .zip(process.as_ref())
         .is_some_and(|(live, process)| is_sticky(live, process));
+    let said = environment
+        .live
+        .as_ref()
+        .map(|live| &live.release.manifest.routing);
     Route {
         id,
         environment: Some(environment.id.clone()),
@@ -219,29 +251,31 @@ fn public_route(
         target,
         release: environment.live.as_ref().map(|live| live.release.name.clone()),
         rules: rules(environment, &hosts),
-        hosts,
+        hosts: hosts.exact,
+        wildcards: hosts.wildcards,
         process,
         hold: HoldRule::default(),
         https: Https::Required,
-        compression: Compression::default(),
         sticky,
+        compression: said.map(|said| said.compression).unwrap_or_default(),
+        answers: said.map(|said| said.answers.clone()).unwrap_or_default(),
     }
 }
 
 /// The rules of an environment's public routes. Where there is a release they hold whether or not it is running.
-fn rules(environment: &RoutedEnvironment<'_>, hosts: &[HostName]) -> Rules {
+fn rules(environment: &RoutedEnvironment<'_>, hosts: &Hosts) -> Rules {
     let Some(live) = &environment.live else {
         return Rules::default();
     };
     let mut rules = live.release.manifest.routing.rules.clone();
     rules.basic_auth = live.basic_auth.clone();
     // Visitors of a preview are not sent to production.
-    rules.canonical_host = rules.canonical_host.filter(|host| hosts.contains(host));
+    rules.canonical_host = rules.canonical_host.filter(|host| hosts.answer(host));
     rules
 }
 
 /// One route per path that leads to a process of its own.
-fn path_routes(environment: &RoutedEnvironment<'_>, hosts: &[HostName]) -> Vec<Route> {
+fn path_routes(environment: &RoutedEnvironment<'_>, hosts: &Hosts) -> Vec<Route> {
     let Some(live) = &environment.live else {
         return Vec::new();
     };
@@ -256,7 +290,8 @@ fn path_routes(environment: &RoutedEnvironment<'_>, hosts: &[HostName]) -> Vec<R
                 id: format!("{}{}", route_id(&environment.id, Some(&path.process)), path.path),
                 environment: Some(environment.id.clone()),
                 process: Some(path.process.clone()),
-                hosts: hosts.to_vec(),
+                hosts: hosts.exact.clone(),
+                wildcards: hosts.wildcards.clone(),
                 path_prefix: path.path.clone(),
                 ports: Vec::new(),
                 target: if environment.stopped {
@@ -267,8 +302,9 @@ fn path_routes(environment: &RoutedEnvironment<'_>, hosts: &[HostName]) -> Vec<R
                 release: Some(live.release.name.clone()),
                 hold: HoldRule::default(),
                 https: Https::Required,
-                compression: Compression::default(),
                 sticky: is_sticky(live, &path.process),
+                compression: live.release.manifest.routing.compression,
+                answers: live.release.manifest.routing.answers.clone(),
                 rules,
             }
         })
@@ -290,6 +326,7 @@ fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
             environment: Some(environment.id.clone()),
             process: Some(name.clone()),
             hosts: Vec::new(),
+            wildcards: Vec::new(),
             path_prefix: "/".into(),
             ports: vec![port],
             target: if environment.stopped {
@@ -303,6 +340,7 @@ fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
             https: Https::Offered,
             compression: Compression::default(),
             sticky: false,
+            answers: Default::default(),
         })
         .collect()
 }

@@ -129,7 +129,10 @@ fn processes_are_routed_by_who_may_reach_them() {
         Some(&release),
         &[("web", 8001), ("ml", 8002), ("worker", 8003)],
     );
-    wanted.extra_hosts = vec![host("www.example.com")];
+    wanted.extra_hosts = vec![
+        host("www.example.com").into(),
+        "*.shop.example.com".parse().unwrap(),
+    ];
     let planned = plan(&[wanted]);
     assert_eq!(planned.conflicts, []);
     let [web, ml] = &planned.table.routes[..] else {
@@ -140,6 +143,7 @@ fn processes_are_routed_by_who_may_reach_them() {
         hosts(web),
         ["shop.localhost", "www.example.com", "shop.example.com"]
     );
+    assert_eq!(web.wildcards, [host("shop.example.com")]);
     assert_eq!((&web.ports[..], web.path_prefix.as_str()), (&[8001][..], "/"));
     assert_eq!(
         web.target,
@@ -308,10 +312,12 @@ fn a_host_claimed_twice_stays_with_its_owner_or_the_first() {
         ["aaa.localhost", "both.example.com"]
     );
     assert_eq!(hosts(of("zoo/production/web")), ["zoo.localhost"]);
+    let hosts: Vec<String> = planned.conflicts.iter().map(|c| c.host.to_string()).collect();
     let conflicts: Vec<(&str, &str, String)> = planned
         .conflicts
         .iter()
-        .map(|c| (c.host.as_str(), c.holder.as_str(), c.refused.to_string()))
+        .zip(&hosts)
+        .map(|(c, host)| (host.as_str(), c.holder.as_str(), c.refused.to_string()))
         .collect();
     assert_eq!(
         conflicts,

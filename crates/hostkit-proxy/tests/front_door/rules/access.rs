@@ -88,6 +88,33 @@ fn maintenance_is_shown_to_all_but_those_who_work_on_it() {
 }
 
 #[test]
+fn a_limit_goes_on_counting_when_routes_change() {
+    let rules = |rate: &str| Rules {
+        limits: vec![RateLimit {
+            path: pattern("/(.*)"),
+            rate: rate.parse().unwrap(),
+            burst: None,
+            per: Counted::Client,
+        }],
+        ..Rules::default()
+    };
+    let (door, upstream) = shop(rules("2/h"));
+    let apply = |rules: Rules| {
+        let mut route = to("shop", &[upstream.address]);
+        route.rules = rules;
+        door.apply(vec![route, to("blog", &[upstream.address])]);
+    };
+    assert_eq!(get(&door, "/", "").status, 200);
+    apply(rules("2/h"));
+    assert_eq!(get(&door, "/", "").status, 200);
+    apply(rules("2/h"));
+    assert_eq!(get(&door, "/", "").status, 429);
+    // Another limit is another count.
+    apply(rules("3/h"));
+    assert_eq!(get(&door, "/", "").status, 200);
+}
+
+#[test]
 fn more_requests_than_are_taken_are_told_when_to_come_again() {
     let (door, upstream) = shop(Rules {
         limits: vec![RateLimit {
