@@ -9,7 +9,7 @@ use http::HeaderMap;
 use hyper::body::Frame;
 
 use super::Coding;
-use super::encoder::Encoder;
+use super::encoder::{Effort, Encoder};
 use crate::body::{BodyError, Source};
 use crate::worker::bell::Bell;
 
@@ -34,7 +34,7 @@ pub(crate) struct Compressed {
 impl Compressed {
     /// Compresses `source`, which has `length` bytes if that is known. Gives it back where that fails.
     pub(crate) fn new(source: Source, coding: Coding, length: Option<u64>) -> Result<Compressed, Source> {
-        match Encoder::new(coding, length) {
+        match Encoder::new(coding, Effort::Once, length) {
             Ok(encoder) => Ok(Compressed {
                 source,
                 encoder: Some(encoder),

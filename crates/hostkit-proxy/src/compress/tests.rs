@@ -3,7 +3,7 @@ use std::io::Read;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::accept::Accepted;
-use super::encoder::{Encoder, whole};
+use super::encoder::{Effort, Encoder, expire, whole};
 use super::*;
 
 fn chosen(header: &str, order: [Coding; 3]) -> Option<&'static str> {
@@ -72,7 +72,7 @@ fn plain(coding: Coding, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn what_was_flushed_can_be_read_before_the_end() {
     for coding in BY_COST {
-        let mut encoder = Encoder::new(coding, None).unwrap();
+        let mut encoder = Encoder::new(coding, Effort::Once, None).unwrap();
         let mut sent = Vec::new();
         encoder.write(b"first, ").unwrap();
         encoder.flush().unwrap();
@@ -86,6 +86,39 @@ fn what_was_flushed_can_be_read_before_the_end() {
         assert!(small.len() < long.len() / 50, "{coding:?}: {}", small.len());
         assert!(plain(coding, &small) == long.as_bytes());
         assert_eq!(plain(coding, &whole(coding, b"").unwrap()), b"");
+    }
+}
+
+/// What is left of one answer would be read by the client of another.
+#[test]
+fn an_encoder_that_is_used_again_knows_nothing_of_the_answer_before() {
+    let answers = [
+        "short".to_owned(),
+        "words and words ".repeat(20_000),
+        String::new(),
+        "other words".repeat(200),
+    ];
+    for coding in BY_COST {
+        for round in 0..3 {
+            for answer in &answers {
+                for length in [None, Some(answer.len() as u64)] {
+                    let mut fresh = Encoder::new(coding, Effort::Once, length).unwrap();
+                    fresh.write(answer.as_bytes()).unwrap();
+                    let sent = fresh.finish().unwrap();
+                    assert!(plain(coding, &sent) == answer.as_bytes(), "{coding:?} {round}");
+                }
+            }
+            // One that broke off is not used again, and neither is one that promised more than came.
+            let mut broken = Encoder::new(coding, Effort::Once, Some(1000)).unwrap();
+            broken.write(b"secret").unwrap();
+            drop(broken);
+            let mut short = Encoder::new(coding, Effort::Once, Some(1000)).unwrap();
+            short.write(b"secret").unwrap();
+            drop(short.finish());
+        }
+        for _ in 0..20 {
+            expire();
+        }
     }
 }
 

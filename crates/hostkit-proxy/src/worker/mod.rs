@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{AbortHandle, LocalSet};
 
+use crate::compress;
 use crate::files::cache::FileCache;
 use crate::plain::Scratch;
 use crate::request_log::LogBuffer;
@@ -181,12 +182,14 @@ fn open(worker: &Rc<Worker>, listener: TcpListener, purpose: Purpose) -> (Arc<Do
 }
 
 impl Worker {
-    /// Ends what waited too long, closes idle upstream connections before the backend does, hands over log lines.
+    /// Ends what waited too long, closes idle upstream connections before the backend does, hands over log lines,
+    /// lets go of encoders.
     fn sweep(&self) {
         self.pulses.sweep();
         self.pools.expire();
         self.files.borrow_mut().expire(Instant::now());
         self.log.borrow_mut().flush();
+        compress::encoder::expire();
     }
 
     fn is_idle(&self) -> bool {
