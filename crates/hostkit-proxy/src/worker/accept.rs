@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use hyper_util::rt::TokioIo;
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -240,8 +241,9 @@ fn begin(
 /// Agrees on keys and a protocol, then serves.
 async fn begin_tls(mut client: Client, tls: TlsAcceptor, stream: TcpStream) {
     let pulse = Arc::clone(&client.pulse);
-    let mut stream = match until_ended(&pulse, tls.accept(stream)).await {
-        Ok(stream) => stream,
+    // Each step in a box of its own: a task is as large as the largest of them, and for as long as the connection lasts.
+    let mut stream = match Box::pin(until_ended(&pulse, tls.accept(stream))).await {
+        Ok(stream) => Box::new(TokioIo::new(stream)),
         Err(error) => {
             let failed = &client.worker.shared.failed_handshakes;
             failed.fetch_add(1, Ordering::Relaxed);
@@ -249,7 +251,7 @@ async fn begin_tls(mut client: Client, tls: TlsAcceptor, stream: TcpStream) {
             return;
         }
     };
-    let (_, session) = stream.get_ref();
+    let (_, session) = stream.inner().get_ref();
     let handshakes = &client.worker.shared.handshakes;
     let kind = match session.handshake_kind() {
         Some(HandshakeKind::Resumed) => &handshakes.resumed,
@@ -259,9 +261,9 @@ async fn begin_tls(mut client: Client, tls: TlsAcceptor, stream: TcpStream) {
     client.server_name = session.server_name().map(Into::into);
     match session.alpn_protocol() {
         // The certificate was the answer.
-        Some(tls::CHALLENGE) => drop(until_ended(&pulse, stream.shutdown()).await),
-        Some(tls::HTTP2) => http2::serve(client, ClientStream::tls(stream, pulse)).await,
-        _ => connection::http1(client, ClientStream::tls(stream, pulse)).await,
+        Some(tls::CHALLENGE) => drop(until_ended(&pulse, stream.inner_mut().shutdown()).await),
+        Some(tls::HTTP2) => Box::pin(http2::serve(client, ClientStream::tls(stream, pulse))).await,
+        _ => Box::pin(connection::http1(client, ClientStream::tls(stream, pulse))).await,
     }
 }
 

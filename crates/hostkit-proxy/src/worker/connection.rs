@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -10,7 +10,7 @@ use std::task::Poll;
 use http::{HeaderValue, StatusCode, header};
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::service_fn;
 
 use super::accept::Client;
@@ -18,14 +18,47 @@ use super::pulse::{Order, Pulse};
 use super::stream::ClientStream;
 use crate::forward;
 
-/// Serves HTTP/1.
-pub(super) async fn http1(client: Client, stream: ClientStream) {
+/// Serves HTTP/1. While a connection is idle for longer than a moment, it is a socket and nothing more: hyper's state
+/// machine and its buffers are several times what else there is to a connection.
+pub(super) async fn http1(client: Client, mut stream: ClientStream) {
     let client = Rc::new(client);
     let pulse = Arc::clone(&client.pulse);
+    // TLS may have read the first request already.
+    let mut asleep = !client.is_tls();
+    loop {
+        if asleep && !until_readable(&pulse, &mut stream).await {
+            return;
+        }
+        // In a box, which goes when the connection rests.
+        let Some(idle) = Box::pin(serve(&client, &pulse, stream)).await else {
+            return;
+        };
+        stream = idle;
+        asleep = true;
+    }
+}
+
+/// Waits until there is something to do. False: the connection is to end now.
+async fn until_readable(pulse: &Pulse, stream: &mut ClientStream) -> bool {
+    pulse.asleep(true);
+    let mut waker = None;
+    let goes_on = std::future::poll_fn(|context| match pulse.order(context, &mut waker) {
+        Order::End => Poll::Ready(false),
+        // How a connection is wound up is known where it is served.
+        Order::WindUp => Poll::Ready(true),
+        Order::GoOn => stream.poll_readable(context).map(|()| true),
+    })
+    .await;
+    pulse.asleep(false);
+    goes_on
+}
+
+/// Serves until the connection ends, or was idle for some time: then what is left of it is its stream.
+async fn serve(client: &Rc<Client>, pulse: &Pulse, stream: ClientStream) -> Option<ClientStream> {
     let header_bytes = client.worker.shared.limits.header_bytes;
-    let unread = Rc::clone(&client);
+    let asked = Rc::clone(client);
     let service = service_fn(move |request: Request<Incoming>| {
-        let client = Rc::clone(&client);
+        let client = Rc::clone(&asked);
         async move {
             let worker = Rc::clone(&client.worker);
             let mut answer = forward::serve(client, None, request).await;
@@ -37,7 +70,7 @@ pub(super) async fn http1(client: Client, stream: ClientStream) {
             Ok::<_, Infallible>(answer)
         }
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         // Head and body in one `send`; measured to be the cheaper way (PERFORMANCE 3).
         .writev(false)
         // The pulse does this without a timer per request.
@@ -46,25 +79,42 @@ pub(super) async fn http1(client: Client, stream: ClientStream) {
         .max_buf_size(header_bytes.max(8192))
         .serve_connection(stream, service)
         .with_upgrades();
-    let ended = drive(&pulse, pin!(connection), |connection| {
-        connection.graceful_shutdown()
-    })
-    .await;
-    // How a connection ended is the client's affair; requests are logged on their own, but for the one that hyper
-    // answers itself, which nobody would hear of.
-    if let Some(Err(error)) = ended
-        && error.is_parse_too_large()
-    {
-        forward::note_unread(unread);
+    let may_sleep = || pulse.is_idle() && (pulse.is_tired() || client.worker.pulses.is_crowded());
+    let wind_up = UpgradeableConnection::graceful_shutdown;
+    match drive(pulse, Pin::new(&mut connection), wind_up, may_sleep).await {
+        // How a connection ended is the client's affair; requests are logged on their own, but for the one that hyper
+        // answers itself, which nobody would hear of.
+        Ended::Done(Err(error)) if error.is_parse_too_large() => {
+            forward::note_unread(Rc::clone(client));
+            None
+        }
+        Ended::Done(_) | Ended::Ordered => None,
+        // What the client sent beyond its last request is part of its next one.
+        Ended::Idle => connection.into_parts().map(|parts| match parts.read_buf {
+            // An empty piece would keep the memory it was read into.
+            none if none.is_empty() => parts.io,
+            some => parts.io.read_again(some),
+        }),
     }
 }
 
-/// Runs a connection to its end, or to the one its pulse orders; then there is nothing to say about it.
+/// Why a connection is not driven any further.
+pub(super) enum Ended<T> {
+    /// It came to its end.
+    Done(T),
+    /// Its pulse said so; then there is nothing to say about it.
+    Ordered,
+    /// It was idle for some time.
+    Idle,
+}
+
+/// Runs a connection to its end, or to the one its pulse orders, or until it is idle.
 pub(super) async fn drive<C: Future>(
     pulse: &Pulse,
     mut connection: Pin<&mut C>,
     wind_up: impl Fn(Pin<&mut C>),
-) -> Option<C::Output> {
+    may_sleep: impl Fn() -> bool,
+) -> Ended<C::Output> {
     let mut winding_up = false;
     let mut waker = None;
     std::future::poll_fn(|context| {
@@ -74,9 +124,13 @@ pub(super) async fn drive<C: Future>(
                 wind_up(connection.as_mut());
             }
             Order::GoOn | Order::WindUp => {}
-            Order::End => return Poll::Ready(None),
+            Order::End => return Poll::Ready(Ended::Ordered),
         }
-        connection.as_mut().poll(context).map(Some)
+        match connection.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Ended::Done(output)),
+            Poll::Pending if !winding_up && may_sleep() => Poll::Ready(Ended::Idle),
+            Poll::Pending => Poll::Pending,
+        }
     })
     .await
 }

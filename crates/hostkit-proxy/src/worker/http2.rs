@@ -20,6 +20,7 @@ use hyper_util::rt::TokioTimer;
 
 use super::accept::Client;
 use super::connection;
+use super::gather::Gathered;
 use super::pulse::{Order, Pulse};
 use super::stream::ClientStream;
 use crate::forward;
@@ -103,6 +104,7 @@ pub(super) async fn serve(client: Client, stream: ClientStream) {
     let client = Rc::new(client);
     let pulse = Arc::clone(&client.pulse);
     let header_bytes = client.worker.shared.limits.header_bytes as u32;
+    let stream = Gathered::new(stream);
     let tasks = Tasks::default();
     let begun = Rc::clone(&tasks.begun);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -123,9 +125,9 @@ pub(super) async fn serve(client: Client, stream: ClientStream) {
         .keep_alive_interval(ASK)
         .keep_alive_timeout(ASK_TIME)
         .enable_connect_protocol()
-        .serve_connection(stream, service);
-    connection::drive(&pulse, pin!(connection), |connection| {
-        connection.graceful_shutdown()
-    })
-    .await;
+        .serve_connection(stream.clone(), service);
+    let connection = pin!(connection);
+    let wind_up = http2::Connection::graceful_shutdown;
+    let driven = connection::drive(&pulse, connection, wind_up, || false);
+    stream.drive(driven).await;
 }

@@ -4,6 +4,7 @@
 pub(crate) mod accept;
 pub(crate) mod bell;
 mod connection;
+mod gather;
 pub(crate) mod http2;
 pub(crate) mod pool;
 pub(crate) mod pulse;

@@ -32,6 +32,21 @@ const WIND_UP: u8 = 1;
 /// End now.
 const END: u8 = 2;
 
+/// Buffers are there, or none are needed.
+const AWAKE: u8 = 0;
+/// It was idle for some time: its buffers are to be given back.
+const TIRED: u8 = 1;
+/// They are.
+const ASLEEP: u8 = 2;
+/// It is being closed.
+const SLEEPLESS: u8 = 3;
+
+/// Sweeps after which an idle connection gives its buffers back.
+const TIRED_SWEEPS: u32 = 2;
+/// More connections of a thread than these do so at once. Taking new ones for each request costs a tenth of what a short
+/// request costs.
+const CROWD: usize = 512;
+
 /// The longest a closed connection is read from, in sweeps.
 const LINGER_SWEEPS: u32 = 3;
 
@@ -56,6 +71,8 @@ pub(crate) struct Pulse {
     endless: AtomicBool,
     /// Sweeps, and one, since the client took the last bytes of what waits for it; zero if nothing waits.
     stalled: AtomicU32,
+    /// What becomes of the buffers while nothing is under way.
+    sleep: AtomicU8,
     order: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
@@ -117,6 +134,29 @@ impl Pulse {
     /// nothing.
     pub(crate) fn quiet(&self) {
         self.enter(QUIET);
+    }
+
+    /// Whether nothing is under way, and nothing waits for the client or is being closed.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == IDLE
+            && self.stalled.load(Ordering::Relaxed) == 0
+            && self.sleep.load(Ordering::Relaxed) != SLEEPLESS
+    }
+
+    /// Whether that is so for longer than a moment.
+    pub(crate) fn is_tired(&self) -> bool {
+        self.sleep.load(Ordering::Relaxed) == TIRED
+    }
+
+    /// Buffers are given back, or taken again.
+    pub(crate) fn asleep(&self, asleep: bool) {
+        self.sleep
+            .store(if asleep { ASLEEP } else { AWAKE }, Ordering::Relaxed);
+    }
+
+    /// The connection is being closed, which goes on until it is done.
+    pub(crate) fn closing(&self) {
+        self.sleep.store(SLEEPLESS, Ordering::Relaxed);
     }
 
     /// Whether bytes may lie unread in the socket: closing it now would reset the connection, and the client might
@@ -220,6 +260,7 @@ impl Pulses {
             late: AtomicBool::new(false),
             endless: AtomicBool::new(false),
             stalled: AtomicU32::new(0),
+            sleep: AtomicU8::new(AWAKE),
             order: AtomicU8::new(GO_ON),
             waker: Mutex::new(None),
         });
@@ -241,6 +282,13 @@ impl Pulses {
         if all.free.len() == all.places.len() {
             *all = Connections::default();
         }
+    }
+
+    /// Whether there are so many connections that each gives its buffers back as soon as it is idle: memory that was in
+    /// use once is not easily given back to the system.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let all = self.all.borrow();
+        all.places.len() - all.free.len() > CROWD
     }
 
     /// Whether there is no connection.
@@ -291,7 +339,13 @@ impl Pulses {
         for pulse in self.all.borrow().iter() {
             let age = pulse.age.fetch_add(1, Ordering::Relaxed) + 1;
             let too_old = match pulse.phase.load(Ordering::Relaxed) {
-                IDLE => age > self.idle,
+                IDLE => {
+                    if age >= TIRED_SWEEPS && pulse.sleep.load(Ordering::Relaxed) == AWAKE {
+                        pulse.sleep.store(TIRED, Ordering::Relaxed);
+                        pulse.wake();
+                    }
+                    age > self.idle
+                }
                 // A client that connects and says nothing is given the time for a head, not the idle time.
                 HEAD | NEW => age > self.head,
                 LINGERING => age > LINGER_SWEEPS,

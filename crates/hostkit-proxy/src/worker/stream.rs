@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,6 +20,8 @@ use super::pulse::Pulse;
 pub(crate) struct ClientStream {
     wire: Wire,
     pulse: Arc<Pulse>,
+    /// Was read before and is to be read again.
+    again: Bytes,
     /// Our side said that it is done.
     closed: bool,
 }
@@ -45,16 +48,33 @@ impl ClientStream {
     }
 
     /// Wraps a socket after its handshake.
-    pub(crate) fn tls(stream: TlsStream<TcpStream>, pulse: Arc<Pulse>) -> Self {
-        ClientStream::new(Wire::Tls(Box::new(TokioIo::new(stream))), pulse)
+    pub(crate) fn tls(stream: Box<TokioIo<TlsStream<TcpStream>>>, pulse: Arc<Pulse>) -> Self {
+        ClientStream::new(Wire::Tls(stream), pulse)
     }
 
     fn new(wire: Wire, pulse: Arc<Pulse>) -> Self {
         ClientStream {
             wire,
             pulse,
+            again: Bytes::new(),
             closed: false,
         }
+    }
+
+    /// The same with these bytes in front, which somebody read who does not need them.
+    pub(super) fn read_again(mut self, bytes: Bytes) -> Self {
+        self.again = bytes;
+        self
+    }
+
+    /// Whether there may be something to read.
+    pub(super) fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.again.is_empty() {
+            return Poll::Ready(());
+        }
+        // Who found the stream empty found TLS empty as well, so that the socket alone is left to be asked. An error is for
+        // who reads.
+        self.wire.socket().poll_read_ready(context).map(drop)
     }
 
     /// Says that nothing more comes from our side: in TLS with an alert, so that the end cannot be forged.
@@ -70,8 +90,14 @@ impl Read for ClientStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.again.is_empty() {
+            let piece = self.again.len().min(buffer.remaining());
+            buffer.put_slice(&self.again.split_to(piece));
+            self.pulse.received();
+            return Poll::Ready(Ok(()));
+        }
         let outcome = ready!(match &mut self.wire {
             Wire::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -109,6 +135,7 @@ impl Write for ClientStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.closed {
+            self.pulse.closing();
             let lingers = self.pulse.must_linger();
             if !lingers && matches!(self.wire, Wire::Plain(_)) {
                 return Poll::Ready(Ok(()));

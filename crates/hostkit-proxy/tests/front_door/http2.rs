@@ -76,6 +76,41 @@ fn a_hundred_requests_at_once_are_all_answered_on_one_connection() {
     assert_eq!(door.in_flight("shop.1"), 0);
 }
 
+/// What is written at once goes out together: nothing of it is lost, and nothing comes in another's place.
+#[test]
+fn answers_of_many_sizes_at_once_are_whole() {
+    let size_of = |at: usize| [0, 1, 1000, 1024, 5000, 16_384, 70_000, 300_000][at % 8] + at;
+    let upstream = Upstream::start(move |seen, stream| {
+        let at: usize = seen.line().split(['/', ' ']).nth(2).unwrap().parse().unwrap();
+        let body = vec![b'a' + (at % 26) as u8; size_of(at)];
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .unwrap();
+        stream.write_all(&body).is_ok()
+    });
+    let door = Door::secure(|_| ());
+    door.apply(vec![to("shop", &[upstream.address])]);
+    block_on(async {
+        let sender = connect_http2(&door, SHOP).await;
+        let asked = (0..160).map(|at| {
+            let mut sender = sender.clone();
+            async move {
+                ask(&mut sender, request("GET", SHOP, &format!("/{at}")))
+                    .await
+                    .unwrap()
+            }
+        });
+        let answers = futures_util::future::join_all(asked).await;
+        for (at, (head, body)) in answers.into_iter().enumerate() {
+            assert_eq!((head.status, body.len()), (StatusCode::OK, size_of(at)), "{at}");
+            assert!(body.iter().all(|byte| *byte == b'a' + (at % 26) as u8), "{at}");
+        }
+    });
+}
+
 #[test]
 fn heads_are_written_for_http1() {
     let upstream = Upstream::start(|_, stream| {

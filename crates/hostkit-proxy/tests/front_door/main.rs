@@ -24,6 +24,7 @@ mod plain;
 mod ports;
 mod redirects;
 mod request_log;
+mod resting;
 mod rules;
 mod secure;
 mod shares;
