@@ -1,96 +1,23 @@
 """The front doors that are compared, each in front of the same upstream, each on the same one core."""
 
 import os
+import resource
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import configurations
 import machine
 from installation import ROOT
 
 UPSTREAM = 19400
 SOCKETS = 19401
 DOOR = 19410
-DOOR_SOCKETS = 19411
+DOOR_TLS = 19411
 
-EXAMPLE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist/examples/bench_proxy"
-
-COMMON = """
-daemon off;
-worker_processes 1;
-error_log {folder}/error.log;
-pid {folder}/nginx.pid;
-events {{ worker_connections 4096; }}
-http {{
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    tcp_nodelay on; keepalive_requests 1000000000; keepalive_timeout 75s;
-"""
-
-UPSTREAM_CONF = (
-    COMMON
-    + """
-    access_log off; sendfile on;
-    server {{
-        listen 127.0.0.1:{upstream} backlog=4096;
-        root {folder}/www;
-        location = / {{ default_type text/plain; return 200 "{body}"; }}
-    }}
-}}
-"""
-)
-
-# What a careful administrator writes: upstream keep-alive, buffers large enough to stay off the disk.
-NGINX_CONF = (
-    COMMON
-    + """
-    access_log {log};
-    proxy_http_version 1.1; proxy_buffers 16 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 128k;
-    proxy_max_temp_file_size 0;
-    proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
-    proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-ID $request_id;
-    upstream app {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; }}
-    upstream sockets {{ server 127.0.0.1:{sockets}; }}
-    server {{
-        listen 127.0.0.1:{door} backlog=4096;
-        location / {{ proxy_pass http://app; proxy_set_header Connection ""; }}
-    }}
-    server {{
-        listen 127.0.0.1:{door_sockets};
-        location / {{
-            proxy_pass http://sockets; proxy_read_timeout 1h;
-            proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
-        }}
-    }}
-}}
-"""
-)
-
-HAPROXY_CONF = """
-global
-    nbthread 1
-    maxconn 8192
-defaults
-    mode http
-    option forwardfor
-    timeout connect 5s
-    timeout client 60s
-    timeout server 60s
-    timeout tunnel 1h
-    http-reuse always
-frontend door
-    bind 127.0.0.1:{door}
-    http-request set-header X-Forwarded-Proto http
-    default_backend app
-backend app
-    server one 127.0.0.1:{upstream}
-frontend door_sockets
-    bind 127.0.0.1:{door_sockets}
-    default_backend sockets
-backend sockets
-    server one 127.0.0.1:{sockets}
-"""
+EXAMPLES = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist/examples"
+LOAD = EXAMPLES / "bench_load"
 
 
 @dataclass
@@ -113,64 +40,93 @@ class Running:
                 process.kill()
                 process.wait()
 
-    def start(self, core: int, arguments: list[str], ports: list[int]) -> subprocess.Popen:
+    def start(self, core: int, arguments: list[str], ports: list[int], out: Path | None = None) -> subprocess.Popen:
         for port in ports:
             if not machine.is_free(port):
                 raise RuntimeError(f"port {port} is taken: something of an earlier run is still there")
-        pinned = ["taskset", "-c", str(core), *arguments]
-        process = subprocess.Popen(pinned, env=machine.environment(), stdout=subprocess.DEVNULL)
+        home = {"HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
+        with open(out or os.devnull, "ab") as output, open(self.folder / "errors", "wb") as errors:
+            process = subprocess.Popen(
+                ["taskset", "-c", str(core), *arguments],
+                env={**machine.environment(), **home},
+                stdout=output,
+                stderr=errors,
+            )
         self.processes.append(process)
-        patience = time.monotonic() + 10
+        patience = time.monotonic() + 60
         while any(machine.is_free(port) for port in ports):
             if process.poll() is not None or time.monotonic() > patience:
-                raise RuntimeError(f"`{arguments[0]}` does not listen on {ports}")
+                errors = (self.folder / "errors").read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"`{arguments[0]}` does not listen on {ports}:\n{errors}")
             time.sleep(0.02)
         return process
 
 
 def upstream(running: Running, core: int) -> None:
-    """1 KB at `/`, 10 MB at `/10m`, and a WebSocket echo on a port of its own."""
-    folder = folder_of(running, "upstream")
-    (folder / "www").mkdir(exist_ok=True)
-    (folder / "www/10m").write_bytes(os.urandom(10 * 1024 * 1024))
-    (folder / "www").chmod(0o755)
-    conf = UPSTREAM_CONF.format(folder=folder, upstream=UPSTREAM, body="x" * 1024)
-    running.start(core, nginx(folder, conf), [UPSTREAM])
-    sockets = Path(__file__).parent / "sockets.py"
-    running.start(core, ["python3", str(sockets), "echo", str(SOCKETS)], [SOCKETS])
+    """Answers of 1 KB, 10 KB, 100 KB and 10 MB, and a WebSocket echo on a port of its own."""
+    www = running.folder / "www"
+    (www / "files").mkdir(parents=True, exist_ok=True)
+    (www / "100k").write_bytes(os.urandom(100 * 1024))
+    (www / "10m").write_bytes(os.urandom(10 * 1024 * 1024))
+    # Text as applications send it: names that come again and again, values that do not.
+    rows = (f'<li class="row"><a href="/items/{n * 7919 % 100003}">Item {n * 104729 % 99991}</a></li>' for n in range(999))
+    text = "\n".join(rows)[: 10 * 1024]
+    for name in ("text", "cached", "files/10k", "files/10k.html"):
+        (www / name).write_text(text)
+    values = {"upstream": UPSTREAM, "www": www, "body": "x" * 1024}
+    running.start(core, nginx(folder_of(running, "upstream"), configurations.UPSTREAM.format(**values)), [UPSTREAM])
+    running.start(core, [str(LOAD), "echo", f"127.0.0.1:{SOCKETS}"], [SOCKETS])
 
 
-def start_nginx(running: Running, core: int, log: bool) -> subprocess.Popen:
+def start_nginx(running: Running, core: int, routes: int) -> subprocess.Popen:
     folder = folder_of(running, "nginx")
-    target = f"{folder}/access.log combined buffer=64k flush=1s" if log else "off"
-    conf = NGINX_CONF.format(folder=folder, log=target, **ports())
-    return running.start(core, nginx(folder, conf), [DOOR, DOOR_SOCKETS])
+    more = "\n".join(configurations.NGINX_ROUTE.format(host=host, door=DOOR) for host in hosts(routes))
+    conf = configurations.NGINX_DOOR.format(folder=folder, routes=more, **values_of(running))
+    return running.start(core, nginx(folder, conf), [DOOR, DOOR_TLS])
 
 
-def start_haproxy(running: Running, core: int, log: bool) -> subprocess.Popen:
-    assert not log, "HAProxy logs to syslog alone, which is another program's time"
-    conf = folder_of(running, "haproxy") / "haproxy.cfg"
-    conf.write_text(HAPROXY_CONF.format(**ports()))
-    return running.start(core, ["haproxy", "-db", "-f", str(conf)], [DOOR, DOOR_SOCKETS])
+def start_haproxy(running: Running, core: int, routes: int) -> subprocess.Popen:
+    folder = folder_of(running, "haproxy")
+    (folder / "hosts.map").write_text("".join(f"{host} app\n" for host in hosts(routes)))
+    conf = folder / "haproxy.cfg"
+    conf.write_text(configurations.HAPROXY.format(map=folder / "hosts.map", **values_of(running)))
+    return running.start(core, ["haproxy", "-db", "-f", str(conf)], [DOOR, DOOR_TLS], folder / "access.log")
 
 
-def start_hostkit(running: Running, core: int, log: bool) -> subprocess.Popen:
-    """The front door alone, with a table of one route."""
-    return hostkit(running, core, log, DOOR, UPSTREAM)
+def start_caddy(running: Running, core: int, routes: int) -> subprocess.Popen:
+    folder = folder_of(running, "caddy")
+    of_one = {"door": DOOR, "folder": folder}
+    more = "\n".join(configurations.CADDY_ROUTE.format(host=host, **of_one) for host in hosts(routes))
+    conf = folder / "Caddyfile"
+    conf.write_text(configurations.CADDY.format(folder=folder, routes=more, **values_of(running)))
+    return running.start(core, ["caddy", "run", "--config", str(conf)], [DOOR, DOOR_TLS])
 
 
-def start_hostkit_sockets(running: Running, core: int, log: bool) -> subprocess.Popen:
-    return hostkit(running, core, log, DOOR_SOCKETS, SOCKETS)
+def start_hostkit(running: Running, core: int, routes: int) -> subprocess.Popen:
+    """The front door alone."""
+    arguments = [str(EXAMPLES / "bench_proxy"), "--threads", "1", "--routes", str(routes)]
+    arguments += ["--listen", f"127.0.0.1:{DOOR}", "--tls", f"127.0.0.1:{DOOR_TLS}", "--files", str(running.folder / "www")]
+    arguments += ["--upstream", f"127.0.0.1:{UPSTREAM}", "--sockets", f"127.0.0.1:{SOCKETS}"]
+    return running.start(core, [*arguments, "--data", str(folder_of(running, "hostkit"))], [DOOR, DOOR_TLS])
 
 
-def hostkit(running: Running, core: int, log: bool, port: int, upstream_port: int) -> subprocess.Popen:
-    arguments = [str(EXAMPLE), "--threads", "1", "--log", "on" if log else "off"]
-    arguments += ["--listen", f"127.0.0.1:{port}", "--upstream", f"127.0.0.1:{upstream_port}"]
-    return running.start(core, [*arguments, "--data", str(folder_of(running, "hostkit"))], [port])
+STARTS = {"nginx": start_nginx, "HAProxy": start_haproxy, "Caddy": start_caddy, "HostKit": start_hostkit}
 
 
-def ports() -> dict[str, int]:
-    return {"upstream": UPSTREAM, "sockets": SOCKETS, "door": DOOR, "door_sockets": DOOR_SOCKETS}
+def hosts(routes: int) -> list[str]:
+    return [f"r{number}.localhost" for number in range(routes)]
+
+
+def values_of(running: Running) -> dict[str, object]:
+    """What every configuration names. The certificate is of the kind that HostKit makes: one, with a key on P-256."""
+    certificate, key, pem = (running.folder / name for name in ("certificate.pem", "key.pem", "both.pem"))
+    if not pem.exists():
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        command += ["-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+        subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        pem.write_text(certificate.read_text() + key.read_text())
+    ports = {"upstream": UPSTREAM, "sockets": SOCKETS, "door": DOOR, "door_tls": DOOR_TLS}
+    return {**ports, "www": running.folder / "www", "certificate": certificate, "key": key, "pem": pem}
 
 
 def folder_of(running: Running, name: str) -> Path:
@@ -180,8 +136,16 @@ def folder_of(running: Running, name: str) -> Path:
     return folder
 
 
-def nginx(folder: Path, conf: str) -> list[str]:
+def nginx(folder: Path, rest: str) -> list[str]:
     file = folder / "nginx.conf"
+    conf = configurations.NGINX.format(folder=folder, rest=rest, files=files_limit())
     # As root its workers would change to another user, who may not read the temporary folder.
     file.write_text(("user root;\n" if os.geteuid() == 0 else "") + conf)
     return ["nginx", "-e", str(folder / "error.log"), "-p", str(folder), "-c", str(file)]
+
+
+def files_limit() -> int:
+    """As many open files as may be had: an idle connection is one, for the generator and for the door."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

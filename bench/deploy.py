@@ -9,11 +9,13 @@ from installation import Installation
 from load import Load
 
 APPS = ["static", "procfile", "express", "fastapi", "next"]
+TITLE = "Deploys"
 RATE = 100
 FILES = 5000
 
 
-def measure(repeats: int) -> dict:
+def measure(arguments) -> dict:
+    repeats = arguments.repeats or 5
     with Installation() as host:
         rows = []
         for app in APPS:

@@ -25,7 +25,9 @@ def description() -> list[str]:
                 ("Python", ["python3", "--version"], r"Python (\S+)"),
                 ("nginx", ["nginx", "-v"], r"nginx/(\S+)"),
                 ("HAProxy", ["haproxy", "-v"], r"version (\S+)"),
+                ("Caddy", ["caddy", "version"], r"v?(\d\S+)"),
                 ("wrk", ["wrk", "-v"], r"wrk (?:debian/)?(\S+)"),
+                ("h2load", ["h2load", "--version"], r"nghttp2/(\S+)"),
             ]
         ),
     ]
@@ -73,6 +75,11 @@ def memory_kib(pid: int) -> tuple[int, int]:
     """Resident and proportional memory."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return tuple(int(re.search(rf"^{key}:\s*(\d+)", rollup, re.M)[1]) for key in ("Rss", "Pss"))
+
+
+def pss_kib(pids: list[int]) -> int:
+    """Proportional memory of these processes, but for those that ended: nginx looks through its cache in one of its own."""
+    return sum(memory_kib(pid)[1] for pid in pids if Path(f"/proc/{pid}/smaps_rollup").exists())
 
 
 def is_free(port: int) -> bool:

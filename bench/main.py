@@ -1,32 +1,43 @@
 """Runs the parts that were asked for and writes bench/results.md from the newest figures of every part.
 
-usage: script/bench [deploy] [proxy] [memory] [--repeats N]
+usage: script/bench [deploy] [front-door] [memory] [--repeats N] [--seconds S] [--only ROW…]
 """
 
 import argparse
 import json
 import os
+import re
 from pathlib import Path
 
 import deploy
+import front_door
 import machine
 import memory
-import proxy
 
 HERE = Path(__file__).resolve().parent
 # A load average above this says that something else is running.
 CALM = 0.7
-PARTS = {"deploy": deploy, "proxy": proxy, "memory": memory}
+PARTS = {"deploy": deploy, "front-door": front_door, "memory": memory}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="script/bench", description="Measures HostKit into bench/results.md.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all without an argument")
-    parser.add_argument("--repeats", type=int, default=5, help="how often each figure is taken (5)")
+    parser.add_argument("--repeats", type=int, help="how often each figure is taken (5)")
+    parser.add_argument("--seconds", type=float, help=f"how long a run of the front door takes ({front_door.SECONDS})")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="ROW",
+        help=f"rows of the front door that begin so: {', '.join(front_door.keys())}; the others keep their figures",
+    )
     arguments = parser.parse_args()
     unknown = [part for part in arguments.parts if part not in PARTS]
     if unknown:
         parser.error(f"there is no part `{unknown[0]}`; there are {', '.join(PARTS)}")
+    for row in arguments.only or []:
+        if not any(key.startswith(row) for key in front_door.keys()):
+            parser.error(f"there is no row `{row}`; there are {', '.join(front_door.keys())}")
 
     out = HERE / "out"
     out.mkdir(exist_ok=True)
@@ -35,7 +46,7 @@ def main() -> None:
         load = os.getloadavg()[0]
         if load > CALM:
             print(f"   the machine is busy (load average {load:.1f}): figures will be worse than they could be")
-        figures = PARTS[part].measure(arguments.repeats)
+        figures = PARTS[part].measure(arguments)
         figures["load"] = load
         figures["machine"] = machine.description()
         (out / f"{part}.json").write_text(json.dumps(figures, indent=1))
@@ -45,21 +56,30 @@ def main() -> None:
 
 def write(out: Path) -> None:
     """Parts that were not run this time keep their figures, with the machine they were taken on."""
+    results = HERE / "results.md"
+    before = sections(results.read_text() if results.exists() else "")
     lines = ["# Figures", "", "Written by `script/bench`; not to be edited by hand.", ""]
-    machines = []
     for part, module in PARTS.items():
         file = out / f"{part}.json"
-        if not file.exists():
-            continue
-        figures = json.loads(file.read_text())
-        if figures["machine"] not in machines:
-            machines.append(figures["machine"])
-            lines += [*(f"- {line}" for line in figures["machine"]), ""]
-        report = module.report(figures)
-        if figures["load"] > CALM:
-            report[2:2] = [f"Taken on a busy machine (load average {figures['load']:.1f} at the start).", ""]
+        if file.exists():
+            figures = json.loads(file.read_text())
+            report = module.report(figures)
+            busy = f", busy with other things (load average {figures['load']:.1f} at the start)"
+            taken = f"Taken on: {'; '.join(figures['machine'])}{busy if figures['load'] > CALM else ''}."
+            report[2:2] = [taken, ""]
+        else:
+            # Taken elsewhere, or by somebody else.
+            report = next((text for title, text in before.items() if title.startswith(module.TITLE)), [])
         lines += [*report, ""]
-    (HERE / "results.md").write_text("\n".join(lines).rstrip() + "\n")
+    results.write_text("\n".join(lines).rstrip() + "\n")
+
+
+def sections(text: str) -> dict[str, list[str]]:
+    """The parts of what was written before, by their titles."""
+    found = {}
+    for section in re.split(r"^## ", text, flags=re.M)[1:]:
+        found[section.splitlines()[0]] = f"## {section}".rstrip().splitlines()
+    return found
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ import time
 import machine
 from installation import Installation
 
+TITLE = "Memory"
 PROJECTS = (1, 50)
 WATCH_SECONDS = 10
 
 
-def measure(_repeats: int) -> dict:
+def measure(_arguments) -> dict:
     rows = []
     with Installation() as host:
         folder = host.folder / "tiny"

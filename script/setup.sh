@@ -65,9 +65,13 @@ setup() {
             have certutil || missing+=(libnss3-tools)
             ;;
         bench)
+            have python3 || missing+=(python3)
             have wrk || missing+=(wrk)
             have nginx || missing+=(nginx-light)
             have haproxy || missing+=(haproxy)
+            have caddy || missing+=(caddy)
+            have h2load || missing+=(nghttp2-client)
+            have openssl || missing+=(openssl)
             have taskset || missing+=(util-linux)
             ;;
         *) die "cannot set up \`$what\`: there is no such part" ;;

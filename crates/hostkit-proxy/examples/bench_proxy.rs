@@ -1,11 +1,14 @@
-//! The front door alone, for load generators: `bench_proxy --listen ADDR (--upstream ADDR… | --files FOLDER)
-//! [--tls ADDR] [--threads N] [--log on|off] [--data FOLDER]`. The one route answers `localhost` and `127.0.0.1`.
+//! The front door alone, for load generators: `bench_proxy --listen ADDR [--upstream ADDR…] [--files FOLDER]
+//! [--sockets ADDR] [--routes N] [--tls ADDR] [--threads N] [--log on|off] [--data FOLDER]`. It answers `localhost` and
+//! `127.0.0.1`: what is below `/files` comes from the folder, what is below `/ws` from `--sockets`, all else from the
+//! upstreams. `--routes` adds as many routes of hosts of their own, `r0.localhost` and so on, to the upstreams.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
+use hostkit_core::project::EnvironmentId;
 use hostkit_core::route::{Backend, BackendId, Compression, HoldRule, Https, Route, RouteTable, Target};
 use hostkit_proxy::{ProxyConfig, bind_public};
 
@@ -13,7 +16,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut listen: SocketAddr = "127.0.0.1:8080".parse()?;
     let mut tls: Option<SocketAddr> = None;
     let mut upstreams: Vec<SocketAddr> = Vec::new();
+    let mut sockets: Option<SocketAddr> = None;
     let mut files: Option<PathBuf> = None;
+    let mut more = 0;
     let mut threads = hostkit_proxy::default_threads();
     let mut log = true;
     let mut data = std::env::temp_dir().join(format!("hostkit-bench-{}", std::process::id()));
@@ -24,50 +29,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "--listen" => listen = value.parse()?,
             "--tls" => tls = Some(value.parse()?),
             "--upstream" => upstreams.push(value.parse()?),
+            "--sockets" => sockets = Some(value.parse()?),
             "--files" => files = Some(std::fs::canonicalize(value)?),
+            "--routes" => more = value.parse()?,
             "--threads" => threads = value.parse()?,
             "--log" => log = value == "on",
             "--data" => data = value.into(),
             _ => return Err(format!("`{name}` is not known").into()),
         }
     }
-    let target = match files {
-        Some(root) => Target::Files {
+    let here = [HostName::parse("localhost")?, HostName::parse("127.0.0.1")?];
+    let mut routes = vec![route("bench", &here, "/", instances("bench", &upstreams))?];
+    if let Some(root) = files {
+        let target = Target::Files {
             root,
             single_page: false,
             earlier: Vec::new(),
-        },
-        None => Target::Instances {
-            backends: upstreams
-                .iter()
-                .enumerate()
-                .map(|(at, address)| Backend {
-                    id: BackendId(format!("bench.{at}")),
-                    address: *address,
-                })
-                .collect(),
-        },
-    };
-    let table = RouteTable {
-        version: 1,
-        routes: vec![Route {
-            id: "bench".into(),
-            environment: None,
-            process: None,
-            hosts: vec![HostName::parse("localhost")?, HostName::parse("127.0.0.1")?],
-            wildcards: Vec::new(),
-            path_prefix: "/".into(),
-            ports: Vec::new(),
-            target,
-            release: None,
-            hold: HoldRule::default(),
-            rules: Default::default(),
-            https: Https::Offered,
-            compression: Compression::default(),
-            sticky: false,
-            answers: Default::default(),
-        }],
-    };
+        };
+        routes.push(route("bench-files", &here, "/files", target)?);
+    }
+    if let Some(address) = sockets {
+        let target = instances("bench-sockets", &[address]);
+        routes.push(route("bench-sockets", &here, "/ws", target)?);
+    }
+    for number in 0..more {
+        let host = HostName::parse(&format!("r{number}.localhost"))?;
+        let id = format!("bench-{number}");
+        routes.push(route(&id, &[host], "/", instances("bench", &upstreams))?);
+    }
+    let table = RouteTable { version: 1, routes };
     let layout = Layout::new(&data);
     std::fs::create_dir_all(layout.proxy())?;
     // The last good table of a front door that never ran: it starts with it, as after any restart.
@@ -82,4 +72,43 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     hostkit_proxy::run(config, |_| {})?;
     Ok(())
+}
+
+fn instances(name: &str, addresses: &[SocketAddr]) -> Target {
+    let backends = addresses.iter().enumerate().map(|(at, address)| Backend {
+        id: BackendId(format!("{name}.{at}")),
+        address: *address,
+    });
+    Target::Instances {
+        backends: backends.collect(),
+    }
+}
+
+/// A route of an environment, as those of deployments are: its answers are counted, kept and compressed.
+fn route(
+    id: &str,
+    hosts: &[HostName],
+    path_prefix: &str,
+    target: Target,
+) -> Result<Route, Box<dyn std::error::Error>> {
+    Ok(Route {
+        id: id.into(),
+        environment: Some(EnvironmentId {
+            project: "bench".parse()?,
+            environment: "production".parse()?,
+        }),
+        process: None,
+        hosts: hosts.to_vec(),
+        wildcards: Vec::new(),
+        path_prefix: path_prefix.into(),
+        ports: Vec::new(),
+        target,
+        release: None,
+        hold: HoldRule::default(),
+        rules: Default::default(),
+        https: Https::Offered,
+        compression: Compression::default(),
+        sticky: false,
+        answers: Default::default(),
+    })
 }

@@ -14,6 +14,9 @@ use crate::files::{Part, parse_range};
 use crate::forward::head;
 use crate::table::LiveRoute;
 
+/// So many headers are added: how old it is, our notes, and those for visitors' safety.
+const NOTES: usize = 8;
+
 /// Answers with what is whole.
 pub(super) fn whole(
     exchange: Box<Exchange>,
@@ -115,6 +118,8 @@ fn parts_of(head: &Head, now: Instant) -> response::Parts {
     let mut answer = Response::new(());
     *answer.status_mut() = head.status;
     let mut headers = head.headers.clone();
+    // Once for all that is added from here on: a copy has no room.
+    headers.reserve(NOTES);
     headers.insert(header::AGE, HeaderValue::from(head.freshness.age(now).as_secs()));
     *answer.headers_mut() = headers;
     answer.into_parts().0
@@ -160,9 +165,11 @@ fn is_unchanged(parts: &response::Parts, request: &HeaderMap) -> bool {
             .map(<[u8]>::trim_ascii)
             .any(|tag| tag == b"*" || own.as_ref().is_some_and(|own| weak(tag) == *own));
     }
+    // Most ask without: the date of the answer is read where there is one to compare it with.
     let since = rules::date_of(request, &header::IF_MODIFIED_SINCE);
-    let modified = rules::date_of(&parts.headers, &header::LAST_MODIFIED);
-    matches!((since, modified), (Some(since), Some(modified)) if modified <= since)
+    since.is_some_and(|since| {
+        rules::date_of(&parts.headers, &header::LAST_MODIFIED).is_some_and(|modified| modified <= since)
+    })
 }
 
 fn unchanged(parts: &mut response::Parts) {
