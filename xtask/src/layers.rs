@@ -9,6 +9,7 @@ use crate::metadata::{self, Package};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hostkit-core", &[]),
     ("hostkit-host", &["hostkit-core"]),
+    ("hostkit-images", &["hostkit-core"]),
     ("hostkit-store", &["hostkit-core"]),
     ("hostkit-certificates", &["hostkit-core"]),
     ("hostkit-proxy", &["hostkit-certificates", "hostkit-core"]),

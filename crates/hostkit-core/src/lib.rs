@@ -7,6 +7,7 @@ pub mod deployment;
 pub mod doctor;
 pub mod domain;
 pub mod event;
+pub mod image;
 pub mod isolation;
 pub mod kind;
 pub mod layout;
