@@ -79,6 +79,12 @@ impl<'a> View<'a> {
         T::try_from(i64::from_str_radix(number.as_str(), number.radix()).ok()?).ok()
     }
 
+    /// The whole numbers of a list.
+    pub(super) fn wholes(self, key: &str) -> Vec<u32> {
+        let numbers = self.items(key).filter_map(|item| number_written(item.get_ref()));
+        numbers.filter_map(|number| number.parse().ok()).collect()
+    }
+
     pub(super) fn maybe_span(self, key: &str) -> Option<Span> {
         Span::parse(self.text(key)?).ok()
     }

@@ -3,6 +3,7 @@
 
 use super::routing::keys::{
     ACCESS, CACHE, COMPRESSION, CORS, HEADER, LIMIT, REDIRECT, REWRITE, ROUTE, ROUTING, SECURITY_HEADERS,
+    ACCESS, CORS, HEADER, IMAGES, LIMIT, REDIRECT, REWRITE, ROUTE, ROUTING, SECURITY_HEADERS,
 };
 use super::rules;
 use crate::scan::{self, Policy};
@@ -160,6 +161,7 @@ pub(super) const ROOT: &[Key] = keys! {
     "cache" Shape::Table(CACHE), , "Which answers the front door keeps.";
     "access" Shape::Table(ACCESS), , "Who may come.";
     "cors" Shape::Table(CORS), , "Which other sites may read answers.";
+    "images" Shape::Table(IMAGES), , "Images of the site in other sizes, at `/_hostkit/image?url=/photo.jpg&w=640&q=75`. They are made where this table is, also if it is empty.";
     "security_headers" Shape::Table(SECURITY_HEADERS), , "What browsers are told for visitors' safety, where an answer does not say it itself. `false` turns one off.";
     "limits" Shape::List(&Shape::Table(LIMIT)), , "How many requests are taken.";
     "cron" Shape::List(&Shape::Table(CRON)), , "Commands run by the clock. Checked and stored; run by a later version.";

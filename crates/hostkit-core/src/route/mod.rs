@@ -19,6 +19,7 @@ pub mod condition;
 pub mod destination;
 mod expression;
 pub mod headers;
+pub mod images;
 pub mod limits;
 pub mod pattern;
 pub mod rules;

@@ -8,6 +8,7 @@ use super::access::{AddressRange, BasicAuth};
 use super::condition::{Condition, MOST_CONDITIONS};
 use super::destination::Destination;
 use super::headers::{Cors, HeaderRule, SecurityHeaders};
+use super::images::Images;
 use super::limits::RateLimit;
 use super::pattern::{PathPattern, normal};
 use crate::names::HostName;
@@ -49,6 +50,9 @@ pub struct Rules {
     /// Which other sites may read answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
+    /// Which images may be asked for in other sizes; nothing where none may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<Images>,
     /// What browsers are told for the visitors' safety.
     #[serde(skip_serializing_if = "SecurityHeaders::is_standard")]
     pub security_headers: SecurityHeaders,
@@ -157,6 +161,9 @@ impl Rules {
         if let Some(cors) = &self.cors {
             cors.check().map_err(|why| ("cors", 0, why))?;
         }
+        if let Some(images) = &self.images {
+            images.check().map_err(|why| ("images", 0, why))?;
+        }
         self.security_headers
             .check()
             .map_err(|why| ("security_headers", 0, why))?;
@@ -164,7 +171,12 @@ impl Rules {
         let rewrites = self.rewrites.iter().map(|rule| &rule.from);
         let headers = self.headers.iter().map(|rule| &rule.path);
         let limits = self.limits.iter().map(|limit| &limit.path);
-        let patterns = redirects.chain(rewrites).chain(headers).chain(limits);
+        let images = self.images.iter().flat_map(|images| &images.paths);
+        let patterns = redirects
+            .chain(rewrites)
+            .chain(headers)
+            .chain(limits)
+            .chain(images);
         let bytes: usize = patterns.map(PathPattern::bytes).sum();
         if bytes > MOST_BYTES {
             let message = format!(

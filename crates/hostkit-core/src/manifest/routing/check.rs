@@ -12,6 +12,7 @@ use crate::manifest::{ProcessRule, Reach};
 use crate::names::ProcessName;
 use crate::route::condition::{Condition, Place, ValuePattern, ValueTest};
 use crate::route::headers::{Cors, HeaderRule, SecurityHeader, SecurityHeaders};
+use crate::route::images::{ImageFormat, Images};
 use crate::route::limits::{Counted, RateLimit};
 use crate::route::pattern::PathPattern;
 use crate::route::rules::{Redirect, Rewrite, Rules, Stage};
@@ -35,6 +36,7 @@ pub(in crate::manifest) fn routing(
         headers: each(root, "headers", problems, header_rule, HeaderRule::check),
         rewrites: each(root, "rewrites", problems, rewrite, Rewrite::check),
         cors: root.has("cors").then(|| cors(root.table("cors"))),
+        images: root.has("images").then(|| images(root.table("images"))),
         security_headers: security_headers(root.table("security_headers")),
         timeout: general.maybe_span("timeout"),
         body_limit: general.size("body_limit"),
@@ -201,6 +203,32 @@ fn cors(view: View<'_>) -> Cors {
         expose: list("expose").unwrap_or_default(),
         credentials: view.switch("credentials").unwrap_or_default(),
         max_age: view.maybe_span("max_age").unwrap_or(default.max_age),
+    }
+}
+
+fn images(view: View<'_>) -> Images {
+    let default = Images::default();
+    let numbers = |key: &str| view.has(key).then(|| view.wholes(key));
+    let formats = |key: &str| {
+        let found = view.list::<String>(key).into_iter();
+        view.has(key).then(|| found.map(|_| ImageFormat::Webp).collect())
+    };
+    Images {
+        widths: numbers("widths").unwrap_or(default.widths),
+        qualities: match numbers("qualities") {
+            // Each is looked at by its shape; one that is wrong was told already.
+            Some(all) => all.into_iter().filter_map(|one| u8::try_from(one).ok()).collect(),
+            None => default.qualities,
+        },
+        formats: formats("formats").unwrap_or(default.formats),
+        paths: {
+            let found = view.list::<String>("paths").into_iter();
+            found
+                .filter_map(|(_, path)| PathPattern::parse(&path).ok())
+                .collect()
+        },
+        keep: view.maybe_span("keep").unwrap_or(default.keep),
+        svg: view.switch("svg").unwrap_or(default.svg),
     }
 }
 

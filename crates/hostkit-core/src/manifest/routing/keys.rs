@@ -6,6 +6,7 @@ use super::words::{
 };
 use crate::manifest::keys::{FREE, FREE_VARIABLE, HOST, HOUR, Key, MINUTE, PROCESS, SECOND, Shape, keys};
 use crate::route::condition::Place;
+use crate::route::images::{ImageFormat, WIDEST};
 use crate::route::limits::Counted;
 
 /// The statuses of a redirect, least and most.
@@ -94,6 +95,15 @@ pub(in crate::manifest) const CORS: &[Key] = keys! {
     "expose" Shape::List(&Shape::Text(&ALLOWED_HEADER)), , "The headers of answers they may read besides the usual ones.";
     "credentials" Shape::Switch, = "false", "Whether cookies and passwords come along. Not with the origin `*`.";
     "max_age" Shape::Duration(0, 24 * HOUR), = "\"10m\"", "How long a browser remembers what it was told.";
+};
+
+pub(in crate::manifest) const IMAGES: &[Key] = keys! {
+    "widths" Shape::List(&Shape::Whole(1, WIDEST as i64)), = "[16, 32, 48, 64, 96, 128, 256, 384, 640, 750, 828, 1080, 1200, 1920, 2048, 3840]", "The widths that may be asked for. An image is never made wider than it is.";
+    "qualities" Shape::List(&Shape::Whole(1, 100)), = "[75]", "The qualities that may be asked for. The first one is used where none is.";
+    "formats" Shape::List(&Shape::OneOf(&ImageFormat::WORDS)), = "[\"webp\"]", "The forms made for browsers that take them. With an empty list an image keeps its form.";
+    "paths" Shape::List(&Shape::Text(&PATTERN)), , "The paths images are taken from, as for redirects. Where it is missing, all of the same host.";
+    "keep" Shape::Duration(0, 365 * 24 * HOUR), = "\"1m\"", "How long an image is used before it is made anew, where its source does not say longer. A deploy ends it.";
+    "svg" Shape::Switch, = "false", "Whether SVG files are passed as they are, in a sandbox.";
 };
 
 pub(in crate::manifest) const SECURITY_HEADERS: &[Key] = keys! {

@@ -1,9 +1,11 @@
 //! What the file says of requests, and what is wrong with it.
 
+use super::keys::IMAGES;
 use super::*;
 use crate::manifest::{FILE_NAME, parse};
 use crate::route::condition::Place;
 use crate::route::headers::SecurityHeader;
+use crate::route::images::Images;
 use crate::route::limits::Counted;
 use crate::route::rules::Stage;
 
@@ -67,6 +69,14 @@ expose = ["x-total"]
 credentials = true
 max_age = "1h"
 
+[images]
+widths = [320, 640]
+qualities = [80, 50]
+formats = []
+paths = ["/media/(.*)"]
+keep = "1h"
+svg = true
+
 [security_headers]
 frame_options = "DENY"
 hsts = false
@@ -124,6 +134,13 @@ fn everything_is_read() {
         (rules.limits[1].per, rules.limits[1].path.as_str()),
         (Counted::Everybody, "/(.*)")
     );
+    let images = rules.images.unwrap();
+    assert_eq!(
+        (&*images.widths, &*images.qualities),
+        (&[320, 640][..], &[80, 50][..])
+    );
+    assert!(images.formats.is_empty() && images.svg && images.paths[0].matches("/media/a.png"));
+    assert_eq!(images.keep, Span::secs(3600));
     let cors = rules.cors.unwrap();
     assert!(cors.credentials && cors.max_age == Span::secs(3600));
     assert_eq!(rules.security_headers.hsts, SecurityHeader::Off);
@@ -198,6 +215,17 @@ fn each_mistake_is_told_where_it_stands() {
             "[[headers]]\nfor = \"/a\"\nset = { x = \"a\\r\\nb\" }",
             "end of a line",
         ),
+        ("[images]\nwidths = [0]", "`images.widths` cannot be 0"),
+        ("[images]\nwidths = [4000]", "from 1 to 3840"),
+        ("[images]\nwidths = []", "`images`: `widths` is empty"),
+        ("[images]\nqualities = [101]", "from 1 to 100"),
+        ("[images]\nqualities = []", "`qualities` is empty"),
+        (
+            "[images]\nformats = [\"avif\"]",
+            "`images.formats` cannot be `avif`",
+        ),
+        ("[images]\npaths = [\"media\"]", "is not a pattern of paths"),
+        ("[images]\nkeep = \"-1s\"", "`images.keep`"),
         ("[cors]\norigins = [\"example.com\"]", "is not an origin"),
         ("[cors]\norigins = [\"*\"]\ncredentials = true", "every site act"),
         (
@@ -239,6 +267,21 @@ fn each_mistake_is_told_where_it_stands() {
         let found = problem(text);
         assert!(found.contains(wanted), "{text}\n{found}");
     }
+}
+
+#[test]
+fn images_are_made_where_the_table_is_with_what_is_written_down_as_usual() {
+    assert_eq!(parse("").unwrap().routing.rules.images, None);
+    let images = parse("[images]").unwrap().routing.rules.images;
+    assert_eq!(images, Some(Images::default()));
+    let written: String = IMAGES
+        .iter()
+        .filter_map(|key| Some(format!("{} = {}\n", key.name, key.default?)))
+        .collect();
+    let read = parse(&format!("[images]\n{written}")).unwrap();
+    assert_eq!(read.routing.rules.images, images, "{written}");
+    let many = format!("[images]\nwidths = {:?}", (1..=51).collect::<Vec<u32>>());
+    assert!(parse(&many).is_err());
 }
 
 /// The examples of the page about requests.
