@@ -1,6 +1,7 @@
 //! What the front door is told when it starts. Everything else it learns from the route table.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::num::NonZeroU32;
 use std::os::unix::net::UnixListener;
@@ -30,6 +31,8 @@ pub struct ProxyConfig {
     pub threads: usize,
     /// Bounds that keep one client from hurting the others.
     pub limits: Limits,
+    /// What makes images in other sizes; none are made without.
+    pub images: Option<ImageProgram>,
     /// The request log; none is written without.
     pub request_log: Option<LogLimits>,
 }
@@ -47,6 +50,7 @@ impl ProxyConfig {
             tls_listeners: Vec::new(),
             threads: default_threads(),
             limits: Limits::default(),
+            images: None,
             request_log: Some(LogLimits::default()),
         }
     }
@@ -141,6 +145,31 @@ impl Default for Limits {
             upstream_kept: 256,
             cache_bytes: 64 << 20,
             stop: Duration::from_secs(20),
+        }
+    }
+}
+
+/// The process that makes one image, and what is started of it.
+#[derive(Debug, Clone)]
+pub struct ImageProgram {
+    /// The binary.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// The most at once.
+    pub at_once: usize,
+    /// The longest one may take; then it is killed.
+    pub time: Duration,
+}
+
+impl ImageProgram {
+    /// A role of a binary, in the usual bounds: half of the processors, four at most, leave the others to requests.
+    pub fn role(path: PathBuf, role: &str) -> Self {
+        ImageProgram {
+            path,
+            arguments: vec![role.into()],
+            at_once: (std::thread::available_parallelism().map_or(1, std::num::NonZero::get) / 2).clamp(1, 4),
+            time: Duration::from_secs(15),
         }
     }
 }

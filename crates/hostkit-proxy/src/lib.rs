@@ -2,7 +2,8 @@
 //! table and nothing of projects or SQL. [`run`] is the process; [`ProxyClient`] is how the engine speaks to it.
 //!
 //! A request goes: `worker` (thread, connection) > `forward` (check, edit, pick, send; `plain` for what is
-//! short and simple) > `table` (where to). Answers go through `cache` and `compress`. Tables come in through `control`.
+//! short and simple) > `table` (where to). Answers go through `cache` and `compress`;
+//! `images` makes some of them smaller. Tables come in through `control`.
 
 mod body;
 mod cache;
@@ -16,6 +17,7 @@ mod forward;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod images;
 mod listen;
 mod metrics;
 mod page;
@@ -29,6 +31,6 @@ mod tls;
 mod worker;
 
 pub use client::ProxyClient;
-pub use config::{KeptPorts, Limits, LogLimits, PortKeeper, ProxyConfig, default_threads};
+pub use config::{ImageProgram, KeptPorts, Limits, LogLimits, PortKeeper, ProxyConfig, default_threads};
 pub use listen::{bind_public, inherited_listeners};
 pub use start::{Moment, Proxy, ProxyHandle, run};

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use crate::cache::Cache;
 use crate::compress::kept::Forms;
-use crate::config::Limits;
+use crate::config::{ImageProgram, Limits};
+use crate::images::Workshop;
 use crate::metrics::{Handshakes, Series};
 use crate::request_log::LogSink;
 use crate::table::LiveTable;
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) log: Option<LogSink>,
     /// Answers of backends that may be used again.
     pub(crate) cache: Cache,
+    /// Images that are being made.
+    pub(crate) images: Workshop,
     /// Compressed forms of files.
     pub(crate) forms: Forms,
     /// Requests that wait for an instance.
@@ -55,12 +58,14 @@ impl Shared {
         limits: Limits,
         log: Option<LogSink>,
         certificates: Option<Arc<Certificates>>,
+        images: Option<ImageProgram>,
     ) -> Self {
         Shared {
             table: ArcSwap::from_pointee(LiveTable::default()),
             changed: watch::Sender::new(0),
             log,
             cache: Cache::new(limits.cache_bytes),
+            images: Workshop::new(images),
             forms: Forms::default(),
             held: AtomicU64::new(0),
             connections: AtomicUsize::new(0),

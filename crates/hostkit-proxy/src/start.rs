@@ -120,7 +120,13 @@ impl Proxy {
             None => (None, None),
         };
         let limit = config.limits.stop;
-        let shared = Arc::new(Shared::new(threads, config.limits, log, certificates));
+        let shared = Arc::new(Shared::new(
+            threads,
+            config.limits,
+            log,
+            certificates,
+            config.images,
+        ));
         let (senders, mailboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
         let workers = Workers(senders);
         let control = Arc::new(Control::new(

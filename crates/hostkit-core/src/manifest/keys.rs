@@ -2,8 +2,8 @@
 //! the reference page are all drawn from this one table. Other files of ours are described in the same way.
 
 use super::routing::keys::{
-    ACCESS, CACHE, COMPRESSION, CORS, HEADER, LIMIT, REDIRECT, REWRITE, ROUTE, ROUTING, SECURITY_HEADERS,
-    ACCESS, CORS, HEADER, IMAGES, LIMIT, REDIRECT, REWRITE, ROUTE, ROUTING, SECURITY_HEADERS,
+    ACCESS, CACHE, COMPRESSION, CORS, HEADER, IMAGES, LIMIT, REDIRECT, REWRITE, ROUTE, ROUTING,
+    SECURITY_HEADERS,
 };
 use super::rules;
 use crate::scan::{self, Policy};

@@ -10,6 +10,7 @@ mod flight;
 mod growing;
 pub(crate) mod keep;
 mod look;
+pub(crate) mod own;
 mod refresh;
 mod rules;
 mod serve;

@@ -51,6 +51,20 @@ pub(super) enum Usable {
 }
 
 impl Freshness {
+    /// That of something the front door made itself a moment ago.
+    pub(super) fn of_ours(came: Instant, lifetime: Duration) -> Freshness {
+        Freshness {
+            came,
+            initial_age: Duration::ZERO,
+            lifetime,
+            while_revalidate: Duration::ZERO,
+            if_error: Duration::ZERO,
+            strict: true,
+            always_ask: false,
+            for_authorized: true,
+        }
+    }
+
     /// The age now (4.2.3).
     pub(super) fn age(&self, now: Instant) -> Duration {
         self.initial_age + now.saturating_duration_since(self.came)

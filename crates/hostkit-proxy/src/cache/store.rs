@@ -81,8 +81,21 @@ impl Scope {
 
     /// The key of a request.
     pub(super) fn key(&self, exchange: &Exchange, key: &mut Vec<u8>) {
+        // As the backend sees it: rules may lead two requests for one address to two places.
+        let target = exchange.target().path_and_query();
+        let target = target.map_or("/", |target| target.as_str());
+        self.key_of("", exchange, target, key);
+    }
+
+    /// The key of what is made of the answer to another request on the same host. No scheme begins like `form`.
+    pub(super) fn own_key(&self, exchange: &Exchange, form: &str, target: &str, key: &mut Vec<u8>) {
+        self.key_of(form, exchange, target, key);
+    }
+
+    fn key_of(&self, form: &str, exchange: &Exchange, target: &str, key: &mut Vec<u8>) {
         key.clear();
         key.extend_from_slice(&self.number.to_le_bytes());
+        key.extend_from_slice(form.as_bytes());
         // The backend hears of scheme and port, and the host as it was written: all of that may show in an answer.
         key.extend_from_slice(exchange.client.door.scheme.as_bytes());
         key.push(b':');
@@ -92,9 +105,7 @@ impl Scope {
             key.extend_from_slice(host.value.as_bytes());
         }
         key.push(b' ');
-        // As the backend sees it: rules may lead two requests for one address to two places.
-        let target = exchange.target().path_and_query();
-        key.extend_from_slice(target.map_or("/", |target| target.as_str()).as_bytes());
+        key.extend_from_slice(target.as_bytes());
     }
 
     /// How things stand for a key.
@@ -157,9 +168,13 @@ impl Cache {
         let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut named: HashSet<ScopeName> = HashSet::new();
         for route in routes {
-            // HostKit's own API answers each as it may.
-            let is_program = route.project.is_some() && matches!(route.target, LiveTarget::Instances(_));
-            if !is_program || !route.answers.cache {
+            // HostKit's own API answers each as it may. Of files only what is made of them is kept here.
+            let is_kept = match &route.target {
+                LiveTarget::Instances(_) => true,
+                LiveTarget::Files(_) => route.rules.as_ref().is_some_and(|rules| rules.images().is_some()),
+                LiveTarget::Nothing(_) => false,
+            };
+            if route.project.is_none() || !is_kept || !route.answers.cache {
                 continue;
             }
             let largest = route.answers.largest_kept.map_or(u64::MAX, |size| size.0);

@@ -12,6 +12,8 @@ mod send;
 pub(crate) mod trace;
 mod tunnel;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ use crate::cache::{self, Visit};
 use crate::compress;
 use crate::exchange::Exchange;
 use crate::files;
+use crate::images;
 use crate::page::Page;
 use crate::rules::{self, LiveRules, Verdict};
 use crate::table::{LiveRoute, LiveTarget};
@@ -120,6 +123,10 @@ async fn route(
                 Verdict::Elsewhere => continue,
                 Verdict::Reply(reply) => return reply.answer(exchange, accept.as_ref()),
             }
+            if images::asked_for(&exchange, rules) {
+                let headers = std::mem::take(request.headers_mut());
+                return images::serve(exchange, headers, &route, accept.as_ref()).await;
+            }
         }
         let backends = match &route.target {
             LiveTarget::Instances(backends) => backends,
@@ -185,6 +192,15 @@ async fn route(
             }
         }
     }
+}
+
+/// What a path answers to a request of the front door itself on the host of one it is answering. A box, as this may be
+/// asked for while a request is answered.
+pub(crate) fn on_same_host(
+    exchange: Box<Exchange>,
+    request: Request<RequestBody>,
+) -> Pin<Box<dyn Future<Output = Response<AnswerBody>>>> {
+    Box::pin(async move { rules::dress(route(exchange, request, None, None).await) })
 }
 
 /// Asks a backend once for what the cache wants to have newer. Nobody waits for the answer: nothing is held for it,

@@ -17,6 +17,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hostkit_core::route::images::Images;
 use hostkit_core::route::rules::Rules;
 use hostkit_core::route::{Route, Target};
 use http::{HeaderName, HeaderValue, Uri};
@@ -120,6 +121,16 @@ impl LiveRules {
     /// Whether requests are counted.
     pub(crate) fn counts(&self) -> bool {
         !self.limits.is_empty()
+    }
+
+    /// Which images are made in other sizes.
+    pub(crate) fn images(&self) -> Option<&Images> {
+        self.rules.images.as_ref()
+    }
+
+    /// Whether nobody is let in without a password.
+    pub(crate) fn has_password(&self) -> bool {
+        self.auth.is_some()
     }
 
     /// Whether pages of a site answer without `.html`.

@@ -14,6 +14,7 @@ use super::limits::Limit;
 use super::{LiveRules, Ruled, address, conditions};
 use crate::body::RequestBody;
 use crate::exchange::Exchange;
+use crate::images;
 use crate::page::Page;
 use crate::table::LiveRoute;
 
@@ -48,8 +49,12 @@ pub(crate) fn ask(
             headers: Vec::new(),
             origin: request.headers().get(header::ORIGIN).cloned(),
         }));
-        if let Some(reply) = rules.reply(exchange, request) {
+        let is_image = images::asked_for(exchange, rules);
+        if let Some(reply) = rules.reply(exchange, request, is_image) {
             return Verdict::Reply(Box::new(reply));
+        }
+        if is_image {
+            return Verdict::GoOn;
         }
         if let Some(target) = rules.rewritten(exchange, request.headers()) {
             *request.uri_mut() = target.clone();
@@ -65,7 +70,13 @@ pub(crate) fn ask(
 
 impl LiveRules {
     /// The answer the rules give themselves.
-    fn reply(&self, exchange: &mut Exchange, request: &mut Request<RequestBody>) -> Option<Reply> {
+    /// `is_image`: it is for an image, which has an address of our own that no rule of the project moves.
+    fn reply(
+        &self,
+        exchange: &mut Exchange,
+        request: &mut Request<RequestBody>,
+        is_image: bool,
+    ) -> Option<Reply> {
         let page = |page| Some(Reply::Page(page, Vec::new()));
         if exchange.uri.path().len() > LONGEST_PATH {
             return page(Page::path_too_long());
@@ -93,7 +104,9 @@ impl LiveRules {
                 return Some(Reply::Page(Page::password_needed(), vec![challenge]));
             }
             // It was for the front door; the application has no use for it.
-            request.headers_mut().remove(header::AUTHORIZATION);
+            if !is_image {
+                request.headers_mut().remove(header::AUTHORIZATION);
+            }
         }
         let uri = exchange.uri.clone();
         let path = normal(uri.path());
@@ -108,6 +121,9 @@ impl LiveRules {
         let added = self.added(&path, exchange, request.headers());
         if let Some(ruled) = &mut exchange.ruled {
             ruled.headers = added;
+        }
+        if is_image {
+            return None;
         }
         self.redirect(&path, exchange, request.headers())
             .or_else(|| self.too_large(exchange, request.headers()))

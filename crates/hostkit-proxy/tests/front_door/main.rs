@@ -17,6 +17,7 @@ mod frames;
 mod holding;
 mod hostile;
 mod http2;
+mod images;
 mod lifecycle;
 mod limits;
 mod metrics;
