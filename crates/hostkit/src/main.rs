@@ -25,6 +25,9 @@ fn main() -> ExitCode {
     if arguments.get(1).is_some_and(|role| role == "build") {
         return exit_code(hostkit_builders::apart::run_worker());
     }
+    if arguments.get(1).is_some_and(|role| role == "images") {
+        return exit_code(hostkit_images::run());
+    }
     let hooks = hostkit_cli::local::Hooks {
         up: up::run,
         down: up::down,

@@ -14,7 +14,7 @@ use hostkit_core::traits::DnsHook;
 use hostkit_host::daemon_notice::DaemonNotice;
 use hostkit_host::dns_program::DnsProgram;
 use hostkit_host::role_process::ListenSocket;
-use hostkit_proxy::{KeptPorts, Limits, Moment, PortKeeper, ProxyConfig};
+use hostkit_proxy::{ImageProgram, KeptPorts, Moment, PortKeeper, ProxyConfig};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::machine_settings;
@@ -28,10 +28,11 @@ pub(crate) fn run(options: ProxyOptions, sockets: Vec<ListenSocket>) -> anyhow::
     raise_file_limit().context("cannot raise the limit of open files")?;
     let notice =
         Arc::new(DaemonNotice::from_environment().context("cannot reach whoever started the front door")?);
-    let config = match options {
+    let mut config = match options {
         ProxyOptions::Local { data, https } => of_up(Layout::new(data), https, sockets)?,
         ProxyOptions::Server => of_server(sockets, &notice)?,
     };
+    config.images = Some(ImageProgram::role("/proc/self/exe".into(), "images"));
     hostkit_proxy::run(config, |moment| {
         let told = match moment {
             Moment::Serving => notice.ready(),
