@@ -17,4 +17,5 @@ mod run;
 mod scan;
 mod server;
 mod speed;
+mod trust;
 mod variables;

@@ -111,7 +111,7 @@ impl Default for AnswerRule {
 
 impl Route {
     /// Whether a host is one of those it is for.
-    pub fn answers(&self, host: &HostName) -> bool {
+    pub fn is_for(&self, host: &HostName) -> bool {
         let below = |name: &HostName| DomainName::below(name.clone()).covers(host.as_str());
         self.hosts.contains(host) || self.wildcards.iter().any(below)
     }

@@ -24,7 +24,7 @@ fn host(name: &str) -> DomainName {
 fn holders(world: &World, name: &str) -> Vec<EnvironmentId> {
     let routes = world.traffic.table().routes.into_iter();
     routes
-        .filter(|route| route.answers(&name.parse().unwrap()) && route.path_prefix == "/")
+        .filter(|route| route.is_for(&name.parse().unwrap()) && route.path_prefix == "/")
         .filter_map(|route| route.environment)
         .collect()
 }

@@ -80,8 +80,8 @@ pub(super) fn below(home: &Path) -> Vec<Database> {
 /// One that Chromium finds when it is started for the first time, where it is installed.
 pub(super) async fn made_for_chromium(certutil: &SystemProgram, home: &Path) -> Option<Database> {
     let environment = SystemProgram::environment();
-    let is_there = |name: &&str| find_program(name, &environment, Path::new("/")).is_ok();
-    if !CHROMIUM.iter().any(|name| is_there(&name)) {
+    let is_there = |name| find_program(name, &environment, Path::new("/")).is_ok();
+    if !CHROMIUM.into_iter().any(is_there) {
         return None;
     }
     let made = Database {

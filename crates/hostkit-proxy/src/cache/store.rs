@@ -174,10 +174,10 @@ impl Cache {
                 LiveTarget::Files(_) => route.rules.as_ref().is_some_and(|rules| rules.images().is_some()),
                 LiveTarget::Nothing(_) => false,
             };
-            if route.project.is_none() || !is_kept || !route.answers.cache {
+            if route.project.is_none() || !is_kept || !route.answer_rule.cache {
                 continue;
             }
-            let largest = route.answers.largest_kept.map_or(u64::MAX, |size| size.0);
+            let largest = route.answer_rule.largest_kept.map_or(u64::MAX, |size| size.0);
             let release = route.release.as_ref().and_then(|release| release.to_str().ok());
             let name = (route.id.clone(), release.unwrap_or_default().to_owned());
             let scope = scopes.entry(name.clone()).or_insert_with(|| {

@@ -250,7 +250,7 @@ fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mu
         target,
         hold: route.hold.clone(),
         compression: route.compression,
-        answers: route.answers.clone(),
+        answer_rule: route.answers.clone(),
         scope: OnceLock::new(),
         waiting: AtomicU32::new(0),
         sticky,

@@ -85,7 +85,7 @@ pub(crate) struct LiveRoute {
     pub(crate) hold: HoldRule,
     pub(crate) compression: Compression,
     /// Which answers are compressed and kept.
-    pub(crate) answers: AnswerRule,
+    pub(crate) answer_rule: AnswerRule,
     /// What it has in the cache; set before the table is in force.
     pub(crate) scope: OnceLock<Arc<Scope>>,
     pub(crate) waiting: AtomicU32,
@@ -159,7 +159,7 @@ impl LiveTable {
 impl LiveRoute {
     /// Whether answers of a length, where that is known, may be compressed.
     pub(crate) fn compresses(&self, length: Option<u64>) -> bool {
-        let smallest = self.answers.smallest_compressed.map_or(0, |size| size.0);
+        let smallest = self.answer_rule.smallest_compressed.map_or(0, |size| size.0);
         self.compression == Compression::On && length.is_none_or(|length| length >= smallest)
     }
 

@@ -81,7 +81,7 @@ impl Internet for FakeInternet {
         let route = table
             .routes
             .into_iter()
-            .find(|route| route.answers(host) && route.path_prefix == path && route.target == proof);
+            .find(|route| route.is_for(host) && route.path_prefix == path && route.target == proof);
         let id = route.filter(|_| is_here).map(|route| route.id);
         Ok(format!("<p>{}</p>", id.unwrap_or_default()))
     }
