@@ -2,7 +2,9 @@
 //! role is a small process that never builds an async runtime.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::process::{Child, Stdio};
 
 /// Runs the role that `args` (the whole command line, the program's name first) asks for, to its end. `None` when
 /// it asks for none of these roles.
@@ -43,5 +45,16 @@ impl SelfProgram {
         let mut command = std::process::Command::new(&self.path);
         command.arg0("hostkit").arg(role).env_clear();
         command
+    }
+
+    /// Starts a role that speaks by a socket in the place of its standard input. It finds nothing else open, no
+    /// environment, and no folder of ours.
+    pub fn start_with_socket(&self, role: &str, socket: OwnedFd) -> std::io::Result<Child> {
+        self.role(role)
+            .current_dir("/")
+            .stdin(socket)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
     }
 }

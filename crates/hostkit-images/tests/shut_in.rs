@@ -16,6 +16,7 @@ const ROLE: &str = "HOSTKIT_TEST_ROLE";
 
 /// What a started copy of this program is.
 #[test]
+#[allow(clippy::exit, reason = "it stands for a program of its own")]
 fn role() {
     if std::env::var_os(ROLE).is_some() {
         std::process::exit(hostkit_images::run());

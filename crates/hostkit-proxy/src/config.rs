@@ -1,11 +1,14 @@
 //! What the front door is told when it starts. Everything else it learns from the route table.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::io;
 use std::net::TcpListener;
 use std::num::NonZeroU32;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::process::Child;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hostkit_core::layout::Layout;
@@ -149,13 +152,17 @@ impl Default for Limits {
     }
 }
 
-/// The process that makes one image, and what is started of it.
-#[derive(Debug, Clone)]
+/// Starts the process that makes one image, with a socket in the place of its standard input and nothing else open.
+pub trait ImageProcess: Send + Sync {
+    /// Starts one.
+    fn start(&self, socket: OwnedFd) -> io::Result<Child>;
+}
+
+/// How images in other sizes are made.
+#[derive(Clone)]
 pub struct ImageProgram {
-    /// The binary.
-    pub path: PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<OsString>,
+    /// Starts the process for one.
+    pub process: Arc<dyn ImageProcess>,
     /// The most at once.
     pub at_once: usize,
     /// The longest one may take; then it is killed.
@@ -163,14 +170,23 @@ pub struct ImageProgram {
 }
 
 impl ImageProgram {
-    /// A role of a binary, in the usual bounds: half of the processors, four at most, leave the others to requests.
-    pub fn role(path: PathBuf, role: &str) -> Self {
+    /// In the usual bounds: half of the processors, four at most, leave the others to requests.
+    pub fn new(process: Arc<dyn ImageProcess>) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         ImageProgram {
-            path,
-            arguments: vec![role.into()],
-            at_once: (std::thread::available_parallelism().map_or(1, std::num::NonZero::get) / 2).clamp(1, 4),
+            process,
+            at_once: (processors / 2).clamp(1, 4),
             time: Duration::from_secs(15),
         }
+    }
+}
+
+impl std::fmt::Debug for ImageProgram {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageProgram")
+            .field("at_once", &self.at_once)
+            .field("time", &self.time)
+            .finish_non_exhaustive()
     }
 }
 

@@ -31,6 +31,8 @@ mod tls;
 mod worker;
 
 pub use client::ProxyClient;
-pub use config::{ImageProgram, KeptPorts, Limits, LogLimits, PortKeeper, ProxyConfig, default_threads};
+pub use config::{
+    ImageProcess, ImageProgram, KeptPorts, Limits, LogLimits, PortKeeper, ProxyConfig, default_threads,
+};
 pub use listen::{bind_public, inherited_listeners};
 pub use start::{Moment, Proxy, ProxyHandle, run};

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::process::Child;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -14,7 +16,8 @@ use hostkit_core::traits::DnsHook;
 use hostkit_host::daemon_notice::DaemonNotice;
 use hostkit_host::dns_program::DnsProgram;
 use hostkit_host::role_process::ListenSocket;
-use hostkit_proxy::{ImageProgram, KeptPorts, Moment, PortKeeper, ProxyConfig};
+use hostkit_host::roles::SelfProgram;
+use hostkit_proxy::{ImageProcess, ImageProgram, KeptPorts, Moment, PortKeeper, ProxyConfig};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::machine_settings;
@@ -32,7 +35,7 @@ pub(crate) fn run(options: ProxyOptions, sockets: Vec<ListenSocket>) -> anyhow::
         ProxyOptions::Local { data, https } => of_up(Layout::new(data), https, sockets)?,
         ProxyOptions::Server => of_server(sockets, &notice)?,
     };
-    config.images = Some(ImageProgram::role("/proc/self/exe".into(), "images"));
+    config.images = Some(ImageProgram::new(Arc::new(OwnImages(SelfProgram::current()))));
     hostkit_proxy::run(config, |moment| {
         let told = match moment {
             Moment::Serving => notice.ready(),
@@ -126,6 +129,15 @@ fn kept_port(name: &str, listener: TcpListener) -> Option<(u16, TcpListener)> {
     let port = name.strip_prefix(PORT)?.parse().ok()?;
     let address = listener.local_addr().ok()?;
     (address == SocketAddr::from((Ipv4Addr::LOCALHOST, port))).then_some((port, listener))
+}
+
+/// Has images made by our own binary in its role for that.
+struct OwnImages(SelfProgram);
+
+impl ImageProcess for OwnImages {
+    fn start(&self, socket: OwnedFd) -> std::io::Result<Child> {
+        self.0.start_with_socket("images", socket)
+    }
 }
 
 /// Keeps stable ports open while there is no front door.

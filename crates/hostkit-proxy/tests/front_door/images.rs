@@ -1,6 +1,9 @@
 //! Images in other sizes, with the real process that makes them: this program itself, started again.
 
 use std::io::{Cursor, Write};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +14,7 @@ use hostkit_core::route::access::BasicAuth;
 use hostkit_core::route::images::Images;
 use hostkit_core::route::{Purge, Route};
 use hostkit_core::traits::traffic::Traffic;
-use hostkit_proxy::ImageProgram;
+use hostkit_proxy::{ImageProcess, ImageProgram};
 use image::{DynamicImage, GenericImageView, ImageFormat};
 
 use crate::support::*;
@@ -20,6 +23,7 @@ const WEBP: &str = "Accept: image/avif,image/webp,*/*\r\n";
 
 /// What a copy of this program that was started for an image is.
 #[test]
+#[allow(clippy::exit, reason = "it stands for a program of its own")]
 fn role() {
     let arguments: Vec<String> = std::env::args().take(3).collect();
     if arguments[1..] == ["--exact", "images::role"] {
@@ -27,12 +31,25 @@ fn role() {
     }
 }
 
+/// Programs that are started for an image.
+struct Started(PathBuf, Vec<&'static str>);
+
+impl ImageProcess for Started {
+    fn start(&self, socket: OwnedFd) -> std::io::Result<Child> {
+        Command::new(&self.0)
+            .args(&self.1)
+            .env_clear()
+            .stdin(socket)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    }
+}
+
 fn program() -> ImageProgram {
+    let arguments = vec!["--exact", "images::role", "--test-threads=1"];
     ImageProgram {
-        path: std::env::current_exe().unwrap(),
-        arguments: ["--exact", "images::role", "--test-threads=1"]
-            .map(Into::into)
-            .into(),
+        process: Arc::new(Started(std::env::current_exe().unwrap(), arguments)),
         at_once: 2,
         time: Duration::from_secs(60),
     }
@@ -329,8 +346,7 @@ fn a_front_door_whose_image_process_dies_or_hangs_serves_on() {
     for (path, arguments, status) in [("/bin/false", vec![], 500), ("/bin/sleep", vec!["600"], 504)] {
         let door = Door::start_with(|config| {
             config.images = Some(ImageProgram {
-                path: path.into(),
-                arguments: arguments.into_iter().map(Into::into).collect(),
+                process: Arc::new(Started(path.into(), arguments)),
                 at_once: 1,
                 time: Duration::from_millis(500),
             });

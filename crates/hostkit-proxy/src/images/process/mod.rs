@@ -5,8 +5,6 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hostkit_core::image::{self, Format, MOST_RESULT, Order, Outcome};
@@ -27,16 +25,8 @@ pub(super) fn make(
 ) -> Result<(Outcome, Vec<u8>), Refusal> {
     let end = Instant::now() + program.time;
     let (socket, theirs) = UnixStream::pair().map_err(|error| failed("a socket", &error))?;
-    let mut child = Command::new(&program.path)
-        .arg0("hostkit")
-        .args(&program.arguments)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| failed("its process", &error))?;
+    let started = program.process.start(OwnedFd::from(theirs));
+    let mut child = started.map_err(|error| failed("its process", &error))?;
     let said = talk(socket, &image::message(order, source), end);
     // Done or not, it has nothing more to say. It is not reaped yet, so the number is still its own.
     drop(child.kill());
@@ -126,69 +116,4 @@ fn understood(said: &[u8], order: &Order) -> Option<(Outcome, Vec<u8>)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use hostkit_core::image::Unusable;
-
-    use super::*;
-
-    const ORDER: Order = Order {
-        width: 64,
-        quality: 75,
-        format: Some(Format::Webp),
-        svg: false,
-    };
-
-    fn program(path: &str, arguments: &[&str], time: Duration) -> ImageProgram {
-        ImageProgram {
-            path: path.into(),
-            arguments: arguments.iter().map(Into::into).collect(),
-            at_once: 1,
-            time,
-        }
-    }
-
-    fn make_with(path: &str, arguments: &[&str]) -> Result<(Outcome, Vec<u8>), Refusal> {
-        make(
-            &program(path, arguments, Duration::from_secs(30)),
-            &ORDER,
-            &[7; 300_000],
-        )
-    }
-
-    #[test]
-    fn a_process_that_ends_says_nonsense_or_is_not_there_is_a_failure_and_no_more() {
-        for (path, arguments) in [
-            ("/nowhere/hostkit", &[][..]),
-            ("/bin/true", &[]),
-            ("/bin/false", &[]),
-            // Says what it was told.
-            ("/bin/cat", &["-"]),
-        ] {
-            assert_eq!(make_with(path, arguments), Err(Refusal::Failed), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_process_that_does_not_end_is_killed() {
-        let slow = program("/bin/sleep", &["600"], Duration::from_millis(300));
-        assert_eq!(make(&slow, &ORDER, b"x"), Err(Refusal::Late));
-        // Also while it takes nothing.
-        assert_eq!(make(&slow, &ORDER, &vec![0; 8 << 20]), Err(Refusal::Late));
-    }
-
-    #[test]
-    fn an_outcome_that_was_not_ordered_is_not_taken() {
-        let said = |outcome: &Outcome, image: &[u8]| understood(&image::message(outcome, image), &ORDER);
-        assert!(said(&Outcome::Made(Format::Webp), b"x").is_some());
-        assert!(said(&Outcome::AsIs(Format::Gif), b"").is_some());
-        assert!(said(&Outcome::Unusable(Unusable::Broken), b"").is_some());
-        for (outcome, image) in [
-            (Outcome::Made(Format::Svg), &b"<svg>"[..]),
-            (Outcome::Made(Format::Png), b"x"),
-            (Outcome::Made(Format::Webp), b""),
-            (Outcome::AsIs(Format::Svg), b""),
-        ] {
-            assert!(said(&outcome, image).is_none(), "{outcome:?}");
-        }
-    }
-}
+mod tests;
