@@ -11,7 +11,7 @@ use anyhow::Context;
 use hostkit_cli::local::ProxyOptions;
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
-use hostkit_core::server_settings::{FrontDoorSettings, ServerSettings};
+use hostkit_core::server_settings::ServerSettings;
 use hostkit_core::traits::DnsHook;
 use hostkit_host::daemon_notice::DaemonNotice;
 use hostkit_host::dns_program::DnsProgram;
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(config.request_log.as_ref().unwrap().one_of.get(), 10);
         // What is said where nothing is said is what holds without a file.
         let mut silent = ProxyConfig::new(Layout::new("/data"), Vec::new());
-        bound(&mut silent, &FrontDoorSettings::default());
+        bound(&mut silent, &ServerSettings::default());
         let usual = ProxyConfig::new(Layout::new("/data"), Vec::new());
         assert_eq!(format!("{silent:?}"), format!("{usual:?}"));
     }
