@@ -4,6 +4,9 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request};
 
+use crate::cache::directives::Directives;
+use crate::compress::BY_COST;
+use crate::compress::accept::Accepted;
 use crate::files::conditions::{Part, Validators, part};
 use crate::files::path;
 use crate::forward::head;
@@ -78,6 +81,31 @@ pub fn range(request: &HeaderMap, size: u64) -> Option<(u64, u64)> {
         Part::Range { from, length } => Some((from, length)),
         _ => None,
     }
+}
+
+/// What the headers of an answer, or of a request, say about keeping it: whether it may be kept at all, and the longest of
+/// the times, in seconds.
+pub fn caching(headers: &HeaderMap, is_answer: bool) -> (bool, u64) {
+    let said = match is_answer {
+        true => Directives::of_answer(headers),
+        false => Directives::of_request(headers),
+    };
+    let times = [
+        said.max_age,
+        said.s_maxage,
+        said.while_revalidate,
+        said.if_error,
+        said.min_fresh,
+        said.max_stale,
+    ];
+    let longest = times.into_iter().flatten().max();
+    (!said.no_store, longest.unwrap_or_default())
+}
+
+/// The name of the coding that is chosen by Accept-Encoding; nothing for the answer as it is.
+pub fn coding(accepted: Option<&HeaderValue>) -> Option<&'static str> {
+    let chosen = Accepted::read(accepted).choose(BY_COST, |_| true);
+    chosen.map(|coding| coding.name())
 }
 
 /// Loads a table as it may lie on the disk, torn or not: how many routes were read, and how many of them were put aside.

@@ -140,7 +140,9 @@ impl Destination {
             joint = '&';
         };
         for (key, value) in &self.query {
-            let mut pair = format!("{key}=");
+            let mut pair = String::new();
+            encode(&mut pair, key, Place::Given);
+            pair.push('=');
             fill(&mut pair, value, params, Place::Query);
             add(&pair);
         }

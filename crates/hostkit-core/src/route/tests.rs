@@ -206,6 +206,7 @@ fn destinations_are_filled() {
         ("/café/:x", "/ü/:x", "/caf%C3%A9/%C3%A9", None, "/%C3%BC/%C3%A9"),
         ("/a/:x", "/b/:x?/c", "/a/1", None, "/b/1/c"),
         ("/a/:x", "/b?:x", "/a/1", None, "/b?:x="),
+        ("/a", "/b?ü=1", "/a", None, "/b?%C3%BC=1"),
     ] {
         assert_eq!(
             filled(from, to, path, query).as_deref(),

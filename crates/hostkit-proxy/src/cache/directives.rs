@@ -2,34 +2,34 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-pub(super) const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
+pub(crate) const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 
 /// The longest time that is told apart (RFC 9111, 1.2.2).
 const LONGEST: u64 = 1 << 31;
 
 /// What an answer or a request says about caching.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Directives {
-    pub(super) no_store: bool,
-    pub(super) no_cache: bool,
-    pub(super) private: bool,
-    pub(super) public: bool,
-    pub(super) must_revalidate: bool,
-    pub(super) proxy_revalidate: bool,
-    pub(super) must_understand: bool,
-    pub(super) only_if_cached: bool,
-    pub(super) max_age: Option<u64>,
-    pub(super) s_maxage: Option<u64>,
-    pub(super) while_revalidate: Option<u64>,
-    pub(super) if_error: Option<u64>,
-    pub(super) min_fresh: Option<u64>,
-    pub(super) max_stale: Option<u64>,
+pub(crate) struct Directives {
+    pub(crate) no_store: bool,
+    pub(crate) no_cache: bool,
+    pub(crate) private: bool,
+    pub(crate) public: bool,
+    pub(crate) must_revalidate: bool,
+    pub(crate) proxy_revalidate: bool,
+    pub(crate) must_understand: bool,
+    pub(crate) only_if_cached: bool,
+    pub(crate) max_age: Option<u64>,
+    pub(crate) s_maxage: Option<u64>,
+    pub(crate) while_revalidate: Option<u64>,
+    pub(crate) if_error: Option<u64>,
+    pub(crate) min_fresh: Option<u64>,
+    pub(crate) max_stale: Option<u64>,
 }
 
 impl Directives {
     /// What an answer says to this cache: the header for caches like this one, where there is one that can be read,
     /// and the one for all otherwise (RFC 9213, 2.2).
-    pub(super) fn of_answer(headers: &HeaderMap) -> Directives {
+    pub(crate) fn of_answer(headers: &HeaderMap) -> Directives {
         let own = Directives::for_caches_like_this(headers);
         own.or_else(|| Directives::read(headers, &header::CACHE_CONTROL))
             .unwrap_or_default()
@@ -37,7 +37,7 @@ impl Directives {
 
     /// What the header for caches like this one says; nothing where there is none, or one that is not written as that
     /// header has to be.
-    pub(super) fn for_caches_like_this(headers: &HeaderMap) -> Option<Directives> {
+    pub(crate) fn for_caches_like_this(headers: &HeaderMap) -> Option<Directives> {
         let is_well_written = |value: &HeaderValue| value.to_str().is_ok_and(is_dictionary);
         headers
             .get_all(CDN_CACHE_CONTROL)
@@ -48,7 +48,7 @@ impl Directives {
     }
 
     /// What a request says. Pragma counts where there is nothing better (RFC 9111, 5.4).
-    pub(super) fn of_request(headers: &HeaderMap) -> Directives {
+    pub(crate) fn of_request(headers: &HeaderMap) -> Directives {
         if let Some(said) = Directives::read(headers, &header::CACHE_CONTROL) {
             return said;
         }

@@ -4,7 +4,7 @@
 //! requests wait for one.
 
 pub(crate) mod ask;
-mod directives;
+pub(crate) mod directives;
 mod entry;
 mod flight;
 mod growing;
