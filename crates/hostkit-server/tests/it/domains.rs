@@ -69,7 +69,10 @@ async fn what_is_no_domain_is_refused_and_nothing_of_it_is_done() {
     let house = House::with_shop().await;
     let long = "a.".repeat(130);
     for domain in [
-        "*.example.com",
+        "*",
+        "*.com",
+        "*.*.example.com",
+        "shop.*.example.com",
         "localhost",
         "127.0.0.1",
         "a.example/../../etc",
