@@ -53,6 +53,8 @@ pub(crate) struct Scope {
     number: u64,
     /// The largest answer that is kept.
     pub(super) largest: usize,
+    /// Whether answers of the application are kept, and not only what is made of them.
+    keeps: bool,
     /// The application sent something that may be kept. Until it does, no request is looked for.
     learnt: AtomicBool,
     /// Grows when all of it is purged.
@@ -76,7 +78,9 @@ impl Scope {
 
     /// Notes that the application sends what may be kept.
     pub(super) fn learn(&self) {
-        self.learnt.store(true, Ordering::Relaxed);
+        if self.keeps {
+            self.learnt.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The key of a request.
@@ -169,12 +173,9 @@ impl Cache {
         let mut named: HashSet<ScopeName> = HashSet::new();
         for route in routes {
             // HostKit's own API answers each as it may. Of files only what is made of them is kept here.
-            let is_kept = match &route.target {
-                LiveTarget::Instances(_) => true,
-                LiveTarget::Files(_) => route.rules.as_ref().is_some_and(|rules| rules.images().is_some()),
-                LiveTarget::Nothing(_) => false,
-            };
-            if route.project.is_none() || !is_kept || !route.answer_rule.cache {
+            let keeps = matches!(route.target, LiveTarget::Instances(_)) && route.answer_rule.cache;
+            let makes_images = route.rules.as_ref().is_some_and(|rules| rules.images().is_some());
+            if route.project.is_none() || !(keeps || makes_images) {
                 continue;
             }
             let largest = route.answer_rule.largest_kept.map_or(u64::MAX, |size| size.0);
@@ -184,6 +185,7 @@ impl Cache {
                 Arc::new(Scope {
                     number: NEXT.fetch_add(1, Ordering::Relaxed),
                     largest: usize::try_from(largest).unwrap_or(usize::MAX).min(LARGEST),
+                    keeps,
                     learnt: AtomicBool::new(false),
                     epoch: AtomicU64::new(0),
                     taken: [const { AtomicU64::new(0) }; COUNTERS],

@@ -159,6 +159,25 @@ fn an_image_of_a_program_is_made_once_and_kept_until_it_is_purged_or_deployed_an
 }
 
 #[test]
+fn what_is_made_is_kept_also_where_no_answer_of_the_program_is() {
+    let kept = "200 OK\r\nContent-Type: image/png\r\nCache-Control: max-age=600";
+    let (upstream, count) = app(move |_| (kept.into(), picture(80, 60)));
+    let door = door();
+    let mut route = with_images(to("shop", &[upstream.address]));
+    route.answers.cache = false;
+    door.apply(vec![route]);
+    for result in ["MISS", "HIT"] {
+        let made = ask(&door, "url=/photo.png&w=64", WEBP);
+        assert_eq!((made.status, cache(&made)), (200, result), "{}", made.text());
+    }
+    for asked in 2..5 {
+        let answer = door.send("GET /photo.png HTTP/1.1\r\nHost: shop.localhost\r\n\r\n");
+        assert_eq!((answer.status, cache(&answer)), (200, "-"));
+        assert_eq!(count.load(Ordering::SeqCst), asked);
+    }
+}
+
+#[test]
 fn files_of_a_site_are_made_smaller_and_no_rule_moves_the_address() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("assets")).unwrap();

@@ -59,6 +59,13 @@ fn is_one_of(machine: &Machine, words: &[&str]) -> String {
     wait_until("the shop answers", || {
         words.contains(&body(machine, "shop").as_str())
     });
+    // A deployment that was cut goes on, or is undone, after the boot: what answers may change until then.
+    wait_until("no deployment is under way", || {
+        let deployments = said(machine, &["hostkit", "deployments", "-p", "shop", "--json"]);
+        !["running", "queued"]
+            .iter()
+            .any(|state| deployments.contains(&format!(r#""state":"{state}""#)))
+    });
     let word = body(machine, "shop");
     let link = said(machine, &["readlink", "/home/shop/app"]);
     let program = machine.read(&format!("/home/shop/{link}/server.js"));
@@ -75,8 +82,7 @@ fn is_one_of(machine: &Machine, words: &[&str]) -> String {
         ];
         said(machine, &units).lines().count() == 1
     });
-    // A deployment that was cut goes on, or is undone, after the boot.
-    wait_until("nothing is being deployed", || {
+    wait_until("nothing is left of a deployment", || {
         said(machine, &["ls", "-A", "/home/shop/build"]).is_empty()
     });
     word
