@@ -133,7 +133,7 @@ impl Proxy {
             Arc::clone(&shared),
             workers.clone(),
             SavedTable::in_folder(&folder),
-            Secret::kept_in(&folder),
+            Secret::kept_in(&folder).map_err(|error| cannot_start("sticky sessions", &error))?,
             public,
             config.kept_ports,
         ));

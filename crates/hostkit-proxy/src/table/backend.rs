@@ -120,9 +120,10 @@ pub(crate) struct Backends {
     most: u64,
 }
 
+#[cfg(test)]
 impl Default for Backends {
     fn default() -> Self {
-        Backends::new(u64::MAX, Secret::random())
+        Backends::new(u64::MAX, Secret::random().unwrap())
     }
 }
 

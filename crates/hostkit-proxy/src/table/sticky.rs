@@ -27,29 +27,27 @@ const MOST_COOKIES: usize = 200;
 pub(crate) struct Secret([u8; blake3::KEY_LEN]);
 
 impl Secret {
-    /// A new one.
-    pub(crate) fn random() -> Secret {
+    /// A new one. One that is not random is none: anybody could make cookies with it.
+    pub(crate) fn random() -> io::Result<Secret> {
         let mut key = [0; blake3::KEY_LEN];
-        if getrandom::fill(&mut key).is_err() {
-            tracing::warn!("there is no random key for sticky sessions: cookies can be made by others");
-        }
-        Secret(key)
+        getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Secret(key))
     }
 
     /// The one that is kept in `folder`; a new one where there is none. One that cannot be kept is good as long as this
     /// process lives: visitors are given new cookies after that.
-    pub(crate) fn kept_in(folder: &Path) -> Secret {
+    pub(crate) fn kept_in(folder: &Path) -> io::Result<Secret> {
         let path = folder.join("sticky.key");
         if let Ok(bytes) = fs::read(&path)
             && let Ok(key) = bytes.try_into()
         {
-            return Secret(key);
+            return Ok(Secret(key));
         }
-        let secret = Secret::random();
+        let secret = Secret::random()?;
         if let Err(error) = secret.keep(&path) {
             tracing::warn!(path = %path.display(), "cannot keep the key of sticky sessions: {error}");
         }
-        secret
+        Ok(secret)
     }
 
     fn keep(&self, path: &Path) -> io::Result<()> {
@@ -145,7 +143,7 @@ mod tests {
         let backends = Backends::default();
         let (one, two) = (backend(&backends, "shop.1"), backend(&backends, "shop.2"));
         let other = backend(&backends, "blog.1");
-        let secret = Secret::random();
+        let secret = Secret::random().unwrap();
         let shop = Sticky::new(&secret, "shop", "", &[one.clone(), two.clone()]);
         let blog = Sticky::new(&secret, "blog", "", &[other]);
         let cookie = shop.cookie(&two, true).unwrap();
@@ -178,7 +176,7 @@ mod tests {
         let endless = format!("{}{pair}", "a=b;".repeat(100_000));
         assert_eq!(wish(&shop, &endless), None);
         // Another installation's key, and one route's name with another's instance.
-        let elsewhere = Sticky::new(&Secret::random(), "shop", "", &[one.clone(), two]);
+        let elsewhere = Sticky::new(&Secret::random().unwrap(), "shop", "", &[one.clone(), two]);
         assert_eq!(wish(&elsewhere, pair), None);
         let moved = Sticky::new(&secret, "sho", "", &[one]);
         assert_eq!(wish(&moved, pair), None);
@@ -188,16 +186,16 @@ mod tests {
     fn the_key_is_kept_for_its_owner_alone() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let first = Secret::kept_in(folder.path());
-        assert_eq!(Secret::kept_in(folder.path()).0, first.0);
+        let first = Secret::kept_in(folder.path()).unwrap();
+        assert_eq!(Secret::kept_in(folder.path()).unwrap().0, first.0);
         let path = folder.path().join("sticky.key");
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         fs::write(&path, b"torn").unwrap();
-        let second = Secret::kept_in(folder.path());
+        let second = Secret::kept_in(folder.path()).unwrap();
         assert_ne!(second.0, first.0);
-        assert_eq!(Secret::kept_in(folder.path()).0, second.0);
+        assert_eq!(Secret::kept_in(folder.path()).unwrap().0, second.0);
         // A folder that is not there: good for now.
-        Secret::kept_in(&folder.path().join("none"));
+        Secret::kept_in(&folder.path().join("none")).unwrap();
     }
 }
