@@ -9,6 +9,7 @@ mod deploy;
 mod documents;
 mod endings;
 mod fixture;
+mod images;
 mod installed;
 mod package;
 mod setup;
