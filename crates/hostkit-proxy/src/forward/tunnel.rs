@@ -2,16 +2,21 @@
 //! backend's drain is over, or the front door stops.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderValue, Response, header};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
 
 use super::{head, http2, keep_here};
 use crate::body::AnswerBody;
 use crate::exchange::Exchange;
 use crate::table::LiveRoute;
+
+/// How long a client that takes nothing may delay the end of the front door.
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// Passes a 101 on and starts the tunnel, which carries the exchange from here.
 pub(super) fn begin(
@@ -54,7 +59,11 @@ async fn run(mut exchange: Box<Exchange>, client_side: OnUpgrade, backend_side: 
     let worker = std::rc::Rc::clone(&exchange.client.worker);
     let copied = tokio::select! {
         copied = tokio::io::copy_bidirectional(&mut client, &mut backend) => copied.ok(),
-        () = worker.farewell() => None,
+        () = worker.farewell() => {
+            // Over TLS this says that the end is meant: a connection that just breaks off could have been cut by anybody.
+            tokio::time::timeout(CLOSING, client.shutdown()).await.ok();
+            None
+        }
     };
     match copied {
         Some((from_client, to_client)) => {

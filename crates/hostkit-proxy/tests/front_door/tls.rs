@@ -9,6 +9,7 @@ use rustls::version::{TLS12, TLS13};
 
 use crate::secure::*;
 use crate::support::*;
+use crate::tunnels;
 
 fn get(stream: &mut impl ReadWrite, host: &str, path: &str) -> Answer {
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
@@ -256,6 +257,18 @@ fn stopping_finishes_what_is_in_flight_over_tls() {
     assert_eq!(read_answer(&mut busy, false).text(), "done");
     assert_eq!(busy.read(&mut [0]).unwrap(), 0);
     stopping.join().unwrap();
+}
+
+#[test]
+fn a_tunnel_that_ends_with_the_front_door_says_so() {
+    let upstream = tunnels::echo();
+    let mut door = Door::secure(|_| ());
+    door.apply(vec![to("shop", &[upstream.address])]);
+    let mut tunnel = door.connect_tls("shop.localhost");
+    tunnels::upgrade(&mut tunnel, "shop.localhost");
+    door.handle.take().unwrap().stop();
+    // An error were an end that anybody could have made.
+    assert_eq!(tunnel.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]

@@ -19,6 +19,8 @@ use super::state::signal;
 const LOG_LIMIT: u64 = 10 << 20;
 /// The pause before a daemon that keeps dying is started again, at the longest.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A daemon that ends by itself sooner than this is not well, whatever its status says.
+const ORDERLY: Duration = Duration::from_secs(1);
 
 /// A daemon that is kept running.
 pub(crate) struct Daemon {
@@ -87,26 +89,27 @@ impl Daemon {
         self.child.as_ref().and_then(Child::id).and_then(ProcessMark::of)
     }
 
-    /// Waits until it ends by itself, and then for as long as it has to pause before it may start again: not at all
-    /// the first time, longer when it dies over and over. Cancel-safe: nothing is lost when the wait is given up.
+    /// Waits until it ends by itself. Cancel-safe: nothing is lost when the wait is given up.
     pub(crate) async fn ended(&mut self) -> String {
-        let how = match &mut self.child {
-            Some(child) => match child.wait().await {
-                Ok(status) => status.to_string(),
-                Err(error) => error.to_string(),
-            },
+        let ended = match &mut self.child {
+            Some(child) => child.wait().await,
             None => return std::future::pending().await,
         };
         self.child = None;
-        self.deaths = if self.started.elapsed() > Duration::from_secs(30) {
-            1
-        } else {
-            self.deaths + 1
+        let lived = self.started.elapsed();
+        self.deaths = match &ended {
+            // It was asked to, so that another one takes its place.
+            Ok(status) if status.success() && lived > ORDERLY => 0,
+            _ if lived > Duration::from_secs(30) => 1,
+            _ => self.deaths + 1,
         };
-        how
+        match ended {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        }
     }
 
-    /// How long to wait before the next start.
+    /// How long to wait before the next start: not at all the first time, longer when it dies over and over.
     pub(crate) fn pause(&self) -> Duration {
         match self.deaths {
             0 | 1 => Duration::ZERO,
