@@ -14,7 +14,7 @@ CREATE TABLE environment (
     generation INTEGER,
     previous   TEXT,
     stopped    INTEGER NOT NULL DEFAULT 0,
-    counts     TEXT NOT NULL DEFAULT '{}',
+    counts     TEXT NOT NULL DEFAULT '{}', canary TEXT,
     PRIMARY KEY (project, name)
 ) STRICT;
 

@@ -1,5 +1,6 @@
 //! Deployments: asking for one and watching it. The deployment itself travels as the core noun.
 
+use hostkit_core::canary::Percent;
 use hostkit_core::deployment::{Act, Deployment};
 use hostkit_core::log::LogLine;
 use hostkit_core::names::{ProcessName, ReleaseName};
@@ -15,12 +16,22 @@ pub enum NewDeployment {
     Deploy {
         /// The uploaded source.
         source: SourceId,
+        /// How many of a hundred visitors get it (1 to 99), beside the release that stays live. Where nothing is said it
+        /// is the live one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        canary: Option<Percent>,
+    },
+    /// Make the canary the live release, or change its share of the visitors.
+    Promote {
+        /// How many of a hundred visitors get it (1 to 99). Where nothing is said it is the live one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<Percent>,
     },
     /// Bring today's variables live with the release that is live, without a build.
     Apply {},
     /// Bring an older release live again, with its variables.
     Rollback {
-        /// The release to go to; the one before the live one where none is named.
+        /// The release to go to. Where none is named: a canary is ended; without a canary, the one before the live one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<ReleaseName>,
     },
@@ -40,10 +51,11 @@ pub enum NewDeployment {
 }
 
 impl NewDeployment {
-    /// The act; none where the release to roll back to has still to be found.
+    /// The act; none where what a rollback leads to has still to be found.
     pub fn act(self) -> Option<Act> {
         Some(match self {
-            NewDeployment::Deploy { source } => Act::Deploy { source },
+            NewDeployment::Deploy { source, canary } => Act::Deploy { source, canary },
+            NewDeployment::Promote { percent } => Act::Promote { percent },
             NewDeployment::Apply {} => Act::Apply,
             NewDeployment::Rollback { to } => Act::Rollback { to: to? },
             NewDeployment::Restart {} => Act::Restart,

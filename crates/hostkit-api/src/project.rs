@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hostkit_core::canary::Percent;
 use hostkit_core::deployment::DeploymentId;
 use hostkit_core::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName};
 use hostkit_core::traits::Archive;
@@ -78,10 +79,24 @@ pub struct Environment {
     pub release: Option<ReleaseName>,
     /// The deployment that brought the live instances.
     pub deployment: Option<DeploymentId>,
+    /// The canary beside the live release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
     /// How many instances of each process are wanted.
     pub processes: BTreeMap<ProcessName, u16>,
     /// The stable loopback port of each process that has one.
     pub ports: BTreeMap<ProcessName, u16>,
+}
+
+/// A release that some of the visitors get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Canary {
+    /// The release.
+    pub release: ReleaseName,
+    /// The deployment that brought its instances.
+    pub deployment: DeploymentId,
+    /// How many of a hundred visitors get it.
+    pub percent: Percent,
 }
 
 /// Whether an environment serves.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hostkit_core::canary::Percent;
 use hostkit_core::manifest::Reach;
 use hostkit_core::names::{ProcessName, ReleaseName};
 use hostkit_core::source::SourceId;
@@ -16,6 +17,9 @@ pub struct Release {
     pub name: ReleaseName,
     /// Whether it is the live one.
     pub live: bool,
+    /// How many of a hundred visitors get it, where it is the canary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Percent>,
     /// When it was frozen.
     pub created_at: Timestamp,
     /// What it was built from.

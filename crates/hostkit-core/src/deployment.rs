@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::canary::Percent;
 use crate::kind::Failure;
 use crate::names::{ProcessName, ReleaseName};
 use crate::project::EnvironmentId;
@@ -20,7 +21,19 @@ pub enum Act {
     Deploy {
         /// The uploaded source.
         source: SourceId,
+        /// How many visitors get it, beside the release that stays live; all, and it is the live one, where nothing is
+        /// said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        canary: Option<Percent>,
     },
+    /// Make the canary the live release, or give it another share of the visitors.
+    Promote {
+        /// The share; all, and it is the live one, where nothing is said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<Percent>,
+    },
+    /// End the canary: everybody gets the live release.
+    Abandon,
     /// Freeze a new release from the live one's artifact with today's variables, and bring it live.
     Apply,
     /// Bring an older release live again, with its variables.

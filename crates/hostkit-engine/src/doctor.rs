@@ -17,7 +17,7 @@ use hostkit_core::workload::{Instance, InstanceState, Scope};
 use hostkit_store::{Environment, EventQuery, Standing};
 
 use crate::context::Context;
-use crate::wanted;
+use crate::{canary, health, wanted};
 
 /// How far back restarts are counted.
 const LATELY: Duration = Duration::from_secs(3600);
@@ -52,7 +52,7 @@ pub(crate) async fn environment(context: &Context, id: &EnvironmentId) -> Result
         .is_some_and(|previous| parts.files.is_folder(&parts.layout.release(id, previous)));
     let data = parts.layout.data().to_owned();
     let free = context.aside(move |files| files.free_bytes(&data)).await.ok();
-    Ok(check(&Observed {
+    let mut findings = check(&Observed {
         environment: id,
         base_host: &parts.settings.base_host,
         variables: &variables,
@@ -64,7 +64,13 @@ pub(crate) async fn environment(context: &Context, id: &EnvironmentId) -> Result
         activity: &activity,
         free,
         least_free: parts.settings.min_free.0,
-    }))
+    });
+    if environment.canary.is_some() {
+        let observed = parts.runtime.observe(&Scope::of(id)).await?;
+        let ejected = health::ejected(context);
+        findings.extend(canary::finding(context, &environment, &observed, &ejected));
+    }
+    Ok(findings)
 }
 
 async fn look(context: &Context, environment: &Environment, release: &Release) -> Result<Activity, Failure> {

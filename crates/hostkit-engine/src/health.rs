@@ -10,7 +10,7 @@ use hostkit_core::workload::{Instance, InstanceState, Scope};
 
 use crate::context::{Context, locked};
 use crate::looks::Looks;
-use crate::wanted;
+use crate::{canary, wanted};
 
 /// The check of whether the loopback ports of projects are kept apart.
 const PORTS: &str = "ports";
@@ -133,15 +133,20 @@ pub(crate) async fn doctor(context: &Arc<Context>) -> Vec<Finding> {
             hint: Some("take it out of `hosts` in one of the two hostkit.toml".into()),
         });
     }
-    let ejected = locked(&context.checks.ejected).clone();
-    findings.extend(ejected.into_iter().map(|id| Finding {
+    let ejected = ejected(context);
+    findings.extend(ejected.iter().map(|id| Finding {
         level: Level::Warning,
         message: "the front door leaves it out: it takes no connections, or breaks requests off".into(),
         hint: Some("see `hostkit logs`; it is tried again by itself".into()),
-        subject: id.0,
+        subject: id.0.clone(),
     }));
-    match instances(context).await {
-        Ok(found) => findings.extend(found),
+    let found = match context.parts.runtime.observe(&Scope::default()).await {
+        Ok(observed) => instances(context, &observed)
+            .and_then(|found| Ok((found, canaries(context, &observed, &ejected)?))),
+        Err(failure) => Err(failure),
+    };
+    match found {
+        Ok((instances, canaries)) => findings.extend(instances.into_iter().chain(canaries)),
         Err(failure) => findings.push(Finding {
             level: Level::Problem,
             subject: "instances".into(),
@@ -207,9 +212,26 @@ fn standstill(instance: &Instance) -> String {
     format!("{state} ({})", known.join(", "))
 }
 
+/// The canaries there are.
+fn canaries(
+    context: &Context,
+    observed: &[Instance],
+    ejected: &[BackendId],
+) -> Result<Vec<Finding>, Failure> {
+    let environments = context.parts.store.environments()?;
+    let findings = environments
+        .iter()
+        .filter_map(|environment| canary::finding(context, environment, observed, ejected));
+    Ok(findings.collect())
+}
+
+/// The instances that the front door left out when it was last looked at.
+pub(crate) fn ejected(context: &Context) -> Vec<BackendId> {
+    locked(&context.checks.ejected).clone()
+}
+
 /// Instances that do not do well, and environments that lack some.
-async fn instances(context: &Context) -> Result<Vec<Finding>, Failure> {
-    let observed = context.parts.runtime.observe(&Scope::default()).await?;
+fn instances(context: &Context, observed: &[Instance]) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     for environment in context.parts.store.environments()? {
         let id = &environment.id;

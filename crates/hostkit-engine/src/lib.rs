@@ -1,6 +1,7 @@
 //! Verbs over time: deployments, and the loops that keep things as they should be. Sees the world only through the
 //! traits of `hostkit-core`, and the state through `hostkit-store`.
 
+mod canary;
 mod cancel;
 mod certificates;
 mod context;
@@ -190,7 +191,7 @@ impl Engine {
         trigger: &str,
     ) -> Result<Deployment, Failure> {
         let store = self.store();
-        if let Act::Deploy { source } = &act {
+        if let Act::Deploy { source, .. } = &act {
             store.project(&environment.project)?;
             let sources = &self.context.parts.sources;
             sources.list(&environment.project, source).await?;
@@ -220,7 +221,18 @@ impl Engine {
             .any(|d| d.environment == *environment))
     }
 
-    /// The release a rollback without a name goes to: the one that was live before. Conflict where there is none.
+    /// What a rollback without a release means: the canary is ended where there is one, else the release before the live
+    /// one is live again. Conflict where there is neither.
+    pub fn way_back(&self, environment: &EnvironmentId) -> Result<Act, Failure> {
+        match self.store().environment(environment)?.canary {
+            Some(_) => Ok(Act::Abandon),
+            None => Ok(Act::Rollback {
+                to: self.previous_release(environment)?,
+            }),
+        }
+    }
+
+    /// The release that was live before the one that is. Conflict where there is none.
     pub fn previous_release(&self, environment: &EnvironmentId) -> Result<ReleaseName, Failure> {
         self.store().environment(environment)?.previous.ok_or_else(|| {
             let message =

@@ -4,9 +4,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hostkit_core::canary::Side;
 use hostkit_core::deployment::ProbeReport;
 use hostkit_core::manifest::Reach;
-use hostkit_core::names::HostName;
+use hostkit_core::names::{HostName, ReleaseName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::traits::FrontDoor;
 use hostkit_store::Standing;
@@ -65,13 +66,20 @@ impl Drop for Probe {
 }
 
 async fn answers(front_door: &dyn FrontDoor, host: &HostName, path: &str) -> bool {
-    matches!(front_door.visit(host, path).await, Ok(visit) if !matches!(visit.status, 502..=504))
+    matches!(front_door.visit(host, path, Side::Live).await, Ok(visit) if !matches!(visit.status, 502..=504))
 }
 
-/// Whether an environment that stands so answers requests from outside, and the path that is best asked.
-pub(crate) fn public_path(context: &Context, id: &EnvironmentId, standing: &Standing) -> Option<String> {
-    let live = standing.live.as_ref().filter(|_| !standing.stopped)?;
-    let release = context.release(id, &live.release).ok()?;
+/// Whether a release of an environment that stands so answers requests from outside, and the path that is best asked.
+pub(crate) fn public_path(
+    context: &Context,
+    id: &EnvironmentId,
+    standing: &Standing,
+    release: &ReleaseName,
+) -> Option<String> {
+    if standing.stopped {
+        return None;
+    }
+    let release = context.release(id, release).ok()?;
     let mut processes = release.processes.iter();
     match processes.find(|(_, p)| p.rule.reach == Reach::Public) {
         Some((name, process)) if wanted::count(standing, name, process) == 0 => None,
@@ -87,7 +95,7 @@ pub(crate) fn watched_path(context: &Context, id: &EnvironmentId, standing: &Sta
     let release = context.release(id, &live.release).ok()?;
     match release.manifest.routing.rules.maintenance {
         true => None,
-        false => public_path(context, id, standing),
+        false => public_path(context, id, standing, &live.release),
     }
 }
 

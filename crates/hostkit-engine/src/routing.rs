@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use hostkit_core::deployment::DeploymentId;
 use hostkit_core::domain::DomainName;
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
@@ -52,10 +53,10 @@ pub(crate) async fn apply(context: &Context) -> Result<(), Failure> {
     let mut table = plan(context).await?;
     let known = context.parts.traffic.status().await?.version;
     if let Some(last) = &*last {
-        if last.routes == table.routes && last.version == known {
+        table.version = last.version;
+        if *last == table && last.version == known {
             return Ok(());
         }
-        table.version = last.version;
     }
     table.version = table.version.max(known) + 1;
     let applied = context.parts.traffic.apply(&table).await?;
@@ -79,38 +80,40 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
     let observed = context.parts.runtime.observe(&Scope::default()).await?;
     let mut releases = Vec::with_capacity(environments.len());
     for environment in &environments {
-        let live = environment.live.as_ref();
-        releases.push(
-            live.map(|live| context.release(&environment.id, &live.release))
-                .transpose()?,
-        );
+        let of = |name: &ReleaseName| context.release(&environment.id, name);
+        let live = environment.live.as_ref().map(|live| of(&live.release));
+        let canary = environment.canary.as_ref().map(|canary| of(&canary.release));
+        releases.push((live.transpose()?, canary.transpose()?));
     }
     let mut domains: BTreeMap<EnvironmentId, Vec<DomainName>> = BTreeMap::new();
     for domain in context.parts.store.domains()? {
         domains.entry(domain.environment).or_default().push(domain.host);
     }
     let mut routed = Vec::with_capacity(environments.len());
-    for (environment, release) in environments.iter().zip(&releases) {
-        let live = match release {
-            Some(release) => Some(LiveRelease {
-                release,
-                folder: context.parts.layout.release(&environment.id, &release.name),
-                earlier: earlier_files(context, &environment.id, release)?,
-                backends: backends(context, environment, &observed)?,
-                basic_auth: basic_auth(context, &environment.id, release)?,
-            }),
+    for (environment, (live, canary)) in environments.iter().zip(&releases) {
+        let routed_release =
+            |release, generation| routed_release(context, environment, &observed, release, generation);
+        let live = match live.as_ref().zip(environment.live.as_ref()) {
+            Some((release, live)) => Some(routed_release(release, live.generation)?),
+            None => None,
+        };
+        let canary = match canary.as_ref().zip(environment.canary.as_ref()) {
+            Some((release, canary)) => Some((routed_release(release, canary.generation)?, canary.percent)),
             None => None,
         };
         routed.push(RoutedEnvironment {
             id: environment.id.clone(),
             live,
+            canary,
             stopped: environment.stopped,
             extra_hosts: domains.remove(&environment.id).unwrap_or_default(),
             ports: environment.ports.clone(),
         });
     }
     let is_live = |(id, name): &(EnvironmentId, ReleaseName)| {
-        let mut releases = releases.iter().flatten();
+        let mut releases = releases
+            .iter()
+            .flat_map(|(live, canary)| live.iter().chain(canary));
         releases.any(|release| release.environment == *id && release.name == *name)
     };
     locked(&context.router.passwords).retain(|key, _| is_live(key));
@@ -120,6 +123,24 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
     planned.table.routes.extend(proofs);
     *locked(&context.router.conflicts) = planned.conflicts;
     Ok(planned.table)
+}
+
+/// A release that answers, with the instances of one generation.
+fn routed_release<'a>(
+    context: &Context,
+    environment: &Environment,
+    observed: &[Instance],
+    release: &'a Release,
+    generation: DeploymentId,
+) -> Result<LiveRelease<'a>, Failure> {
+    let id = &environment.id;
+    Ok(LiveRelease {
+        release,
+        folder: context.parts.layout.release(id, &release.name),
+        earlier: earlier_files(context, id, release)?,
+        backends: backends(context, environment, observed, generation)?,
+        basic_auth: basic_auth(context, id, release)?,
+    })
 }
 
 /// The name and the password that the manifest of a release asks visitors for. The password is the one the release was
@@ -164,18 +185,20 @@ fn earlier_files(context: &Context, id: &EnvironmentId, live: &Release) -> Resul
     Ok(roots.take(EARLIER).collect())
 }
 
-/// The instances of the live generation that are ready, by process. Those beyond the wanted number get no traffic:
+/// The instances of a generation that are ready, by process. Those beyond the wanted number get no traffic:
 /// they are about to be stopped.
 fn backends(
     context: &Context,
     environment: &Environment,
     observed: &[Instance],
+    generation: DeploymentId,
 ) -> Result<BTreeMap<ProcessName, Vec<Backend>>, Failure> {
     let counts = wanted::counts(context, &environment.id, &environment.standing())?;
     let is_wanted = |id: &InstanceId| counts.get(&id.workload).is_some_and(|count| id.number <= *count);
     let mut backends: BTreeMap<ProcessName, Vec<Backend>> = BTreeMap::new();
     for instance in observed
         .iter()
+        .filter(|i| i.id.workload.deployment == generation)
         .filter(|i| is_wanted(&i.id) && context.ready.contains(i))
     {
         if let Some(address) = instance.address {

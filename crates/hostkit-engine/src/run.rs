@@ -99,6 +99,8 @@ impl Run {
     /// Hides the values of all releases that play a part, in everything that is logged.
     pub(crate) fn hide(&self) {
         let before = self.saved.before.live.iter().map(|live| live.release.clone());
+        let canary = self.saved.before.canary.iter();
+        let before = before.chain(canary.map(|canary| canary.release.clone()));
         let releases: Vec<ReleaseName> = before.chain(self.saved.release.clone()).collect();
         self.journal.hide(&self.deployment.environment, &releases);
     }

@@ -175,6 +175,24 @@ fn succeeded(run: &Run) -> Outcome {
     let mut message = match (&run.deployment.act, &run.saved.release) {
         (Act::Stop, _) => format!("deployment {id} stopped {}", run.deployment.environment),
         (Act::Scale { process, count }, _) => format!("deployment {id} scaled {process} to {count}"),
+        (
+            Act::Deploy {
+                canary: Some(percent),
+                ..
+            }
+            | Act::Promote {
+                percent: Some(percent),
+            },
+            Some(release),
+        ) => {
+            format!("deployment {id}: {percent} of the visitors get release {release}")
+        }
+        (Act::Promote { percent: None }, Some(release)) => {
+            format!("deployment {id} made the canary {release} the live release")
+        }
+        (Act::Abandon, Some(release)) => {
+            format!("deployment {id} ended the canary {release}; everybody gets the live release")
+        }
         (_, Some(release)) => format!("deployment {id} brought release {release} live"),
         (_, None) => format!("deployment {id} is done"),
     };

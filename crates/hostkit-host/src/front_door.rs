@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hostkit_core::canary::Side;
 use hostkit_core::names::{HostName, ReleaseName};
 use hostkit_core::traits::FrontDoor;
 use hostkit_core::traits::front_door::Visit;
@@ -24,8 +25,8 @@ impl HttpVisitor {
         HttpVisitor { address }
     }
 
-    async fn get(&self, host: &HostName, path: &str) -> Result<Visit, String> {
-        let (head, _) = visit::get(self.address, host, path, Body::Passed).await?;
+    async fn get(&self, host: &HostName, path: &str, side: Side) -> Result<Visit, String> {
+        let (head, _) = visit::get(self.address, host, path, side, Body::Passed).await?;
         let release = head
             .headers
             .get("x-hostkit-release")
@@ -40,8 +41,8 @@ impl HttpVisitor {
 
 #[async_trait::async_trait]
 impl FrontDoor for HttpVisitor {
-    async fn visit(&self, host: &HostName, path: &str) -> Result<Visit, String> {
-        match tokio::time::timeout(PATIENCE, self.get(host, path)).await {
+    async fn visit(&self, host: &HostName, path: &str, side: Side) -> Result<Visit, String> {
+        match tokio::time::timeout(PATIENCE, self.get(host, path, side)).await {
             Ok(visit) => visit,
             Err(_) => Err(format!("no answer within {}s", PATIENCE.as_secs())),
         }

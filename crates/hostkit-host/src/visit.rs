@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use hostkit_core::canary::Side;
 use hostkit_core::names::HostName;
-use hostkit_core::traits::front_door::VISIT_HEADER;
+use hostkit_core::traits::front_door::{VISIT_CANARY, VISIT_HEADER};
 use http::{Request, header, response};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
@@ -24,6 +25,7 @@ pub(crate) async fn get(
     address: SocketAddr,
     host: &HostName,
     path: &str,
+    side: Side,
     body: Body,
 ) -> Result<(response::Parts, Vec<u8>), String> {
     let stream = TcpStream::connect(address)
@@ -32,11 +34,15 @@ pub(crate) async fn get(
             std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
             _ => format!("no connection to {address}: {why}"),
         })?;
+    let asks_for = match side {
+        Side::Live => "1",
+        Side::Canary => VISIT_CANARY,
+    };
     let request = Request::get(path)
         .header(header::HOST, host.as_str())
         .header(header::USER_AGENT, "HostKit-Probe")
         .header(header::CONNECTION, "close")
-        .header(VISIT_HEADER, "1")
+        .header(VISIT_HEADER, asks_for)
         .body(Empty::<Bytes>::new())
         .map_err(|why| format!("`{path}` is no path that can be asked: {why}"))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))

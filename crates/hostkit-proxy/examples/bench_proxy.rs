@@ -57,7 +57,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let id = format!("bench-{number}");
         routes.push(route(&id, &[host], "/", instances("bench", &upstreams))?);
     }
-    let table = RouteTable { version: 1, routes };
+    let table = RouteTable {
+        version: 1,
+        routes,
+        canaries: Vec::new(),
+    };
     let layout = Layout::new(&data);
     std::fs::create_dir_all(layout.proxy())?;
     // The last good table of a front door that never ran: it starts with it, as after any restart.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hostkit_core::canary::Side;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Uri};
 
@@ -17,6 +18,7 @@ use crate::plain::Plain;
 use crate::rules::Ruled;
 use crate::table::LiveRoute;
 use crate::table::backend::{Backend, InFlight};
+use crate::table::canary::Visitor;
 use crate::worker::Worker;
 use crate::worker::accept::Client;
 use crate::worker::bell::Bell;
@@ -42,6 +44,8 @@ pub(crate) struct Exchange {
     /// The codings the client takes for the answer, as it says it.
     pub(crate) codings: Option<HeaderValue>,
     pub(crate) route: Option<Arc<LiveRoute>>,
+    /// Who its visitor is to the canary beside the live release, where there is one.
+    pub(crate) visitor: Option<Visitor>,
     /// What rules did to it, where there are any.
     pub(crate) ruled: Option<Box<Ruled>>,
     /// The client's headers as far as they go on to the backend, while the request may be sent once more.
@@ -54,8 +58,8 @@ pub(crate) struct Exchange {
     pub(crate) strays: bool,
     /// The client asks for an upgrade that may be passed on.
     pub(crate) upgrades: bool,
-    /// It is HostKit's own look at what is behind a route.
-    pub(crate) visits: bool,
+    /// It is HostKit's own look at what is behind a route: at the canary, or at what is live.
+    pub(crate) visits: Option<Side>,
     /// None for a request without a body.
     pub(crate) progress: Option<Rc<Progress>>,
     pub(crate) lease: Option<Lease>,
@@ -127,13 +131,14 @@ impl Exchange {
             trace: None,
             codings: None,
             route: None,
+            visitor: None,
             ruled: None,
             spare: None,
             signed: false,
             repeated: false,
             strays: false,
             upgrades: false,
-            visits: false,
+            visits: None,
             progress: None,
             lease: None,
             backend: None,

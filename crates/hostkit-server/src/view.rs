@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hostkit_api::installation::{Finding, Outcome};
-use hostkit_api::project::{Environment, EnvironmentState, OnMachine, Project};
+use hostkit_api::project::{Canary, Environment, EnvironmentState, OnMachine, Project};
 use hostkit_api::release::{Process, Release};
 use hostkit_core::kind::Failure;
 use hostkit_core::layout::Layout;
@@ -74,12 +74,19 @@ pub(crate) fn environment(
         },
         release: live.map(|live| live.release.clone()),
         deployment: live.map(|live| live.generation),
+        canary: environment.canary.as_ref().map(|canary| Canary {
+            release: canary.release.clone(),
+            deployment: canary.generation,
+            percent: canary.percent,
+        }),
         processes,
         ports: environment.ports.clone(),
     })
 }
 
-pub(crate) fn release(frozen: Frozen, live: bool) -> Release {
+pub(crate) fn release(frozen: Frozen, of: &hostkit_store::Environment) -> Release {
+    let live = of.live.as_ref().is_some_and(|live| live.release == frozen.name);
+    let canary = of.canary.as_ref().filter(|canary| canary.release == frozen.name);
     let processes = frozen.processes.into_iter().map(|(name, process)| {
         let shown = Process {
             reach: process.rule.reach,
@@ -92,6 +99,7 @@ pub(crate) fn release(frozen: Frozen, live: bool) -> Release {
         processes: processes.collect(),
         name: frozen.name,
         live,
+        canary: canary.map(|canary| canary.percent),
         created_at: frozen.created_at,
         source: frozen.source,
         builder: frozen.artifact.builder,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hostkit_core::canary::Percent;
 use hostkit_core::deployment::DeploymentId;
 use hostkit_core::kind::Failure;
 use hostkit_core::names::{ProcessName, ProjectName, ReleaseName};
@@ -23,11 +24,25 @@ pub struct Live {
     pub generation: DeploymentId,
 }
 
+/// A release that some visitors get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canary {
+    /// The release.
+    pub release: ReleaseName,
+    /// The deployment that started its instances, by which they are known also once it is live.
+    pub generation: DeploymentId,
+    /// How many visitors get it.
+    pub percent: Percent,
+}
+
 /// What a deployment decides about an environment, switched as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// What is live; nothing before the first deployment.
     pub live: Option<Live>,
+    /// What some visitors get instead. Deployments of versions before know of none.
+    #[serde(default)]
+    pub canary: Option<Canary>,
     /// The release that was live before, which a rollback without a name goes to.
     pub previous: Option<ReleaseName>,
     /// Whether its owner stopped it.
@@ -45,6 +60,8 @@ pub struct Environment {
     pub created_at: Timestamp,
     /// What is live; nothing before the first deployment.
     pub live: Option<Live>,
+    /// What some visitors get instead.
+    pub canary: Option<Canary>,
     /// The release that was live before, which a rollback without a name goes to.
     pub previous: Option<ReleaseName>,
     /// Whether its owner stopped it.
@@ -60,6 +77,7 @@ impl Environment {
     pub fn standing(&self) -> Standing {
         Standing {
             live: self.live.clone(),
+            canary: self.canary.clone(),
             previous: self.previous.clone(),
             stopped: self.stopped,
             counts: self.counts.clone(),
@@ -68,8 +86,8 @@ impl Environment {
 }
 
 const COLUMNS: &str =
-    "SELECT e.project, e.name, e.created_at, e.release, e.generation, e.previous, e.stopped, e.counts
-     FROM environment e JOIN project p ON p.name = e.project";
+    "SELECT e.project, e.name, e.created_at, e.release, e.generation, e.previous, e.stopped, e.counts,
+     e.canary FROM environment e JOIN project p ON p.name = e.project";
 
 impl Store {
     /// Makes an environment of an existing project. Idempotent.
@@ -100,8 +118,8 @@ impl Store {
             let changed = write
                 .sql
                 .prepare_cached(
-                    "UPDATE environment SET release = ?3, generation = ?4, previous = ?5, stopped = ?6, counts = ?7
-                     WHERE project = ?1 AND name = ?2",
+                    "UPDATE environment SET release = ?3, generation = ?4, previous = ?5, stopped = ?6, counts = ?7,
+                     canary = ?8 WHERE project = ?1 AND name = ?2",
                 )?
                 .execute(params![
                     id.project.as_str(),
@@ -110,7 +128,8 @@ impl Store {
                     live.map(|l| l.generation.cast_signed()),
                     standing.previous.as_ref().map(ReleaseName::as_str),
                     standing.stopped,
-                    Json(&standing.counts)
+                    Json(&standing.counts),
+                    standing.canary.as_ref().map(Json)
                 ])?;
             if changed == 0 { Err(unknown(id)) } else { Ok(()) }
         })
@@ -187,6 +206,7 @@ fn environment(row: &Row<'_>) -> rusqlite::Result<Environment> {
         id: EnvironmentId::new(row.get::<_, Word<_>>(0)?.0, row.get::<_, Word<_>>(1)?.0),
         created_at: row.get::<_, Word<_>>(2)?.0,
         live,
+        canary: row.get::<_, Option<Json<_>>>(8)?.map(|j| j.0),
         previous: row.get::<_, Option<Word<_>>>(5)?.map(|w| w.0),
         stopped: row.get(6)?,
         counts: row.get::<_, Json<_>>(7)?.0,

@@ -20,7 +20,7 @@ mod variable;
 
 pub use deployment::Outcome;
 pub use domain::AddedDomain;
-pub use environment::{Environment, Live, Standing};
+pub use environment::{Canary, Environment, Live, Standing};
 pub use event::EventQuery;
 pub use project::Project;
 pub use step::StepEnd;

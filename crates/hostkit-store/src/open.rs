@@ -9,9 +9,10 @@ use hostkit_core::kind::{Failure, Kind};
 use rusqlite::Connection;
 
 /// Steps forward, in order; `user_version` counts those that were made.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0001_nouns.sql"),
     include_str!("../migrations/0002_domain.sql"),
+    include_str!("../migrations/0003_canary.sql"),
 ];
 /// Marks the file as ours: `HKit`.
 const APPLICATION_ID: i32 = 0x484b_6974;

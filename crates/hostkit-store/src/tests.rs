@@ -137,7 +137,7 @@ fn a_newer_schema_is_refused() {
     assert!(
         refused
             .message
-            .ends_with("it was written by a newer HostKit (schema 7, this one knows 2)"),
+            .ends_with("it was written by a newer HostKit (schema 7, this one knows 3)"),
         "{refused}"
     );
     assert!(refused.hint.is_some());
@@ -279,7 +279,14 @@ fn the_newest_waiting_deploy_wins() {
     store.create_project(&id.project).unwrap();
     let deploy = |d: char| {
         store
-            .submit(&id, &Act::Deploy { source: source(d) }, "cli")
+            .submit(
+                &id,
+                &Act::Deploy {
+                    source: source(d),
+                    canary: None,
+                },
+                "cli",
+            )
             .unwrap()
             .id
     };
@@ -595,7 +602,8 @@ fn a_database_of_the_first_schema_is_brought_up_to_date_with_what_is_in_it() {
     drop(store);
     let layout = Layout::new(folder.path());
     let sql = rusqlite::Connection::open(layout.database()).unwrap();
-    sql.execute_batch("DROP TABLE domain").unwrap();
+    sql.execute_batch("DROP TABLE domain; ALTER TABLE environment DROP COLUMN canary")
+        .unwrap();
     sql.pragma_update(None, "user_version", 1).unwrap();
     drop(sql);
     let store = open(&layout).unwrap();
@@ -604,4 +612,40 @@ fn a_database_of_the_first_schema_is_brought_up_to_date_with_what_is_in_it() {
     store.add_domain(&production("shop"), &host, "ci").unwrap();
     drop(store);
     assert_eq!(open(&layout).unwrap().domains().unwrap().len(), 1);
+}
+
+#[test]
+fn a_canary_is_part_of_how_an_environment_stands() {
+    let Bench { folder, store } = Bench::new();
+    let id = production("shop");
+    store.create_project(&id.project).unwrap();
+    assert_eq!(store.environment(&id).unwrap().standing(), Standing::default());
+    let standing = Standing {
+        live: Some(Live {
+            release: "20250215-120000".parse().unwrap(),
+            generation: 1,
+        }),
+        canary: Some(crate::Canary {
+            release: "20250215-130000".parse().unwrap(),
+            generation: 2,
+            percent: 10.try_into().unwrap(),
+        }),
+        ..Standing::default()
+    };
+    store.switch(&id, &standing).unwrap();
+    drop(store);
+    let store = open(&Layout::new(folder.path())).unwrap();
+    assert_eq!(store.environment(&id).unwrap().standing(), standing);
+    let ended = Standing {
+        canary: None,
+        ..standing
+    };
+    store.switch(&id, &ended).unwrap();
+    assert_eq!(store.environments().unwrap()[0].standing(), ended);
+    // A deployment of a version before says nothing of canaries.
+    let before = r#"{"live":null,"previous":null,"stopped":false,"counts":{}}"#;
+    assert_eq!(
+        serde_json::from_str::<Standing>(before).unwrap(),
+        Standing::default()
+    );
 }

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueHint};
+use hostkit_core::canary::Percent;
 use hostkit_core::deployment::DeploymentId;
 use hostkit_core::names::{ProcessName, ProjectName, ReleaseName};
 
 use super::Target;
+use crate::completion;
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
@@ -39,6 +41,24 @@ pub(crate) struct DeployArgs {
     /// Deploy an archive (tar, tar.gz or tar.zst) instead of a folder; `-` reads it from stdin
     #[arg(long, value_name = "FILE", conflicts_with = "path", value_hint = ValueHint::FilePath)]
     pub(crate) archive: Option<PathBuf>,
+    /// Give it to so many of a hundred visitors (1 to 99), and leave the live release to the others
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) canary: Option<Percent>,
+    /// Return as soon as the deployment is queued
+    #[arg(long, short)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// The project [default: `name` in ./hostkit.toml, else the caller's own, else the folder's name]
+    #[arg(value_name = "PROJECT", add = completion::projects())]
+    pub(crate) name: Option<ProjectName>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Give it to so many of a hundred visitors (1 to 99), and leave it a canary
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) percent: Option<Percent>,
     /// Return as soon as the deployment is queued
     #[arg(long, short)]
     pub(crate) detach: bool,
@@ -48,7 +68,7 @@ pub(crate) struct DeployArgs {
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// The release to go back to [default: the one before the live one]
+    /// The release to go back to [default: the live one where a canary is beside it, else the one before]
     #[arg(long, value_name = "RELEASE")]
     pub(crate) to: Option<ReleaseName>,
     /// Return as soon as the deployment is queued

@@ -48,10 +48,14 @@ examples! {
     DEPLOY: ("hostkit deploy", "the folder you are in"),
         ("hostkit deploy ./site --project shop", "another folder, as another project"),
         ("hostkit deploy --env staging", "to another environment, with its own URL and variables"),
+        ("hostkit deploy --canary 10", "to 10 % of the visitors; then `hostkit promote` or `hostkit rollback`"),
         ("git archive HEAD | hostkit deploy --archive - -p shop", "exactly what is committed"),
         ("URL=$(hostkit deploy --quiet)", "stdout carries the URL, everything else is on stderr");
         "Files matched by .gitignore and .hostkitignore stay here, and always .git, node_modules, .venv, venv, __pycache__, .next and .hostkit. Only contents that the server does not have yet are sent.";
-    ROLLBACK: ("hostkit rollback", "to the release before the live one"),
+    PROMOTE: ("hostkit promote", "everybody gets the canary: it is the live release now"),
+        ("hostkit promote --percent 50", "half of the visitors get it; whoever had it keeps it"),
+        ("hostkit rollback", "nobody gets it any more");
+    ROLLBACK: ("hostkit rollback", "to the release before the live one; where a canary stands, it is ended"),
         ("hostkit rollback --to 20250215-120000", "to a release that `hostkit releases` lists");
     CANCEL: ("hostkit cancel", "the deployment that waits or runs"),
         ("hostkit cancel 42", "one of several");

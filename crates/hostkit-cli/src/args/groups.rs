@@ -12,6 +12,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
             "init",
             "scan",
             "deploy",
+            "promote",
             "rollback",
             "cancel",
             "releases",

@@ -29,7 +29,7 @@ pub(crate) use cache::{CacheArgs, CacheCommand};
 pub(crate) use certificate::{CertificateArgs, CertificateCommand};
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
 pub(crate) use deploy::{
-    CancelArgs, ChangeArgs, DeployArgs, InitArgs, RollbackArgs, RunArgs, ScaleArgs, ScanArgs,
+    CancelArgs, ChangeArgs, DeployArgs, InitArgs, PromoteArgs, RollbackArgs, RunArgs, ScaleArgs, ScanArgs,
 };
 pub(crate) use doctor::{DoctorArgs, DoctorCommand};
 pub(crate) use domain::{DomainArgs, DomainCommand, NginxArgs, NginxCommand};
@@ -169,7 +169,10 @@ pub(crate) enum Command {
     /// Look for secrets that were left in a folder
     #[command(after_help = examples::SCAN)]
     Scan(ScanArgs),
-    /// Bring an earlier release live again, with its variables and without a build
+    /// Make the canary the live release, or give it more visitors
+    #[command(after_help = examples::PROMOTE)]
+    Promote(PromoteArgs),
+    /// Bring an earlier release live again without a build, or end a canary
     #[command(after_help = examples::ROLLBACK)]
     Rollback(RollbackArgs),
     /// Cancel a deployment that has not switched yet; what is live stays so

@@ -1,4 +1,4 @@
-//! `rollback`, `scale`, `restart`, `stop`, `start`: deployments that need no upload.
+//! `promote`, `rollback`, `scale`, `restart`, `stop`, `start`: deployments that need no upload.
 
 use hostkit_api::client::Client;
 use hostkit_api::deployment::{NewDeployment, Trigger};
@@ -8,21 +8,31 @@ use hostkit_core::kind::Failure;
 use hostkit_core::project::EnvironmentId;
 
 use super::deployment::{Outcome, follow, told};
-use crate::args::{ChangeArgs, RollbackArgs, ScaleArgs};
+use crate::args::{ChangeArgs, PromoteArgs, RollbackArgs, ScaleArgs};
 use crate::session::{Session, spelled};
 use crate::stop::Stop;
 
+pub(crate) async fn promote(session: &Session<'_>, args: &PromoteArgs) -> Result<(), Stop> {
+    let mut target = args.target.clone();
+    target.project = args.name.clone().or(target.project);
+    let environment = session.target(&target).await?;
+    session.printer().say(&match args.percent {
+        Some(percent) => format!("Giving the canary of `{environment}` to {percent} of the visitors."),
+        None => format!("Making the canary of `{environment}` the live release."),
+    });
+    let act = NewDeployment::Promote {
+        percent: args.percent,
+    };
+    let ended = change(session, &environment, act, args.detach).await?;
+    done(session, ended, "rollback", "takes it back")
+}
+
 pub(crate) async fn rollback(session: &Session<'_>, args: &RollbackArgs) -> Result<(), Stop> {
     let environment = session.target(&args.target).await?;
-    let to = args
-        .to
-        .as_ref()
-        .map_or("the release before".to_owned(), |release| {
-            format!("release {release}")
-        });
-    session
-        .printer()
-        .say(&format!("Rolling `{environment}` back to {to}."));
+    session.printer().say(&match &args.to {
+        Some(release) => format!("Rolling `{environment}` back to release {release}."),
+        None => format!("Rolling `{environment}` back."),
+    });
     let act = NewDeployment::Rollback { to: args.to.clone() };
     let ended = change(session, &environment, act, args.detach).await?;
     done(session, ended, "releases", "shows what is live now")

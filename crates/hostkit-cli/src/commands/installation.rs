@@ -13,7 +13,7 @@ use hostkit_core::names::{ProcessName, ProjectName};
 use hostkit_core::workload::{Instance, InstanceState};
 use serde::Serialize;
 
-use super::project::{id, shown, state};
+use super::project::{canary, id, shown, state};
 use crate::output::{Style, Table, span};
 use crate::session::Session;
 use crate::stop::Stop;
@@ -46,7 +46,11 @@ impl Running {
     fn of(environment: Environment, instances: &[Instance]) -> Self {
         let count = |process: &ProcessName| {
             let running = instances.iter().filter(|instance| {
-                instance.id.workload.process == *process && instance.state == InstanceState::Running
+                let workload = &instance.id.workload;
+                // Those of a canary do not make up for the live release's.
+                workload.process == *process
+                    && Some(workload.deployment) == environment.deployment
+                    && instance.state == InstanceState::Running
             });
             u16::try_from(running.count()).unwrap_or(u16::MAX)
         };
@@ -195,6 +199,9 @@ fn table(environments: &[Running]) -> Table {
             runs = words;
             if !complete {
                 style = Style::Bad;
+            }
+            if let Some(canary) = canary(&one.environment) {
+                runs.push_str(&format!("; canary {canary}"));
             }
         }
         table.row(vec![

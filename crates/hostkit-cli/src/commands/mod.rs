@@ -39,6 +39,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Provision(args) => provision::run(session, &args).await,
         Command::Project(args) => project::run(session, args.command).await,
         Command::Deploy(args) => deploy::run(session, &args).await,
+        Command::Promote(args) => change::promote(session, &args).await,
         Command::Rollback(args) => change::rollback(session, &args).await,
         Command::Cancel(args) => cancel::run(session, &args).await,
         Command::Releases(args) => release::list(session, &args).await,

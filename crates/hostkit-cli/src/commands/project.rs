@@ -52,7 +52,10 @@ async fn list(session: &Session<'_>) -> Result<(), Stop> {
     }
     for environment in projects.iter().flat_map(|project| &project.environments) {
         let (state, style) = state(environment);
-        let release = environment.release.as_ref().map(ToString::to_string);
+        let mut release = environment.release.as_ref().map(ToString::to_string);
+        if let (Some(release), Some(canary)) = (&mut release, canary(environment)) {
+            release.push_str(&format!(", canary {canary}"));
+        }
         table.row(vec![
             (shown(&id(environment)), Style::Name),
             (state.to_owned(), style),
@@ -91,6 +94,12 @@ pub(super) fn state(environment: &Environment) -> (&'static str, Style) {
         EnvironmentState::Live => ("live", Style::Good),
         EnvironmentState::Stopped => ("stopped", Style::Warning),
     }
+}
+
+/// `10 %: release 20250215-120000`, where there is a canary.
+pub(super) fn canary(environment: &Environment) -> Option<String> {
+    let canary = environment.canary.as_ref()?;
+    Some(format!("{}: release {}", canary.percent, canary.release))
 }
 
 /// What a project is on its machine, as rows.
@@ -158,6 +167,9 @@ fn print_project(session: &Session<'_>, project: &Project) -> Result<(), Stop> {
         }
         if let Some(release) = &environment.release {
             row("release", release.to_string())?;
+        }
+        if let Some(canary) = canary(environment) {
+            row("canary", canary)?;
         }
         for (process, count) in &environment.processes {
             let port = environment

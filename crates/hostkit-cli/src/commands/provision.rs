@@ -190,6 +190,7 @@ fn first(project: &Project, source: &Path) -> DeployArgs {
             environment: EnvironmentName::production(),
         },
         archive: (!is_folder).then(|| source.to_owned()),
+        canary: None,
         detach: false,
     }
 }

@@ -29,10 +29,10 @@ pub(crate) async fn list(session: &Session<'_>, args: &ReleasesArgs) -> Result<(
         let processes: Vec<&str> = release.processes.keys().map(|name| name.as_str()).collect();
         table.row(vec![
             (release.name.to_string(), Style::Name),
-            if release.live {
-                ("live".to_owned(), Style::Good)
-            } else {
-                (String::new(), Style::Dim)
+            match release.canary {
+                _ if release.live => ("live".to_owned(), Style::Good),
+                Some(percent) => (format!("canary {percent}"), Style::Warning),
+                None => (String::new(), Style::Dim),
             },
             (ago(now, release.created_at), Style::Plain),
             (release.builder.clone(), Style::Plain),

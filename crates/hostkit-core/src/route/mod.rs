@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::canary::Percent;
 use crate::domain::DomainName;
 use crate::names::{HostName, ProcessName, ReleaseName};
 use crate::project::EnvironmentId;
@@ -33,6 +34,22 @@ pub struct RouteTable {
     /// Grows with every change.
     pub version: u64,
     /// The routes, in any order.
+    pub routes: Vec<Route>,
+    /// The routes of canaries, one entry for each environment that has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub canaries: Vec<CanaryRoutes>,
+}
+
+/// The routes of a canary: where those visitors go that get it, on the hosts of its environment's routes in the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CanaryRoutes {
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The release. Visitors are chosen anew for each.
+    pub release: ReleaseName,
+    /// How many visitors get it.
+    pub percent: Percent,
+    /// Its routes. They have neither hosts nor ports of their own.
     pub routes: Vec<Route>,
 }
 

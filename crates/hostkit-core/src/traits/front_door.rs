@@ -1,10 +1,14 @@
 //! The front door, as a visitor sees it: how the engine knows that a release really answers.
 
+use crate::canary::Side;
 use crate::names::{HostName, ReleaseName};
 
 /// A request header by which a visitor from this machine says that it wants to see what is behind a route, and not to be
 /// redirected to https.
 pub const VISIT_HEADER: &str = "x-hostkit-visit";
+
+/// The value of [`VISIT_HEADER`] with which the canary is asked; any other asks the live release.
+pub const VISIT_CANARY: &str = "canary";
 
 /// What a visitor got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,5 +24,7 @@ pub struct Visit {
 pub trait FrontDoor: Send + Sync {
     /// Sends one GET over a connection of its own and reads the whole answer, within some seconds. The error is a
     /// reason for users: `connection refused`, `no answer within 10s`.
-    async fn visit(&self, host: &HostName, path: &str) -> Result<Visit, String>;
+    ///
+    /// The canary's answer is that of the live release where there is no canary, or none that can be asked.
+    async fn visit(&self, host: &HostName, path: &str, side: Side) -> Result<Visit, String>;
 }

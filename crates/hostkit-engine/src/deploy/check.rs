@@ -74,7 +74,10 @@ pub(super) fn fallen(wanted: &[InstanceId], there: &[Instance]) -> Option<Result
 impl Run {
     /// Whether what this deployment starts never ran before.
     pub(super) fn is_of_new_release(&self) -> bool {
-        matches!(self.deployment.act, Act::Deploy { .. } | Act::Apply)
+        matches!(
+            self.deployment.act,
+            Act::Deploy { .. } | Act::Promote { .. } | Act::Apply
+        )
     }
 
     /// The instances this deployment starts.
@@ -266,16 +269,22 @@ impl Step for Check {
 
     async fn run(&self, run: &mut Run) -> Result<(), Failure> {
         let wanted = run.new_instances()?;
-        let Some(live) = run.wanted()?.live.clone().filter(|_| !wanted.is_empty()) else {
+        if wanted.is_empty() {
             return Ok(());
-        };
-        let release = run.context.release(&run.deployment.environment, &live.release)?;
+        }
         let there = observe(run, &wanted).await?;
-        let processes: BTreeMap<_, _> = release.processes.iter().collect();
+        let mut releases = BTreeMap::new();
+        for instance in &there {
+            let release = run
+                .context
+                .release(&run.deployment.environment, &instance.release)?;
+            releases.insert(instance.release.clone(), release);
+        }
         let awaited: Vec<Awaited<'_>> = there
             .into_iter()
             .filter_map(|instance| {
-                let process = *processes.get(&instance.id.workload.process)?;
+                let release = releases.get(&instance.release)?;
+                let process = release.processes.get(&instance.id.workload.process)?;
                 Some(Awaited { instance, process })
             })
             .collect();

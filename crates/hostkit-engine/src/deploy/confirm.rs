@@ -20,8 +20,17 @@ pub(super) struct Confirm;
 /// How long the outcome may take to be as it should.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// The release that an instance of an environment that stands so runs.
+fn release_of<'a>(standing: &'a Standing, id: &InstanceId) -> Option<&'a ReleaseName> {
+    let generation = id.workload.deployment;
+    let live = standing.live.iter().map(|live| (live.generation, &live.release));
+    let canary = standing.canary.iter();
+    let mut both = live.chain(canary.map(|canary| (canary.generation, &canary.release)));
+    both.find(|(of, _)| *of == generation).map(|(_, release)| release)
+}
+
 /// What differs from what is wanted.
-fn difference(wanted: &[InstanceId], release: Option<&ReleaseName>, there: &[Instance]) -> Option<String> {
+fn difference(wanted: &[InstanceId], standing: &Standing, there: &[Instance]) -> Option<String> {
     let alive: Vec<&Instance> = there
         .iter()
         .filter(|i| i.state != InstanceState::Stopped)
@@ -34,7 +43,7 @@ fn difference(wanted: &[InstanceId], release: Option<&ReleaseName>, there: &[Ins
         let id = &instance.id;
         if !wanted.contains(id) {
             Some(format!("`{id}` still runs"))
-        } else if Some(&instance.release) != release {
+        } else if Some(&instance.release) != release_of(standing, id) {
             Some(format!("`{id}` runs release {}", instance.release))
         } else if instance.state != InstanceState::Running {
             let exit = instance
@@ -52,11 +61,10 @@ fn difference(wanted: &[InstanceId], release: Option<&ReleaseName>, there: &[Ins
 async fn observed(run: &Run, standing: &Standing) -> Result<(), Failure> {
     let (context, id) = (&run.context, &run.deployment.environment);
     let names = wanted::instances(&wanted::counts(context, id, standing)?);
-    let release = standing.live.as_ref().map(|live| &live.release);
     let begun = Instant::now();
     loop {
         let there = context.parts.runtime.observe(&Scope::of(id)).await?;
-        let Some(why) = difference(&names, release, &there) else {
+        let Some(why) = difference(&names, standing, &there) else {
             break;
         };
         if begun.elapsed() >= PATIENCE {
@@ -72,12 +80,22 @@ async fn observed(run: &Run, standing: &Standing) -> Result<(), Failure> {
 /// asked for is saved in one act with it, so that an interruption asks for no second one. The result is the failure
 /// with a word on that.
 pub(crate) fn go_back(run: &mut Run, mut failure: Failure) -> Failure {
-    if run.saved.rollback.is_some() || !matches!(run.deployment.act, Act::Deploy { .. } | Act::Apply) {
+    let act = &run.deployment.act;
+    let goes_back = matches!(
+        act,
+        Act::Deploy { .. } | Act::Promote { percent: None } | Act::Apply
+    );
+    if run.saved.rollback.is_some() || !goes_back {
         return failure;
     }
     let before = &run.saved.before;
     let Some(Live { release, .. }) = before.live.clone().filter(|_| !before.stopped) else {
         return failure;
+    };
+    // The live release was not touched for a canary.
+    let to = match act {
+        Act::Deploy { canary: Some(_), .. } => Act::Abandon,
+        _ => Act::Rollback { to: release.clone() },
     };
     let id = run.deployment.id;
     let saved_with = |number: DeploymentId| {
@@ -89,7 +107,6 @@ pub(crate) fn go_back(run: &mut Run, mut failure: Failure) -> Failure {
         saved.failure = Some(told.clone());
         (saved, told)
     };
-    let to = Act::Rollback { to: release.clone() };
     let trigger = format!("automatic rollback of deployment {id}");
     let store = &run.context.parts.store;
     match store.submit_after(&run.deployment, &to, &trigger, |number| {

@@ -35,7 +35,7 @@ pub(super) fn scratch(run: &Run) -> PathBuf {
 
 pub(super) fn source(run: &Run) -> Result<&SourceId, Failure> {
     match &run.deployment.act {
-        Act::Deploy { source } => Ok(source),
+        Act::Deploy { source, .. } => Ok(source),
         _ => Err(Failure::new(
             Kind::Internal,
             "cannot fetch a source: this act has none",

@@ -83,7 +83,7 @@ async fn made(run: &Run, name: &ReleaseName) -> Result<Made, Failure> {
     let parts = &run.context.parts;
     let id = run.deployment.environment.clone();
     let created_at = parts.clock.now();
-    if let Act::Deploy { source } = &run.deployment.act {
+    if let Act::Deploy { source, .. } = &run.deployment.act {
         let (Some(manifest), Some(artifact)) = (run.saved.manifest.clone(), run.saved.artifact.clone())
         else {
             return Err(Failure::new(

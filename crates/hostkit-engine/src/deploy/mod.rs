@@ -1,6 +1,7 @@
 //! THE list of steps. To understand a deployment, read these nine files in this order.
 
 mod build;
+pub(crate) mod canary;
 mod check;
 mod confirm;
 mod elsewhere;
@@ -57,7 +58,13 @@ pub(crate) fn first_step(act: &Act) -> usize {
     let first = match act {
         Act::Deploy { .. } => StepName::Fetch,
         Act::Apply => StepName::Freeze,
-        Act::Rollback { .. } | Act::Restart | Act::Scale { .. } | Act::Stop | Act::Start => StepName::Prepare,
+        Act::Promote { .. }
+        | Act::Abandon
+        | Act::Rollback { .. }
+        | Act::Restart
+        | Act::Scale { .. }
+        | Act::Stop
+        | Act::Start => StepName::Prepare,
     };
     STEPS.iter().position(|step| step.name() == first).unwrap_or(0)
 }

@@ -6,9 +6,9 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::Reach;
 use hostkit_core::names::{ProcessName, ReleaseName};
 use hostkit_core::project::EnvironmentId;
-use hostkit_store::{Live, Standing};
+use hostkit_store::{Canary, Live, Standing};
 
-use super::{Step, hosts};
+use super::{Step, canary, hosts};
 use crate::context::Context;
 use crate::run::Run;
 
@@ -43,11 +43,36 @@ pub(crate) fn aim(
             _ => before.previous.clone(),
         },
         live: Some(Live { release, generation }),
+        canary: None,
         stopped: false,
         counts: before.counts.clone(),
     };
     let standing = match act {
+        Act::Deploy {
+            canary: Some(percent),
+            ..
+        } => {
+            canary::check_possible(id, before)?;
+            let canary = new.map(|(release, generation)| Canary {
+                release: release.clone(),
+                generation,
+                percent: *percent,
+            });
+            Standing {
+                canary: canary.or(before.canary.clone()),
+                ..before.clone()
+            }
+        }
+        Act::Promote { percent } => canary::promoted(id, before, *percent)?,
+        Act::Abandon => {
+            canary::of(id, before, "end")?;
+            Standing {
+                canary: None,
+                ..before.clone()
+            }
+        }
         Act::Deploy { .. } | Act::Apply => {
+            canary::check_none(id, before)?;
             if *act == Act::Apply {
                 live("apply variables to")?;
             }
@@ -72,12 +97,18 @@ pub(crate) fn aim(
                         .hint("start it with `hostkit start`"),
                 );
             }
-            onto(live.release)
+            Standing {
+                canary: before.canary.clone(),
+                ..onto(live.release)
+            }
         }
         Act::Start => {
             let live = live("start")?;
             if before.stopped {
-                onto(live.release)
+                Standing {
+                    canary: before.canary.clone(),
+                    ..onto(live.release)
+                }
             } else {
                 before.clone()
             }
@@ -159,16 +190,19 @@ impl Step for Prepare {
         let Some(live) = &wanted.live else {
             return Err(nothing_live(&id, "change"));
         };
-        run.saved.release = Some(live.release.clone());
-        let release = context.release(&id, &live.release)?;
+        let about = canary::concerned(&run.deployment.act, &run.saved.before, &wanted);
+        let about = about.unwrap_or(&live.release).clone();
+        let release = context.release(&id, &about)?;
+        run.saved.release = Some(about);
         let before = run.saved.before.live.as_ref();
-        if before.is_none_or(|before| before.release != live.release) {
+        if before.is_none_or(|before| before.release != release.name) {
             hosts::check(run, &release)?;
         }
         // A number asked for by `scale` goes with its process.
+        let kept = context.release(&id, &live.release)?;
         wanted
             .counts
-            .retain(|name, _| release.processes.contains_key(name));
+            .retain(|name, _| release.processes.contains_key(name) || kept.processes.contains_key(name));
         let with_port = release
             .processes
             .iter()

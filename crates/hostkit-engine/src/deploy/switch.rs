@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use hostkit_core::canary::Side;
 use hostkit_core::deployment::StepName;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::{ProcessName, VariableName};
+use hostkit_core::names::{ProcessName, ReleaseName, VariableName};
 use hostkit_core::secret::Secret;
 use hostkit_core::variables::dotenv;
-use hostkit_store::{Live, Standing};
+use hostkit_store::Standing;
 use tokio::time::Instant;
 
 use super::check::{ended, explained, fallen, observe};
@@ -84,18 +85,33 @@ async fn route(run: &Run, patience: Duration) -> Result<(), Failure> {
     }
 }
 
-/// Waits until the front door answers with the release an environment shall have, where requests from outside are
+/// Waits until the front door answers with the releases an environment shall have, where requests from outside are
 /// answered at all.
 pub(super) async fn seen(run: &Run, standing: &Standing, patience: Duration) -> Result<(), Failure> {
+    if let Some(live) = &standing.live {
+        release_seen(run, standing, &live.release, Side::Live, patience).await?;
+    }
+    match &standing.canary {
+        Some(canary) => release_seen(run, standing, &canary.release, Side::Canary, patience).await,
+        None => Ok(()),
+    }
+}
+
+async fn release_seen(
+    run: &Run,
+    standing: &Standing,
+    release: &ReleaseName,
+    side: Side,
+    patience: Duration,
+) -> Result<(), Failure> {
     let (context, id) = (&run.context, &run.deployment.environment);
-    let path = probing::public_path(context, id, standing);
-    let (Some(path), Some(Live { release, .. })) = (path, &standing.live) else {
+    let Some(path) = probing::public_path(context, id, standing, release) else {
         return Ok(());
     };
     let host = probing::host(context, id);
     let begun = Instant::now();
     loop {
-        let why = match context.parts.front_door.visit(&host, &path).await {
+        let why = match context.parts.front_door.visit(&host, &path, side).await {
             Ok(visit) if visit.release.as_ref() == Some(release) => return Ok(()),
             Ok(visit) => {
                 let found = visit

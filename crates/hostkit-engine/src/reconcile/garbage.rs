@@ -120,6 +120,7 @@ async fn releases(context: &Arc<Context>, id: &EnvironmentId) -> Result<(), Fail
             _ => vec![d.release],
         })
         .flatten()
+        .chain(environment.canary.iter().map(|canary| canary.release.clone()))
         .collect();
     let live = environment.live.as_ref().map(|live| &live.release);
     let keep = known
@@ -165,7 +166,7 @@ fn sources(context: &Context, project: &Project) -> Result<Vec<SourceId>, Failur
         );
     }
     for deployment in context.parts.store.unfinished_deployments()? {
-        if let Act::Deploy { source } = deployment.act {
+        if let Act::Deploy { source, .. } = deployment.act {
             keep.insert(source);
         }
     }

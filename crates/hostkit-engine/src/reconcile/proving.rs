@@ -32,11 +32,10 @@ impl Proofs {
         while self.tasks.try_join_next().is_some() {}
         let environments = context.parts.store.environments()?;
         let is_live = |i: &Instance| {
-            let live = environments
-                .iter()
-                .find(|e| e.id == i.id.workload.environment)
-                .and_then(|e| e.live.as_ref());
-            live.is_some_and(|live| live.generation == i.id.workload.deployment)
+            let of = environments.iter().find(|e| e.id == i.id.workload.environment);
+            let live = of.and_then(|e| e.live.as_ref()).map(|live| live.generation);
+            let canary = of.and_then(|e| e.canary.as_ref()).map(|canary| canary.generation);
+            [live, canary].contains(&Some(i.id.workload.deployment))
         };
         let unproven: HashMap<&InstanceId, &Instance> = observed
             .iter()

@@ -309,7 +309,7 @@ async fn a_project_is_deleted_without_a_trace_and_its_neighbour_untouched() {
     of_other.project = other.clone();
     let source = world.sources.add(&other, &[("a", "1")]);
     let deployment = engine
-        .submit(&of_other, Act::Deploy { source }, "test")
+        .submit(&of_other, Act::Deploy { source, canary: None }, "test")
         .await
         .unwrap();
     engine.wait(deployment.id).await.unwrap();

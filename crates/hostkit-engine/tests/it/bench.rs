@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hostkit_core::canary::Side;
 use hostkit_core::deployment::{Act, Deployment, DeploymentState};
 use hostkit_core::layout::Layout;
 use hostkit_core::names::{EnvironmentName, HostName, ProcessName, ReleaseName};
@@ -26,9 +27,18 @@ pub(crate) struct FakeFrontDoor(pub(crate) FakeTraffic);
 
 #[async_trait::async_trait]
 impl FrontDoor for FakeFrontDoor {
-    async fn visit(&self, host: &HostName, _path: &str) -> Result<Visit, String> {
+    async fn visit(&self, host: &HostName, _path: &str, side: Side) -> Result<Visit, String> {
         let table = self.0.table();
-        let Some(route) = table.routes.into_iter().find(|r| r.hosts.contains(host)) else {
+        let live = table.routes.into_iter().find(|r| r.hosts.contains(host));
+        let canary = table
+            .canaries
+            .into_iter()
+            .filter(|canary| {
+                live.as_ref().and_then(|live| live.environment.as_ref()) == Some(&canary.environment)
+            })
+            .flat_map(|canary| canary.routes)
+            .find(|route| side == Side::Canary && route.path_prefix == "/");
+        let Some(route) = canary.or(live) else {
             return Ok(Visit {
                 status: 404,
                 release: None,
@@ -173,6 +183,7 @@ impl World {
         self.clock.advance(Duration::from_secs(1));
         Act::Deploy {
             source: self.sources.add(&shop().project, files),
+            canary: None,
         }
     }
 

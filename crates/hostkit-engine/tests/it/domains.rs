@@ -124,7 +124,7 @@ async fn what_somebody_else_has_is_not_added() {
     let claim = format!("hosts = [{NAME:?}]");
     let source = world.sources.add(&other.project, &[("hostkit.toml", &claim)]);
     let deployment = engine
-        .submit(&other, Act::Deploy { source }, "test")
+        .submit(&other, Act::Deploy { source, canary: None }, "test")
         .await
         .unwrap();
     let ended = engine.wait(deployment.id).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_wildcard_is_answered_below_what_is_named_and_nobody_else_gets_a_part_
     // Nor by a deployment.
     let claim = ("hostkit.toml", "hosts = [\"mail.example.org\"]");
     let source = world.sources.add(&other.project, &[claim]);
-    let act = Act::Deploy { source };
+    let act = Act::Deploy { source, canary: None };
     let deployment = engine.submit(&other, act, "test").await.unwrap();
     let ended = engine.wait(deployment.id).await.unwrap();
     let message = ended.failure.unwrap().message;

@@ -21,7 +21,10 @@ async fn project(engine: &Engine, name: &str) -> EnvironmentId {
 async fn claim(world: &World, engine: &Engine, id: &EnvironmentId, hosts: &[&str]) -> Deployment {
     let manifest = format!("hosts = {hosts:?}");
     let source = world.sources.add(&id.project, &[("hostkit.toml", &manifest)]);
-    engine.submit(id, Act::Deploy { source }, "test").await.unwrap()
+    engine
+        .submit(id, Act::Deploy { source, canary: None }, "test")
+        .await
+        .unwrap()
 }
 
 /// The environments whose routes have [`NAME`].
@@ -153,7 +156,7 @@ async fn hosts_of_others_are_not_taken() {
     ] {
         let manifest = format!("hosts = [\"{host}\"]");
         let source = world.sources.add(&thief.project, &[("hostkit.toml", &manifest)]);
-        let act = Act::Deploy { source };
+        let act = Act::Deploy { source, canary: None };
         let deployment = engine.submit(&thief, act, "test").await.unwrap();
         let ended = engine.wait(deployment.id).await.unwrap();
         let failure = ended.failure.unwrap();

@@ -47,7 +47,7 @@ async fn builds_wait_for_their_slot_and_other_acts_do_not() {
     world.builder.faults.block("build");
     let source = world.sources.add(&other, &[("a", "1")]);
     let building = engine
-        .submit(&there, Act::Deploy { source }, "test")
+        .submit(&there, Act::Deploy { source, canary: None }, "test")
         .await
         .unwrap();
     until("the build", || world.journal.count("build") > 1).await;

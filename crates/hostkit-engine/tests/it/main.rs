@@ -6,6 +6,7 @@
 mod acts;
 mod bench;
 mod caches;
+mod canary;
 mod cancelling;
 mod doctor;
 mod domains;

@@ -222,7 +222,7 @@ async fn one_that_is_slow_to_restart_keeps_no_other_from_being_checked() {
     let manifest = "[process.web]\ncommand = \"x\"\n[process.web.health]\ninterval = \"1s\"\nfailures = 1\n";
     succeeds(&engine, world.deploy(&[("hostkit.toml", manifest)])).await;
     let source = world.sources.add(&other.project, &[("hostkit.toml", manifest)]);
-    let act = Act::Deploy { source };
+    let act = Act::Deploy { source, canary: None };
     let there = engine.submit(&other, act, "test").await.unwrap();
     engine.wait(there.id).await.unwrap();
     let all = world.runtime.instances();

@@ -84,7 +84,13 @@ impl Internet for SystemInternet {
 
     async fn ask(&self, host: &HostName, address: IpAddr, path: &str) -> Result<String, String> {
         let address = SocketAddr::new(address, self.port);
-        let visit = visit::get(address, host, path, Body::Begins(MOST_BYTES));
+        let visit = visit::get(
+            address,
+            host,
+            path,
+            hostkit_core::canary::Side::Live,
+            Body::Begins(MOST_BYTES),
+        );
         let (_, body) = tokio::time::timeout(PATIENCE, visit)
             .await
             .map_err(|_| no_answer())??;

@@ -1,7 +1,8 @@
 //! What a request's head must be, and what becomes of it. The front door is the edge: what a client says about where
 //! it comes from is dropped, and nothing that two parsers could read in two ways is passed on.
 
-use hostkit_core::traits::front_door::VISIT_HEADER;
+use hostkit_core::canary::Side;
+use hostkit_core::traits::front_door::{VISIT_CANARY, VISIT_HEADER};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
@@ -86,7 +87,7 @@ pub(crate) struct Scan {
     ids: usize,
     id: Option<HeaderValue>,
     /// It says that it is HostKit's own look at what is behind a route.
-    pub(crate) visits: bool,
+    pub(crate) visits: Option<Side>,
     /// There is an Upgrade header.
     pub(crate) has_upgrade: bool,
     pub(crate) accept: Option<HeaderValue>,
@@ -131,7 +132,13 @@ impl Scan {
                             scan.is_chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
                         }
                         header::TE => scan.asks_trailers |= has_token(value, "trailers"),
-                        _ => scan.visits |= text == VISIT_HEADER,
+                        _ if text == VISIT_HEADER => {
+                            scan.visits = Some(match value == VISIT_CANARY {
+                                true => Side::Canary,
+                                false => Side::Live,
+                            });
+                        }
+                        _ => {}
                     }
                     scan.dropped.push(name.clone());
                 }

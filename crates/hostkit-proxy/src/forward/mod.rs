@@ -1,6 +1,7 @@
 //! One request, straight down: check the head, find the route, answer from files or forward to a backend, and come
 //! back to the start whenever the table changed while the request was held.
 
+pub(crate) mod canary;
 mod challenge;
 pub(crate) mod head;
 mod hold;
@@ -71,7 +72,7 @@ pub(crate) async fn serve(
     if exchange.uri.authority().is_some() {
         exchange.uri = parts.uri.clone();
     }
-    exchange.visits = scan.visits && client.is_local();
+    exchange.visits = scan.visits.filter(|_| client.is_local());
     let misdirected = !client.may_ask_for(host.name());
     exchange.host = Some(host);
     if misdirected {
@@ -106,7 +107,7 @@ async fn route(
     let mut request = Some(request);
     let mut hold = Hold::default();
     loop {
-        let Some(route) = find(&exchange) else {
+        let Some(route) = find(&mut exchange, request.as_ref()) else {
             let host = exchange.host.as_ref().map(head::Host::name).unwrap_or_default();
             let host = String::from_utf8_lossy(host).into_owned();
             return Page::nobody_here(&host).answer(exchange, accept.as_ref());
@@ -185,6 +186,9 @@ async fn route(
                 if let Some(request) = &mut request {
                     Visit::give_up(&mut exchange, request.headers_mut());
                 }
+                if canary::leave(&mut exchange, &route) {
+                    continue;
+                }
                 let shared = &exchange.client.worker.shared;
                 if let Err(over) = hold.wait(shared, &route, lack).await {
                     return Page::hold_over(&route, &over).answer(exchange, accept.as_ref());
@@ -219,14 +223,20 @@ pub(crate) async fn refresh(mut exchange: Box<Exchange>, request: Request<Reques
     }
 }
 
-fn find(exchange: &Exchange) -> Option<Arc<LiveRoute>> {
+fn find(exchange: &mut Exchange, request: Option<&Request<RequestBody>>) -> Option<Arc<LiveRoute>> {
     let table = exchange.client.worker.shared.table.load();
-    match exchange.client.door.port {
-        Some(port) => table.ports.get(&port).cloned(),
+    let route = match exchange.client.door.port {
+        // A stable port is for other programs, which keep no cookies.
+        Some(port) => return table.ports.get(&port).cloned(),
         None => {
             let host = exchange.host.as_ref()?;
-            table.find(host.name(), exchange.place().path()).cloned()
+            Arc::clone(table.find(host.name(), exchange.place().path())?)
         }
+    };
+    drop(table);
+    match route.canary.get() {
+        Some(canary) => Some(canary::choose(exchange, request, &route, canary)),
+        None => Some(route),
     }
 }
 

@@ -14,7 +14,7 @@ const KEPT: HeaderValue = HeaderValue::from_static("max-age=3600");
 /// behind the route. Nor is anybody whose browser would only warn of what it finds there.
 pub(super) fn port(exchange: &Exchange, route: &LiveRoute) -> Option<u16> {
     let port = exchange.client.door.https_port.filter(|_| route.to_https)?;
-    if exchange.visits {
+    if exchange.visits.is_some() {
         return None;
     }
     let host = std::str::from_utf8(exchange.host.as_ref()?.name()).ok()?;

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::body::{AnswerBody, Source};
 use crate::exchange::Exchange;
-use crate::forward::head;
+use crate::forward::{canary, head};
 use crate::page::Page;
 
 /// Found out anew each time: a redirect that was a mistake must not live on in browsers.
@@ -75,6 +75,7 @@ pub(crate) fn dress(answer: Response<AnswerBody>) -> Response<AnswerBody> {
             }
         }
         route.security.dress(headers, exchange.client.is_tls());
+        canary::dress(exchange, &mut parts);
     }
     Response::from_parts(parts, body)
 }

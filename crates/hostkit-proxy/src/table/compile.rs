@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::backend::Backends;
 use super::sticky::Sticky;
-use super::{LiveRoute, LiveTable, LiveTarget, share};
+use super::{LiveRoute, LiveTable, LiveTarget, canary, share};
 use crate::files::Site;
 use crate::metrics::{AllSeries, Series};
 use crate::request_log;
@@ -25,6 +25,9 @@ use crate::rules::{self, Security};
 pub(crate) struct RawTable {
     pub(crate) version: u64,
     pub(crate) routes: Vec<serde_json::Value>,
+    /// One that cannot be read is put aside as a whole: its visitors get the live release.
+    #[serde(default)]
+    pub(crate) canaries: Vec<serde_json::Value>,
 }
 
 impl RawTable {
@@ -113,6 +116,27 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -
     for routes in table.hosts.values_mut().chain(table.wildcards.values_mut()) {
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
     }
+    for value in &raw.canaries {
+        let made = canary::make(value, &mut ids, backends, series, &mut keys);
+        let (environment, canary) = match made {
+            Ok(made) => made,
+            Err((route, reason)) => {
+                table.put_aside.push(PutAside { route, reason });
+                continue;
+            }
+        };
+        let canary = Arc::new(canary);
+        let name = environment.to_string();
+        for route in table.hosts.values().chain(table.wildcards.values()).flatten() {
+            if route.environment.as_deref() == Some(name.as_str()) {
+                // A second one for the same environment is none.
+                route.canary.set(Arc::clone(&canary)).ok();
+            }
+        }
+        let theirs = projects.entry(environment.project.to_string()).or_default();
+        theirs.extend(canary.routes.iter().cloned());
+        table.canaries.push(canary);
+    }
     projects.values().for_each(|routes| introduce(routes));
     series.keep(|id| ids.contains(id));
     (table, keys)
@@ -142,7 +166,7 @@ fn names(route: &Route) -> impl Iterator<Item = CertificateName> {
     hosts.chain(route.wildcards.iter().cloned().map(CertificateName::below))
 }
 
-fn check(
+pub(super) fn check(
     route: &Route,
     ids: &HashSet<String>,
     taken: &HashMap<(String, String), String>,
@@ -181,7 +205,12 @@ fn check(
     Ok(())
 }
 
-fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mut HashSet<u64>) -> LiveRoute {
+pub(super) fn live_route(
+    route: &Route,
+    series: Arc<Series>,
+    backends: &Backends,
+    keys: &mut HashSet<u64>,
+) -> LiveRoute {
     let share = backends.shares.of(route);
     let target = match &route.target {
         Target::Instances { backends: list } => LiveTarget::Instances(
@@ -256,6 +285,8 @@ fn live_route(route: &Route, series: Arc<Series>, backends: &Backends, keys: &mu
         sticky,
         share,
         siblings: OnceLock::new(),
+        environment: route.environment.as_ref().map(ToString::to_string),
+        canary: OnceLock::new(),
         series,
     }
 }

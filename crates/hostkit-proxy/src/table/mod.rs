@@ -1,8 +1,9 @@
 //! The route table as it is used: compiled once, read without locks. [`compile`] makes it, [`backend`] holds what
 //! outlives a table and [`health`] how that fares, [`share`] what a project may have, [`sticky`] which visitors stay
-//! where, [`saved`] keeps it on disk.
+//! where, [`canary`] which release they get, [`saved`] keeps it on disk.
 
 pub(crate) mod backend;
+pub(crate) mod canary;
 pub(crate) mod compile;
 pub(crate) mod health;
 pub(crate) mod saved;
@@ -23,6 +24,7 @@ use crate::files::Site;
 use crate::metrics::Series;
 use crate::rules::{LiveRules, Security};
 use backend::Backend;
+use canary::LiveCanary;
 use share::Share;
 use sticky::Sticky;
 
@@ -38,6 +40,8 @@ pub(crate) struct LiveTable {
     /// The same by what the names of one label lie below.
     wildcards: ByHost,
     pub(crate) ports: HashMap<u16, Arc<LiveRoute>>,
+    /// All canaries; the routes beside which they are know theirs.
+    canaries: Vec<Arc<LiveCanary>>,
 }
 
 type ByHost = HashMap<Box<[u8]>, Vec<Arc<LiveRoute>>, BuildHasherDefault<HostHasher>>;
@@ -95,6 +99,10 @@ pub(crate) struct LiveRoute {
     pub(crate) share: Arc<Share>,
     /// All backends of its project; set before the table is in force.
     pub(crate) siblings: OnceLock<Arc<[Arc<Backend>]>>,
+    /// The environment it belongs to.
+    environment: Option<String>,
+    /// The canary beside its release; set before the table is in force.
+    pub(crate) canary: OnceLock<Arc<LiveCanary>>,
     /// What is counted of it.
     pub(crate) series: Arc<Series>,
 }
@@ -110,7 +118,8 @@ impl LiveTable {
     /// All routes that can be reached; one may come more than once.
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Arc<LiveRoute>> {
         let named = self.hosts.values().chain(self.wildcards.values());
-        named.flatten().chain(self.ports.values())
+        let live = named.flatten().chain(self.ports.values());
+        live.chain(self.canaries.iter().flat_map(|canary| &canary.routes))
     }
 
     /// Takes over what was counted for the routes of the table before, before this one is in force: a limit is none if

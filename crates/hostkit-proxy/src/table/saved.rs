@@ -61,7 +61,8 @@ impl SavedTable {
     }
 }
 
-/// What can still be read of a torn table: the entries before the tear.
+/// What can still be read of a torn table: the entries before the tear. Canaries stand behind all routes; without them
+/// everybody gets the live release.
 pub(crate) fn salvage(bytes: &[u8]) -> Option<RawTable> {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     let list = text
@@ -77,5 +78,9 @@ pub(crate) fn salvage(bytes: &[u8]) -> Option<RawTable> {
         rest = rest[end..].trim_start().trim_start_matches(',').trim_start();
     }
     // Version 0: whatever control sends next is newer.
-    (!routes.is_empty()).then_some(RawTable { version: 0, routes })
+    (!routes.is_empty()).then_some(RawTable {
+        version: 0,
+        routes,
+        canaries: Vec::new(),
+    })
 }

@@ -17,6 +17,8 @@ pub(crate) struct Share {
     waiting: AtomicU32,
     /// Requests that were refused for one of the bounds.
     refused: AtomicU64,
+    /// Visitors that were given one of two releases, by which the next one's is chosen.
+    visitors: AtomicU64,
     /// Told when an instance that had as many requests as it may has room again.
     pub(crate) freed: Notify,
 }
@@ -30,6 +32,11 @@ impl Share {
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         let waiting = Waiting(self);
         (before < limit).then_some(waiting)
+    }
+
+    /// The number of the next visitor, from zero.
+    pub(super) fn next_visitor(&self) -> u64 {
+        self.visitors.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Counts a request that was refused.

@@ -20,7 +20,7 @@ const NAME: &str = "hostkit_instance";
 /// How many bytes of the hash are used: 22 letters.
 const BYTES: usize = 16;
 /// The most cookies of a request that are looked at.
-const MOST_COOKIES: usize = 200;
+pub(super) const MOST_COOKIES: usize = 200;
 
 /// What the values of cookies are made with. It outlives the process, as cookies do.
 #[derive(Clone)]
@@ -64,11 +64,21 @@ impl Secret {
     }
 
     fn value(&self, route: &str, backend: &Backend) -> String {
+        self.seal([route, &backend.id.0])
+    }
+
+    /// A keyed hash of some words, as text.
+    pub(super) fn seal<const WORDS: usize>(&self, words: [&str; WORDS]) -> String {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        // The length stands between the two, so that no other pair is written alike.
-        hasher.update(&(route.len() as u64).to_le_bytes());
-        hasher.update(route.as_bytes());
-        hasher.update(backend.id.0.as_bytes());
+        let (last, before) = words
+            .split_last()
+            .map_or(("", &words[..]), |(last, before)| (*last, before));
+        for word in before {
+            // The length stands before each but the last, so that no other words are written alike.
+            hasher.update(&(word.len() as u64).to_le_bytes());
+            hasher.update(word.as_bytes());
+        }
+        hasher.update(last.as_bytes());
         URL_SAFE_NO_PAD.encode(&hasher.finalize().as_bytes()[..BYTES])
     }
 }

@@ -15,7 +15,11 @@ fn route(id: &str, hosts: &[&str], prefix: &str) -> Value {
 
 fn compiled(routes: Vec<Value>) -> LiveTable {
     compile(
-        &RawTable { version: 7, routes },
+        &RawTable {
+            version: 7,
+            routes,
+            canaries: Vec::new(),
+        },
         &Backends::default(),
         &AllSeries::new(1),
     )
@@ -159,6 +163,7 @@ fn a_backend_stays_the_same_over_tables_and_begins_nothing_once_retired() {
             &RawTable {
                 version: 1,
                 routes: vec![one],
+                canaries: Vec::new(),
             },
             &backends,
             &AllSeries::new(1),

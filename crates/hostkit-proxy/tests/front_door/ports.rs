@@ -134,6 +134,7 @@ fn a_kept_port_refuses_nobody_between_two_front_doors() {
         .apply_table(hostkit_core::route::RouteTable {
             version,
             routes: vec![route],
+            canaries: Vec::new(),
         })
         .unwrap();
     assert_eq!(

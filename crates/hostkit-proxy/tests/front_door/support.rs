@@ -62,6 +62,7 @@ impl Door {
         self.apply_table(RouteTable {
             version: *version,
             routes,
+            canaries: Vec::new(),
         })
         .unwrap()
     }

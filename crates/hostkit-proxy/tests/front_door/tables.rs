@@ -59,6 +59,7 @@ fn an_older_table_is_refused_and_the_same_one_taken_again() {
     let table = |version| RouteTable {
         version,
         routes: vec![to("shop", &[upstream.address])],
+        canaries: Vec::new(),
     };
     assert_eq!(door.apply_table(table(9)).unwrap().version, 9);
     assert_eq!(door.apply_table(table(9)).unwrap().version, 9);
@@ -100,6 +101,7 @@ fn a_table_is_applied_in_milliseconds() {
         let table = RouteTable {
             version,
             routes: vec![to("shop", &[upstream.address])],
+            canaries: Vec::new(),
         };
         let began = Instant::now();
         runtime

@@ -8,7 +8,7 @@ use hostkit_api::endpoints::{
     CancelDeployment, CreateDeployment, GetDeployment, GetDeploymentLog, ListDeployments,
 };
 use hostkit_api::target::OneDeployment;
-use hostkit_core::deployment::{Act, Deployment};
+use hostkit_core::deployment::Deployment;
 use hostkit_core::kind::{Failure, Kind};
 
 use crate::auth::Admitted;
@@ -37,9 +37,7 @@ pub(crate) async fn create(
     };
     let act = match new.act() {
         Some(act) => act,
-        None => Act::Rollback {
-            to: engine.previous_release(call.target())?,
-        },
+        None => engine.way_back(call.target())?,
     };
     engine.submit(call.target(), act, trigger).await
 }

@@ -9,12 +9,9 @@ use crate::view;
 
 pub(crate) async fn list(call: Admitted<ListReleases>, (): ()) -> Result<Vec<Release>, Failure> {
     let store = call.shared().store();
-    let live = store.environment(call.target())?.live;
+    let environment = store.environment(call.target())?;
     let releases = store.releases(call.target())?.into_iter();
     Ok(releases
-        .map(|release| {
-            let is_live = live.as_ref().is_some_and(|live| live.release == release.name);
-            view::release(release, is_live)
-        })
+        .map(|release| view::release(release, &environment))
         .collect())
 }

@@ -11,7 +11,7 @@ async fn building() -> (House, u64, u64) {
     house.builder.faults.block("build");
     let source = house.sources.add(&project("shop"), &[("a", "b")]);
     let shop = production("shop");
-    let act = Act::Deploy { source };
+    let act = Act::Deploy { source, canary: None };
     let first = house.engine.submit(&shop, act, "test").await.unwrap().id;
     until("it builds", || house.builder.journal.count("build") == 1).await;
     let second = house.engine.submit(&shop, Act::Restart, "test").await.unwrap().id;

@@ -19,7 +19,7 @@ fn request(arguments: &[&str]) -> RunRequest {
 async fn live() -> House {
     let house = House::with_shop().await;
     let source = house.sources.add(&crate::house::project("shop"), &[("a", "b")]);
-    let act = Act::Deploy { source };
+    let act = Act::Deploy { source, canary: None };
     let deployment = house
         .engine
         .submit(&production("shop"), act, "test")

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hostkit_api::client::{Address, Client};
 use hostkit_core::access::Role;
+use hostkit_core::canary::Side;
 use hostkit_core::kind::Failure;
 use hostkit_core::layout::Layout;
 use hostkit_core::names::{EnvironmentName, HostName, ProjectName};
@@ -287,7 +288,7 @@ struct Open(FakeTraffic);
 
 #[async_trait::async_trait]
 impl FrontDoor for Open {
-    async fn visit(&self, host: &HostName, _: &str) -> Result<Visit, String> {
+    async fn visit(&self, host: &HostName, _: &str, _: Side) -> Result<Visit, String> {
         let table = self.0.table();
         let route = table.routes.iter().find(|route| route.hosts.contains(host));
         Ok(Visit {

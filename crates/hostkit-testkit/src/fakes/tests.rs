@@ -15,6 +15,7 @@ async fn faults_are_taken_in_order_and_cleared() {
     let table = RouteTable {
         version: 3,
         routes: Vec::new(),
+        canaries: Vec::new(),
     };
     assert_eq!(traffic.apply(&table).await.unwrap_err().kind, Kind::Unavailable);
     assert_eq!(traffic.apply(&table).await.unwrap().version, 3);

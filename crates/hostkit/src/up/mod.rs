@@ -16,6 +16,7 @@ use anyhow::Context;
 use hostkit_api::client::{Address, Client};
 use hostkit_api::installation::{Check, HealthStatus};
 use hostkit_cli::local::UpOptions;
+use hostkit_core::canary::Side;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
@@ -202,7 +203,7 @@ async fn is_up(layout: &Layout, http: SocketAddr) -> bool {
         return false;
     };
     let visitor = HttpVisitor::new(http);
-    let visit = tokio::time::timeout(Duration::from_secs(2), visitor.visit(&host, "/")).await;
+    let visit = tokio::time::timeout(Duration::from_secs(2), visitor.visit(&host, "/", Side::Live)).await;
     matches!(visit, Ok(Ok(visit)) if visit.status == 200)
 }
 

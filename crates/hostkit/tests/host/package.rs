@@ -214,6 +214,7 @@ fn the_front_door_needs_no_control_and_keeps_stable_ports_while_it_is_restarted(
             sticky: false,
             answers: Default::default(),
         }],
+        canaries: Vec::new(),
     };
     machine.write(serde_json::to_vec(&table).unwrap(), "/root/table.json", 0o600);
     let put = [

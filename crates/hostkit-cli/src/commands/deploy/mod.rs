@@ -39,7 +39,12 @@ pub(super) fn tell(session: &Session<'_>, outcome: &Outcome) -> Result<(), Stop>
     told(session, outcome)?;
     if outcome.has_succeeded() {
         printer.line(outcome.url())?;
-        if outcome.is_of_new_project() {
+        if outcome.is_canary() {
+            let target = spelled(outcome.environment());
+            printer.next(&format!(
+                "`hostkit promote{target}` gives it to everybody, `hostkit rollback{target}` ends it"
+            ));
+        } else if outcome.is_of_new_project() {
             let target = spelled(outcome.environment());
             printer.next(&format!(
                 "`hostkit logs{target} -f` shows what it prints, `hostkit rollback{target}` goes back"
@@ -62,7 +67,15 @@ pub(super) async fn carry_out(session: &Session<'_>, args: &DeployArgs) -> Resul
         Some(file) => from_archive(session, &client, args, file).await?,
         None => from_folder(session, &client, args).await?,
     };
-    let asked = ask(&client, &environment, &NewDeployment::Deploy { source }).await?;
+    let asked = ask(
+        &client,
+        &environment,
+        &NewDeployment::Deploy {
+            source,
+            canary: args.canary,
+        },
+    )
+    .await?;
     let ended = if args.detach {
         asked
     } else {

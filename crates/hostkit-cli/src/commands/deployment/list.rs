@@ -125,7 +125,16 @@ fn state(state: DeploymentState) -> (&'static str, Style) {
 /// What a deployment does, in words.
 pub(super) fn act(act: &Act) -> String {
     match act {
-        Act::Deploy { .. } => "deploy".to_owned(),
+        Act::Deploy { canary: None, .. } => "deploy".to_owned(),
+        Act::Deploy {
+            canary: Some(percent),
+            ..
+        } => format!("deploy as canary, {percent}"),
+        Act::Promote { percent: None } => "promote".to_owned(),
+        Act::Promote {
+            percent: Some(percent),
+        } => format!("canary to {percent}"),
+        Act::Abandon => "end canary".to_owned(),
         Act::Apply => "apply variables".to_owned(),
         Act::Rollback { to } => format!("rollback to {to}"),
         Act::Restart => "restart".to_owned(),

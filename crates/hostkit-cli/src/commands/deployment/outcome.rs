@@ -88,6 +88,11 @@ impl Outcome {
         self.created_project
     }
 
+    /// Whether it brought a canary.
+    pub(crate) fn is_canary(&self) -> bool {
+        matches!(self.deployment.act, Act::Deploy { canary: Some(_), .. })
+    }
+
     pub(crate) fn environment(&self) -> &EnvironmentId {
         &self.deployment.environment
     }
@@ -156,12 +161,26 @@ pub(super) fn log_command(deployment: &Deployment) -> String {
 fn success(printer: &Printer, outcome: &Outcome) -> String {
     let word = match outcome.deployment.act {
         Act::Stop => "Stopped",
+        Act::Deploy { canary: Some(_), .. } | Act::Promote { percent: Some(_) } => "Canary",
+        Act::Abandon => "Ended",
         _ => "Live",
     };
     let word = printer.on_err(word, Style::Good);
     let mut text = format!("{word} in {}", milliseconds(outcome.milliseconds));
     if let Some(release) = &outcome.release {
         text.push_str(&format!(": release {release}"));
+    }
+    match outcome.deployment.act {
+        Act::Deploy {
+            canary: Some(percent),
+            ..
+        }
+        | Act::Promote {
+            percent: Some(percent),
+        } => {
+            text.push_str(&format!(" for {percent} of the visitors"));
+        }
+        _ => {}
     }
     if let Some(probe) = outcome
         .deployment

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::canary::Percent;
 use crate::certificate;
 use crate::domain::DomainName;
 use crate::manifest::Reach;
@@ -13,7 +14,7 @@ use crate::release::Release;
 use crate::route::access::BasicAuth;
 use crate::route::rules::Rules;
 use crate::route::{
-    Backend, BackendId, Compression, HoldRule, Https, NothingReason, Route, RouteTable, Target,
+    Backend, BackendId, CanaryRoutes, Compression, HoldRule, Https, NothingReason, Route, RouteTable, Target,
 };
 
 #[cfg(test)]
@@ -29,6 +30,8 @@ pub struct RoutedEnvironment<'a> {
     pub id: EnvironmentId,
     /// What is live in it.
     pub live: Option<LiveRelease<'a>>,
+    /// The canary beside that, and how many visitors get it.
+    pub canary: Option<(LiveRelease<'a>, Percent)>,
     /// Whether its owner stopped it.
     pub stopped: bool,
     /// Host names given to it, next to the default one and those of the manifest.
@@ -98,6 +101,7 @@ pub fn table(
             .or_insert(id);
     }
     let mut conflicts = Vec::new();
+    let mut canaries = Vec::new();
     for environment in environments {
         let process = public_process(environment);
         let id = route_id(&environment.id, process.as_ref());
@@ -114,12 +118,17 @@ pub fn table(
                 });
             }
         }
+        canaries.extend(canary_routes(environment, &hosts));
         routes.extend(path_routes(environment, &hosts));
         routes.push(public_route(environment, process, id, hosts));
         routes.extend(internal_routes(environment));
     }
     PlannedTable {
-        table: RouteTable { version, routes },
+        table: RouteTable {
+            version,
+            routes,
+            canaries,
+        },
         conflicts,
     }
 }
@@ -151,7 +160,7 @@ fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
 }
 
 /// What an environment's public routes answer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Hosts {
     exact: Vec<HostName>,
     wildcards: Vec<HostName>,
@@ -309,6 +318,36 @@ fn path_routes(environment: &RoutedEnvironment<'_>, hosts: &Hosts) -> Vec<Route>
             }
         })
         .collect()
+}
+
+/// The public routes of an environment's canary, for the hosts that the live release answers; nothing where it has none or
+/// is stopped.
+fn canary_routes(environment: &RoutedEnvironment<'_>, hosts: &Hosts) -> Option<CanaryRoutes> {
+    let (canary, percent) = environment.canary.as_ref().filter(|_| !environment.stopped)?;
+    let alone = RoutedEnvironment {
+        live: Some(canary.clone()),
+        canary: None,
+        ..environment.clone()
+    };
+    let process = public_process(&alone);
+    let id = route_id(&alone.id, process.as_ref());
+    let mut routes = path_routes(&alone, hosts);
+    routes.push(public_route(&alone, process, id, hosts.clone()));
+    let prefix = alone.id.to_string();
+    for route in &mut routes {
+        let rest = route.id.strip_prefix(&prefix).unwrap_or(&route.id);
+        // No process has a colon in its name: this is no other route's id.
+        route.id = format!("{prefix}/canary:{}", rest.trim_start_matches('/'));
+        route.hosts.clear();
+        route.wildcards.clear();
+        route.ports.clear();
+    }
+    Some(CanaryRoutes {
+        environment: alone.id,
+        release: canary.release.name.clone(),
+        percent: *percent,
+        routes,
+    })
 }
 
 /// One route per internal process that has a stable port; no host name leads there.

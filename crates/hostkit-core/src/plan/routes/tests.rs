@@ -83,6 +83,7 @@ fn routed<'a>(id: &str, release: Option<&'a Release>, ports: &[(&str, u16)]) -> 
                 .collect(),
             basic_auth: None,
         }),
+        canary: None,
         stopped: false,
         extra_hosts: Vec::new(),
         ports: ports.iter().map(|(name, port)| (process(name), *port)).collect(),
@@ -423,4 +424,63 @@ fn rules_and_paths_of_the_manifest_are_those_of_the_routes() {
         .unwrap();
     assert_eq!(web.rules.canonical_host, None, "visitors of a preview stay there");
     assert_eq!(web.rules.redirects.len(), 1);
+}
+
+#[test]
+fn a_canary_has_routes_of_its_own_on_the_hosts_of_the_live_release() {
+    let live = release(
+        "shop/production",
+        &[("web", Reach::Public)],
+        None,
+        &["shop.example"],
+    );
+    let mut next = release(
+        "shop/production",
+        &[("api", Reach::Internal), ("web", Reach::Public)],
+        None,
+        &["new.example"],
+    );
+    next.name = ReleaseName::parse("20250215-130000").unwrap();
+    next.manifest = crate::manifest::parse(
+        "hosts = [\"new.example\"]
+        [[routes]]
+        path = \"/api\"
+        process = \"api\"",
+    )
+    .unwrap();
+    let mut both = routed("shop/production", Some(&live), &[("web", 8001), ("api", 8002)]);
+    both.canary = routed("shop/production", Some(&next), &[])
+        .live
+        .map(|canary| (canary, 10.try_into().unwrap()));
+    let planned = plan(std::slice::from_ref(&both)).table;
+    assert_eq!(
+        planned.routes,
+        plan(&[RoutedEnvironment {
+            canary: None,
+            ..both.clone()
+        }])
+        .table
+        .routes
+    );
+    let [canary] = planned.canaries.as_slice() else {
+        panic!("{:?}", planned.canaries)
+    };
+    assert_eq!((canary.percent.get(), &canary.release), (10, &next.name));
+    let ids: Vec<&str> = canary.routes.iter().map(|route| route.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        ["shop/production/canary:api/api", "shop/production/canary:web"]
+    );
+    for route in &canary.routes {
+        assert_eq!(route.release.as_ref(), Some(&next.name));
+        assert!(route.hosts.is_empty() && route.wildcards.is_empty() && route.ports.is_empty());
+    }
+    let claimed: Vec<&str> = planned.routes.iter().flat_map(hosts).collect();
+    assert_eq!(
+        claimed,
+        ["shop.localhost", "shop.example"],
+        "what only the canary claims waits"
+    );
+    both.stopped = true;
+    assert!(plan(&[both]).table.canaries.is_empty());
 }

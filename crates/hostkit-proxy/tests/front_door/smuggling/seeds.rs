@@ -18,6 +18,7 @@ fn the_cases_are_seeds_of_the_fuzz_targets() {
     let table = RouteTable {
         version: 7,
         routes: vec![to("shop", &[([127, 0, 0, 1], 9000).into()])],
+        canaries: Vec::new(),
     };
     write(folder, "request_head", requests);
     write(folder, "short_answer", answers);

@@ -1,0 +1,74 @@
+//! A request on a host that has a canary: which of the two releases it goes to, and what its visitor is told.
+
+use std::sync::Arc;
+
+use hostkit_core::canary::Side;
+use http::{HeaderMap, HeaderValue, Request, header, response};
+
+use crate::body::RequestBody;
+use crate::cache;
+use crate::exchange::Exchange;
+use crate::table::LiveRoute;
+use crate::table::canary::LiveCanary;
+
+/// Caches on the way would give one release to all.
+const FOR_ONE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// The route of the release that a request goes to: the canary's where its visitor gets that and it can answer.
+pub(super) fn choose(
+    exchange: &mut Exchange,
+    request: Option<&Request<RequestBody>>,
+    live: &Arc<LiveRoute>,
+    canary: &Arc<LiveCanary>,
+) -> Arc<LiveRoute> {
+    let gets = match exchange.visits {
+        Some(side) => side == Side::Canary,
+        None => {
+            let visitor = exchange.visitor.take().filter(|visitor| visitor.is_of(canary));
+            let visitor = visitor.unwrap_or_else(|| match request {
+                Some(request) => canary.visitor(request.headers()),
+                None => canary.visitor(&HeaderMap::new()),
+            });
+            let gets = visitor.gets(canary);
+            exchange.visitor = Some(visitor);
+            gets
+        }
+    };
+    let route = gets.then(|| canary.route(exchange.place().path())).flatten();
+    Arc::clone(route.unwrap_or(live))
+}
+
+/// Has a request that no instance of a canary took go to the live release; whether it was on its way to a canary. It is
+/// still whole.
+pub(super) fn leave(exchange: &mut Exchange, route: &LiveRoute) -> bool {
+    match &mut exchange.visitor {
+        // A live route knows the canary beside it, a canary's route knows none.
+        Some(visitor) if route.canary.get().is_none() && !visitor.has_left => {
+            visitor.has_left = true;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Tells a visitor its place, with an answer of whatever origin that is for it alone. A page says so where it said that
+/// everybody may keep it: its parts are asked for next, and must be of the same release.
+pub(crate) fn dress(exchange: &Exchange, parts: &mut response::Parts) {
+    let Some(visitor) = &exchange.visitor else { return };
+    if cache::is_for_all(exchange, parts) {
+        if !is_page(&parts.headers) {
+            return;
+        }
+        parts.headers.insert(header::CACHE_CONTROL, FOR_ONE);
+    }
+    if let Some(cookie) = visitor.cookie(exchange.client.is_tls()) {
+        parts.headers.append(header::SET_COOKIE, cookie);
+    }
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    const PAGE: &[u8] = b"text/html";
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.and_then(|kind| kind.get(..PAGE.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(PAGE))
+}
