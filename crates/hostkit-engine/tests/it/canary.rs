@@ -385,7 +385,7 @@ async fn a_deletion_takes_the_canary_with_it() {
 async fn neither_the_live_release_nor_its_canary_is_tidied_away() {
     let world = World::new();
     let engine = world.with_shop().await;
-    let keep = ("hostkit.toml", "[releases]\nkeep = 1");
+    let keep = ("hostkit.toml", "[releases]\nkeep = 2");
     let live = succeeds(&engine, world.deploy(&[keep, ("a", "1")]))
         .await
         .release

@@ -27,7 +27,7 @@ pub(crate) struct Door {
     pub(crate) client: ProxyClient,
     pub(crate) layout: Layout,
     pub(crate) folder: Arc<tempfile::TempDir>,
-    version: Mutex<u64>,
+    pub(crate) version: Mutex<u64>,
 }
 
 impl Door {
