@@ -172,7 +172,7 @@ pub(crate) enum Command {
     /// Make the canary the live release, or give it more visitors
     #[command(after_help = examples::PROMOTE)]
     Promote(PromoteArgs),
-    /// Bring an earlier release live again without a build, or end a canary
+    /// Bring an earlier release live again, with its variables and without a build; or end a canary
     #[command(after_help = examples::ROLLBACK)]
     Rollback(RollbackArgs),
     /// Cancel a deployment that has not switched yet; what is live stays so

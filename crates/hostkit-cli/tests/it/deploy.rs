@@ -420,6 +420,11 @@ fn changes_ask_for_the_right_act() {
     let api = api(vec![changed(succeeded())]);
     for (arguments, act) in [
         (vec!["rollback"], json!({ "act": "rollback" })),
+        (vec!["promote"], json!({ "act": "promote" })),
+        (
+            vec!["promote", "--percent", "50%"],
+            json!({ "act": "promote", "percent": 50 }),
+        ),
         (
             vec!["rollback", "--to", "20250101-000000"],
             json!({ "act": "rollback", "to": "20250101-000000" }),
@@ -441,6 +446,27 @@ fn changes_ask_for_the_right_act() {
     let said = api.run(&["scale", "web=2", "worker=0", "--json"]).ok();
     assert_eq!(said.json().as_array().unwrap().len(), 2);
     assert_eq!(api.run(&["scale", "web=65"]).code, 64);
+}
+
+#[test]
+fn a_canary_is_asked_for_by_its_share_and_what_is_none_is_refused_before_anything_is_sent() {
+    let api = api(happy_updates());
+    api.write("shop/index.html", "hi");
+    api.run(&["deploy", "shop", "-p", "shop", "--canary", "10"]).ok();
+    let path = "projects/shop/environments/production/deployments";
+    let asked = api.asked_for("POST", path).last().unwrap().json();
+    assert_eq!((&asked["act"], &asked["canary"]), (&json!("deploy"), &json!(10)));
+    for share in ["0", "100", "-1", "ten", "10.5", ""] {
+        for command in [
+            vec!["deploy", "shop", "--canary", share],
+            vec!["promote", "--percent", share],
+        ] {
+            let before = api.asked_for("POST", path).len();
+            let said = api.run(&command);
+            assert_eq!(said.code, 64, "{command:?}: {}", said.err);
+            assert_eq!(api.asked_for("POST", path).len(), before);
+        }
+    }
 }
 
 #[test]

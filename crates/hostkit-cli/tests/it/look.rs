@@ -23,7 +23,7 @@ fn status_says_where_everything_is() {
     .on("GET", "health", Reply::Json(503, health("unhealthy")));
     let environment = |project: &str, state: &str, processes: serde_json::Value| {
         json!({ "project": project, "name": "production", "url": format!("http://{project}.localhost"), "hosts": [],
-                "state": state, "release": null, "deployment": null, "processes": processes, "ports": {} })
+                "state": state, "release": null, "deployment": 42, "processes": processes, "ports": {} })
     };
     let project = |name: &str, environment: serde_json::Value| json!({ "name": name, "created_at": "2026-01-01T00:00:00Z", "environments": [environment] });
     api.on(

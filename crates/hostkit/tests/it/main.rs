@@ -5,6 +5,7 @@
 
 mod apps;
 mod balancing;
+mod canary;
 mod cancelling;
 mod documents;
 mod domains;
