@@ -99,7 +99,7 @@ async fn the_log_of_a_deployment_ends_with_its_outcome() {
         .call::<CreateDeployment>(
             &production("shop"),
             &Trigger::default(),
-            &NewDeployment::Deploy { source },
+            &NewDeployment::Deploy { source, canary: None },
         )
         .await
         .unwrap();
