@@ -55,6 +55,7 @@ fn is_fit(
             && workload.deployment == canary.generation
             && workload.process == *public
             && context.ready.contains(instance)
+            && !context.ready.rests(instance)
             && !ejected.contains(&BackendId::from(&instance.id))
     })
 }

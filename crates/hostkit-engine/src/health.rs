@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use hostkit_core::doctor::{Finding, Level};
+use hostkit_core::doctor::{Finding, Level, options};
 use hostkit_core::kind::Failure;
 use hostkit_core::route::BackendId;
 use hostkit_core::size::ByteSize;
@@ -238,7 +238,12 @@ fn instances(context: &Context, observed: &[Instance]) -> Result<Vec<Finding>, F
         let wanted = wanted::instances(&wanted::counts(context, id, &environment.standing())?);
         for name in &wanted {
             let instance = observed.iter().find(|i| i.id == *name);
-            if instance.is_some_and(|instance| instance.state == InstanceState::Running) {
+            if let Some(instance) = instance.filter(|instance| instance.state == InstanceState::Running) {
+                if context.ready.rests(instance) {
+                    let said = "it says that it wants no requests, and gets none while another one does";
+                    let finding = Finding::warning(name.to_string(), said);
+                    findings.push(finding.hint(format!("see `hostkit logs {}`", options(id))));
+                }
                 continue;
             }
             let message = instance.map_or_else(|| "it does not run".to_owned(), standstill);

@@ -1,15 +1,16 @@
 //! The proof that nobody noticed: while a deployment runs, requests go through the front door as a visitor's would,
 //! and those that were lost are counted.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hostkit_core::canary::Side;
 use hostkit_core::deployment::ProbeReport;
-use hostkit_core::manifest::Reach;
+use hostkit_core::manifest::{HealthRule, Reach};
 use hostkit_core::names::{HostName, ReleaseName};
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::traits::FrontDoor;
+use hostkit_core::traits::{FrontDoor, Health};
 use hostkit_store::Standing;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -102,4 +103,18 @@ pub(crate) fn watched_path(context: &Context, id: &EnvironmentId, standing: &Sta
 /// The host an environment answers under.
 pub(crate) fn host(context: &Context, id: &EnvironmentId) -> HostName {
     id.default_host(&context.parts.settings.base_host)
+}
+
+/// Whether an instance is alive and wants requests.
+pub(crate) async fn is_ready(
+    context: &Context,
+    address: SocketAddr,
+    host: &HostName,
+    rule: &HealthRule,
+) -> Health {
+    let probe = &context.parts.probe;
+    match (probe.check(address, host, rule).await, rule.readiness()) {
+        (Health::Healthy, Some(readiness)) => probe.check(address, host, &readiness).await,
+        (health, _) => health,
+    }
 }

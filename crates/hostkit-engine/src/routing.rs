@@ -1,6 +1,6 @@
 //! The route table: made from the state and from what runs, handed over when it differs from the one in force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use hostkit_core::deployment::DeploymentId;
@@ -186,7 +186,8 @@ fn earlier_files(context: &Context, id: &EnvironmentId, live: &Release) -> Resul
 }
 
 /// The instances of a generation that are ready, by process. Those beyond the wanted number get no traffic:
-/// they are about to be stopped.
+/// they are about to be stopped. One that wants no requests gets none while another does; where none does, those of the live
+/// release get them nevertheless, and those of a canary leave them to the live release.
 fn backends(
     context: &Context,
     environment: &Environment,
@@ -195,11 +196,23 @@ fn backends(
 ) -> Result<BTreeMap<ProcessName, Vec<Backend>>, Failure> {
     let counts = wanted::counts(context, &environment.id, &environment.standing())?;
     let is_wanted = |id: &InstanceId| counts.get(&id.workload).is_some_and(|count| id.number <= *count);
+    let is_live = environment
+        .live
+        .as_ref()
+        .is_some_and(|live| live.generation == generation);
+    let wants = |instance: &Instance| !context.ready.rests(instance);
+    let mut willing: BTreeSet<&ProcessName> = BTreeSet::new();
+    for instance in observed.iter().filter(|i| i.id.workload.deployment == generation) {
+        if is_wanted(&instance.id) && context.ready.contains(instance) && wants(instance) {
+            willing.insert(&instance.id.workload.process);
+        }
+    }
+    let is_asked = |i: &Instance| wants(i) || (is_live && !willing.contains(&i.id.workload.process));
     let mut backends: BTreeMap<ProcessName, Vec<Backend>> = BTreeMap::new();
     for instance in observed
         .iter()
         .filter(|i| i.id.workload.deployment == generation)
-        .filter(|i| is_wanted(&i.id) && context.ready.contains(i))
+        .filter(|i| is_wanted(&i.id) && context.ready.contains(i) && is_asked(i))
     {
         if let Some(address) = instance.address {
             let backend = Backend {

@@ -303,6 +303,7 @@ fn health_rule(table: View<'_>) -> HealthRule {
     let default = HealthRule::default();
     HealthRule {
         path: table.text("path").map(str::to_owned),
+        ready: table.text("ready").map(str::to_owned),
         interval: table.span("interval", default.interval),
         timeout: table.span("timeout", default.timeout),
         failures: table.whole("failures").unwrap_or(default.failures),

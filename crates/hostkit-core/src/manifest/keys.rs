@@ -198,6 +198,7 @@ const PROCESS_KEYS: &[Key] = keys! {
 
 const HEALTH: &[Key] = keys! {
     "path" Shape::Text(&HEALTH_PATH), , "The path asked with GET: an answer of 2xx is healthy. Without it `/` is asked and any answer below 500 is healthy.";
+    "ready" Shape::Text(&HEALTH_PATH), , "The path by which an instance says whether it wants requests: without an answer of 2xx it gets none while another one wants them, and is not restarted for that.";
     "interval" Shape::Duration(SECOND, HOUR), = "\"30s\"", "The time between two checks of a running instance.";
     "timeout" Shape::Duration(1, 5 * MINUTE), = "\"5s\"", "The longest one check may take.";
     "failures" Shape::Whole(1, 1000), = "3", "How many failed checks in a row restart an instance.";

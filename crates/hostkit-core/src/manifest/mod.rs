@@ -214,6 +214,10 @@ impl std::fmt::Display for Command {
 pub struct HealthRule {
     /// The path asked with GET: 2xx is healthy. Without a path `/` is asked and any answer below 500 is healthy.
     pub path: Option<String>,
+    /// The path by which an instance says whether it wants requests just now: 2xx is yes. One that does not is not started
+    /// again for it. Without one it wants them as long as it is healthy.
+    #[serde(default)]
+    pub ready: Option<String>,
     /// Time between two liveness checks (30 s).
     pub interval: Span,
     /// The longest one check may take (5 s).
@@ -224,10 +228,23 @@ pub struct HealthRule {
     pub start_period: Span,
 }
 
+impl HealthRule {
+    /// The question whether an instance wants requests, where it is another than whether it is healthy.
+    pub fn readiness(&self) -> Option<HealthRule> {
+        let path = self.ready.clone()?;
+        Some(HealthRule {
+            path: Some(path),
+            ready: None,
+            ..self.clone()
+        })
+    }
+}
+
 impl Default for HealthRule {
     fn default() -> Self {
         HealthRule {
             path: None,
+            ready: None,
             interval: Span::secs(30),
             timeout: Span::secs(5),
             failures: 3,

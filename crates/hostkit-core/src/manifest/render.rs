@@ -216,6 +216,9 @@ fn health(rule: &HealthRule) -> Table {
     if let Some(path) = &rule.path {
         table["path"] = value(path);
     }
+    if let Some(path) = &rule.ready {
+        table["ready"] = value(path);
+    }
     set_changed(
         &mut table,
         "interval",

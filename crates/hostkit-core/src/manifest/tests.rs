@@ -28,7 +28,7 @@ drain = "1m"
 memory = "512MB"
 cpus = 1.5
 sticky = true
-health = { path = "/healthz?deep=1", interval = "10s", timeout = "500ms", failures = 5, start_period = "2m" }
+health = { path = "/healthz?deep=1", ready = "/ready", interval = "10s", timeout = "500ms", failures = 5, start_period = "2m" }
 stop = { signal = "SIGINT", grace = "20s" }
 
 [process.worker]
@@ -100,6 +100,11 @@ fn every_key_arrives() {
         (3, "SERVER_PORT", Span::secs(60))
     );
     assert_eq!(web.health.path.as_deref(), Some("/healthz?deep=1"));
+    let readiness = web.health.readiness().unwrap();
+    assert_eq!(
+        (readiness.path.as_deref(), readiness.readiness()),
+        (Some("/ready"), None)
+    );
     assert_eq!(web.health.timeout.0.as_millis(), 500);
     assert_eq!(web.stop.signal, StopSignal::Int);
     let worker = &manifest.processes[&ProcessName::parse("worker").unwrap()];

@@ -112,7 +112,7 @@ async fn ready(run: &Run, awaited: &Awaited<'_>) -> Result<(), NotReady> {
             timeout: rule.timeout.min(Span(left.max(Duration::from_millis(100)))),
             ..rule.clone()
         };
-        let reason = match parts.probe.check(address, &host, &once).await {
+        let reason = match probing::is_ready(&run.context, address, &host, &once).await {
             Health::Healthy => {
                 warm_up(run, awaited.process, address, &host).await;
                 return Ok(());

@@ -5,6 +5,7 @@ mod caches;
 pub(crate) mod garbage;
 mod liveness;
 mod proving;
+mod readiness;
 mod workloads;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(crate) fn start(context: &Arc<Context>) -> Vec<JoinHandle<()>> {
     let mut tasks = vec![
         tokio::spawn(keep(context.clone())),
         tokio::spawn(sweep(context.clone())),
+        tokio::spawn(readiness::run(context.clone())),
     ];
     if context.parts.settings.liveness {
         tasks.push(tokio::spawn(liveness::run(context.clone())));

@@ -74,7 +74,7 @@ async fn prove(context: Arc<Context>, instance: Instance) {
     };
     let host = probing::host(&context, &instance.id.workload.environment);
     let mut pause = PAUSES.0;
-    while context.parts.probe.check(address, &host, &rule).await != Health::Healthy {
+    while probing::is_ready(&context, address, &host, &rule).await != Health::Healthy {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
     }

@@ -17,6 +17,7 @@ mod interruptions;
 mod lanes;
 mod ports;
 mod provisioning;
+mod readiness;
 mod reconcile;
 mod routing;
 mod scan;

@@ -17,6 +17,7 @@ use super::{FakeRuntime, Faults, Journal};
 pub struct FakeProbe {
     runtime: Option<FakeRuntime>,
     answers: Arc<Mutex<HashMap<SocketAddr, Health>>>,
+    by_path: Arc<Mutex<HashMap<(SocketAddr, String), Health>>>,
     /// What was asked: `check 127.0.0.1:20000 /up`.
     pub journal: Journal,
     /// Faults of `"check"`.
@@ -36,15 +37,23 @@ impl FakeProbe {
     pub fn answer(&self, address: SocketAddr, health: Health) {
         locked(&self.answers).insert(address, health);
     }
+
+    /// Sets the answer of one path of an address; it comes before [`FakeProbe::answer`].
+    pub fn answer_at(&self, address: SocketAddr, path: &str, health: Health) {
+        locked(&self.by_path).insert((address, path.to_owned()), health);
+    }
 }
 
 #[async_trait::async_trait]
 impl HealthProbe for FakeProbe {
     async fn check(&self, address: SocketAddr, _host: &HostName, rule: &HealthRule) -> Health {
-        self.journal
-            .note(format!("check {address} {}", rule.path.as_deref().unwrap_or("/")));
+        let path = rule.path.as_deref().unwrap_or("/");
+        self.journal.note(format!("check {address} {path}"));
         if let Err(failure) = self.faults.pass("check").await {
             return Health::Unhealthy(failure.message);
+        }
+        if let Some(health) = locked(&self.by_path).get(&(address, path.to_owned())) {
+            return health.clone();
         }
         if let Some(health) = locked(&self.answers).get(&address) {
             return health.clone();
