@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{Installation, http, kill, projects};
+use crate::harness::{Installation, http, kill, projects, wait_until};
 
 const MANIFEST: &str = "[process.web]\ncommand = \"node server.js\"\ncount = 3\nsticky = true\n[process.web.health]\npath = \"/health\"\n";
 
@@ -53,4 +53,46 @@ fn a_visitor_stays_on_an_instance_over_crashes_deploys_and_rollbacks() {
             assert_eq!(visit(&host, &cookie), (now, None));
         }
     }
+}
+
+/// An app whose instances want requests unless `/rest` was asked of them; `/alive` goes on to answer.
+const RESTING: &str = r#"
+const http = require('http');
+let wants = true;
+http.createServer((request, response) => {
+  if (request.url === '/rest') wants = false;
+  if (request.url === '/wake') wants = true;
+  response.statusCode = request.url === '/ready' && !wants ? 503 : 200;
+  response.end(String(process.pid));
+}).listen(Number(process.env.PORT), process.env.HOST);
+"#;
+
+#[test]
+fn an_instance_that_wants_no_requests_gets_none_and_lives_on() {
+    let host = Installation::start();
+    let folder = projects::node(&host.sources(), "shop", "first");
+    std::fs::write(folder.join("server.js"), RESTING).unwrap();
+    let manifest = "[process.web]\ncommand = \"node server.js\"\ncount = 2\n[process.web.health]\npath = \"/alive\"\nready = \"/ready\"\n";
+    std::fs::write(folder.join("hostkit.toml"), manifest).unwrap();
+    host.deploy("shop", &folder).ok();
+    let answer = |path: &str| host.get("shop", path).body.parse::<u32>().unwrap();
+    let answering = || (0..12).map(|_| answer("/")).collect::<BTreeSet<u32>>();
+    let both = answering();
+    assert_eq!(both.len(), 2);
+    let resting = answer("/rest");
+    wait_until("it gets no requests", || !answering().contains(&resting));
+    // Straight to its port, as the front door leads there no more.
+    let instances = host.run(&["ps", "--project", "shop", "--json"]).ok().json();
+    let instances = instances.as_array().unwrap();
+    assert!(
+        instances.iter().all(|instance| instance["restarts"] == 0),
+        "{instances:?}"
+    );
+    let its_own = instances
+        .iter()
+        .find(|instance| instance["pid"] == resting)
+        .unwrap();
+    let address: std::net::SocketAddr = its_own["address"].as_str().unwrap().parse().unwrap();
+    http::get(address.port(), "shop.localhost", "/wake");
+    wait_until("it has requests again", || answering() == both);
 }
