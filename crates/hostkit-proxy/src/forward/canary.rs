@@ -42,13 +42,32 @@ pub(super) fn choose(
 /// still whole.
 pub(super) fn leave(exchange: &mut Exchange, route: &LiveRoute) -> bool {
     match &mut exchange.visitor {
-        // A live route knows the canary beside it, a canary's route knows none.
-        Some(visitor) if route.canary.get().is_none() && !visitor.has_left => {
+        Some(visitor) if route.is_canary && !visitor.has_left => {
             visitor.has_left = true;
             true
         }
         _ => false,
     }
+}
+
+/// Takes back what rules of the other release did to a request; whether they had done something. Each release has its own
+/// password and its own addresses: what one lets in was not asked by the other.
+pub(super) fn start_over(
+    exchange: &mut Exchange,
+    request: Option<&mut Request<RequestBody>>,
+    route: &LiveRoute,
+) -> bool {
+    let by_other = exchange
+        .ruled
+        .as_ref()
+        .is_some_and(|ruled| ruled.by.is_canary != route.is_canary);
+    if by_other {
+        exchange.ruled = None;
+        if let Some(request) = request {
+            *request.uri_mut() = exchange.uri.clone();
+        }
+    }
+    by_other
 }
 
 /// Tells a visitor its place, with an answer of whatever origin that is for it alone. A page says so where it said that

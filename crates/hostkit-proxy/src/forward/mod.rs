@@ -113,6 +113,9 @@ async fn route(
             return Page::nobody_here(&host).answer(exchange, accept.as_ref());
         };
         exchange.route = Some(Arc::clone(&route));
+        if canary::start_over(&mut exchange, request.as_mut(), &route) {
+            continue;
+        }
         if let Some(port) = redirect::port(&exchange, &route) {
             return redirect::answer(exchange, port);
         }

@@ -47,7 +47,7 @@ pub(crate) struct LiveRules {
 /// What rules did to a request.
 pub(crate) struct Ruled {
     /// The route whose rules they were; the request may have gone on to another.
-    by: Arc<LiveRoute>,
+    pub(crate) by: Arc<LiveRoute>,
     /// Where it leads, if not where it was sent to.
     pub(crate) rewritten: Option<Uri>,
     /// The same, as its target sees it.

@@ -82,6 +82,7 @@ pub(super) fn make(
     let live = routes.into_iter().map(|(route, rules)| {
         let mut live = compile::live_route(route, series.of(route), backends, keys);
         live.rules = rules;
+        live.is_canary = true;
         Arc::new(live)
     });
     let live = live.collect();

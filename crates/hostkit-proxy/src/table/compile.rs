@@ -286,6 +286,7 @@ pub(super) fn live_route(
         share,
         siblings: OnceLock::new(),
         environment: route.environment.as_ref().map(ToString::to_string),
+        is_canary: false,
         canary: OnceLock::new(),
         series,
     }

@@ -101,6 +101,8 @@ pub(crate) struct LiveRoute {
     pub(crate) siblings: OnceLock<Arc<[Arc<Backend>]>>,
     /// The environment it belongs to.
     environment: Option<String>,
+    /// It is a canary's.
+    pub(crate) is_canary: bool,
     /// The canary beside its release; set before the table is in force.
     pub(crate) canary: OnceLock<Arc<LiveCanary>>,
     /// What is counted of it.

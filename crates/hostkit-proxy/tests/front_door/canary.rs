@@ -374,3 +374,20 @@ fn a_canary_that_cannot_be_used_is_put_aside_and_everybody_gets_the_live_release
         }
     }
 }
+
+#[test]
+fn what_the_canary_lets_in_is_asked_again_by_the_live_release() {
+    let dead: SocketAddr = ([127, 0, 0, 1], free_port()).into();
+    let old = Upstream::named("old");
+    let door = Door::start();
+    let mut closed = live(to("shop", &[old.address]));
+    closed.rules.allow = vec!["192.0.2.1/32".parse().unwrap()];
+    let mut open = beside(to("shop", &[dead]));
+    open.rules.strip_prefix = true;
+    open.rules.timeout = Some(hostkit_core::size::Span::secs(20));
+    apply(&door, vec![closed], vec![canary(99, vec![open])]);
+    for _ in 0..20 {
+        assert_eq!(get(&door, "/", "").status, 403);
+    }
+    assert!(old.seen.lock().unwrap().is_empty());
+}
