@@ -114,5 +114,6 @@ fn route(
         compression: Compression::default(),
         sticky: false,
         answers: Default::default(),
+        protocol: Default::default(),
     })
 }

@@ -30,6 +30,8 @@ pub(crate) struct Progress {
     pub(crate) received: Cell<u64>,
     /// It was read to its end.
     pub(crate) done: Cell<bool>,
+    /// The client may pause for as long as it likes.
+    pub(crate) patient: Cell<bool>,
     /// The client paused for too long.
     pub(crate) timed_out: Cell<bool>,
     /// The client's side broke: it went away, or sent what is no body.
@@ -103,6 +105,7 @@ impl Upload {
                 self.progress.done.set(true);
                 Poll::Ready(None)
             }
+            Poll::Pending if self.progress.patient.get() => Poll::Pending,
             Poll::Pending => {
                 let pause = self.pause;
                 let timer = self

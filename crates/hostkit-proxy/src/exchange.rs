@@ -23,6 +23,7 @@ use crate::worker::Worker;
 use crate::worker::accept::Client;
 use crate::worker::bell::Bell;
 use crate::worker::http2::Stream;
+use crate::worker::multiplexed::Place;
 use crate::worker::pool::Sender;
 use crate::worker::pulse::Pulse;
 
@@ -89,6 +90,8 @@ pub(crate) struct Lease {
     pub(crate) sender: Option<Sender>,
     /// The connection of an answer that came the short way, once all of it was taken.
     pub(crate) plain: Option<Plain>,
+    /// Its place on a connection with many requests at once, until the exchange is over.
+    pub(crate) place: Option<Place>,
 }
 
 impl Lease {
@@ -98,6 +101,7 @@ impl Lease {
             in_flight,
             sender: None,
             plain: None,
+            place: None,
         }
     }
 
@@ -172,6 +176,14 @@ impl Exchange {
         match &self.stream {
             Some(stream) => &stream.pulse,
             None => &self.client.pulse,
+        }
+    }
+
+    /// Neither side is hurried: how long they may be silent is between them.
+    pub(crate) fn wait_for_both(&self) {
+        self.pulse().serving();
+        if let Some(progress) = &self.progress {
+            progress.patient.set(true);
         }
     }
 

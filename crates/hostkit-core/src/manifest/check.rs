@@ -15,6 +15,7 @@ use super::{
     BuildRule, Command, CronRule, HealthRule, Manifest, ProcessRule, Reach, StopRule, StopSignal, routing,
 };
 use crate::names::{HostName, ProcessName, RelativePath, VariableName};
+use crate::route::Protocol;
 use crate::scan::ScanRule;
 use crate::size::{ByteSize, Processors, Span};
 
@@ -274,6 +275,11 @@ fn process_rule(name: &ProcessName, view: View<'_>, problems: &mut Collector<'_>
         let message = format!("`{path}` has no port, so no visitor can stay on one of its instances");
         problems.add(view.place("sticky"), &format!("{path}.sticky"), message, None);
     }
+    if reach == Reach::Unreachable && view.text("protocol") == Some("h2c") {
+        let message =
+            format!("`{path}` has no port on which it could speak a protocol: add `internal = true`");
+        problems.add(view.place("protocol"), &format!("{path}.protocol"), message, None);
+    }
     let own_root = view
         .parsed::<RelativePath>("root")
         .is_none_or(|root| !root.is_root());
@@ -290,7 +296,13 @@ fn process_rule(name: &ProcessName, view: View<'_>, problems: &mut Collector<'_>
         count: view.whole("count").unwrap_or(default.count),
         reach,
         port_variable: view.parsed("port_variable").unwrap_or(default.port_variable),
-        health: health_rule(health),
+        health: HealthRule {
+            protocol: match view.text("protocol") {
+                Some("h2c") => Protocol::H2c,
+                _ => default.health.protocol,
+            },
+            ..health_rule(health)
+        },
         drain: view.span("drain", default.drain),
         stop: stop_rule(view.table("stop")),
         memory: view.size("memory"),
@@ -304,6 +316,7 @@ fn health_rule(table: View<'_>) -> HealthRule {
     HealthRule {
         path: table.text("path").map(str::to_owned),
         ready: table.text("ready").map(str::to_owned),
+        protocol: default.protocol,
         interval: table.span("interval", default.interval),
         timeout: table.span("timeout", default.timeout),
         failures: table.whole("failures").unwrap_or(default.failures),

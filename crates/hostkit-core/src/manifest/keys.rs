@@ -6,6 +6,7 @@ use super::routing::keys::{
     SECURITY_HEADERS,
 };
 use super::rules;
+use crate::route::Protocol;
 use crate::scan::{self, Policy};
 
 /// The builders a file may name.
@@ -191,13 +192,14 @@ const PROCESS_KEYS: &[Key] = keys! {
     "memory" Shape::Size(4 * MIB), , "The most memory one instance may use, with its children. Where it is missing the server's own limit holds, and none in local mode.";
     "cpus" Shape::Processors, , "The most processor time one instance may use, as a number of processors: `0.5`, `2`. Where it is missing the server's own limit holds. Local mode has none.";
     "sticky" Shape::Switch, = "false", "Whether a visitor stays on the instance that answered first, by a cookie, as long as it is there.";
+    "protocol" Shape::OneOf(&Protocol::WORDS), = "\"http1\"", "What the program speaks: HTTP/1.1, or with `h2c` HTTP/2 without TLS, as gRPC does.";
     "health" Shape::Table(HEALTH), , "How it is found out whether an instance is ready and alive.";
     "stop" Shape::Table(STOP), , "How an instance is stopped.";
     "build" Shape::Table(BUILD), , "How `root` is built, with the keys of `[build]`. Needs a `root` of its own.";
 };
 
 const HEALTH: &[Key] = keys! {
-    "path" Shape::Text(&HEALTH_PATH), , "The path asked with GET: an answer of 2xx is healthy. Without it `/` is asked and any answer below 500 is healthy.";
+    "path" Shape::Text(&HEALTH_PATH), , "The path asked with GET: an answer of 2xx is healthy. Without it `/` is asked and any answer below 500 is healthy; with `protocol = \"h2c\"` gRPC's health service is asked instead.";
     "ready" Shape::Text(&HEALTH_PATH), , "The path by which an instance says whether it wants requests: without an answer of 2xx it gets none while another one wants them, and is not restarted for that.";
     "interval" Shape::Duration(SECOND, HOUR), = "\"30s\"", "The time between two checks of a running instance.";
     "timeout" Shape::Duration(1, 5 * MINUTE), = "\"5s\"", "The longest one check may take.";

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{HostName, ProcessName, ProjectName, RelativePath, VariableName};
+use crate::route::Protocol;
 use crate::scan::ScanRule;
 use crate::size::{ByteSize, Processors, Span};
 
@@ -209,15 +210,19 @@ impl std::fmt::Display for Command {
     }
 }
 
-/// How the health of an instance is checked.
+/// How an instance is asked, and how its health is checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthRule {
-    /// The path asked with GET: 2xx is healthy. Without a path `/` is asked and any answer below 500 is healthy.
+    /// The path asked with GET: 2xx is healthy. Without a path `/` is asked and any answer below 500 is healthy; a
+    /// program that speaks h2c is asked by gRPC's own health protocol then.
     pub path: Option<String>,
     /// The path by which an instance says whether it wants requests just now: 2xx is yes. One that does not is not started
     /// again for it. Without one it wants them as long as it is healthy.
     #[serde(default)]
     pub ready: Option<String>,
+    /// What the program speaks, to its visitors as to who asks for its health.
+    #[serde(default, skip_serializing_if = "Protocol::is_http1")]
+    pub protocol: Protocol,
     /// Time between two liveness checks (30 s).
     pub interval: Span,
     /// The longest one check may take (5 s).
@@ -245,6 +250,7 @@ impl Default for HealthRule {
         HealthRule {
             path: None,
             ready: None,
+            protocol: Protocol::Http1,
             interval: Span::secs(30),
             timeout: Span::secs(5),
             failures: 3,

@@ -5,6 +5,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
 use super::{BuildRule, Command, HealthRule, Manifest, ProcessRule, Reach, StopRule};
 use crate::names::ProcessName;
+use crate::route::Protocol;
 use crate::scan::Policy;
 use crate::size::{ByteSize, Processors};
 
@@ -201,6 +202,9 @@ fn process(name: &ProcessName, rule: &ProcessRule) -> Table {
     }
     if rule.sticky {
         table["sticky"] = value(true);
+    }
+    if rule.health.protocol == Protocol::H2c {
+        table["protocol"] = value("h2c");
     }
     insert(&mut table, "health", health(&rule.health));
     insert(&mut table, "stop", stop(&rule.stop));

@@ -28,6 +28,7 @@ drain = "1m"
 memory = "512MB"
 cpus = 1.5
 sticky = true
+protocol = "h2c"
 health = { path = "/healthz?deep=1", ready = "/ready", interval = "10s", timeout = "500ms", failures = 5, start_period = "2m" }
 stop = { signal = "SIGINT", grace = "20s" }
 
@@ -110,6 +111,10 @@ fn every_key_arrives() {
     let worker = &manifest.processes[&ProcessName::parse("worker").unwrap()];
     assert_eq!(worker.reach, Reach::Unreachable);
     assert!(web.sticky && !worker.sticky);
+    assert_eq!(
+        [web.health.protocol, worker.health.protocol],
+        [Protocol::H2c, Protocol::Http1]
+    );
     let ml = &manifest.processes[&ProcessName::parse("ml").unwrap()];
     assert_eq!(
         (ml.reach, ml.root.as_str(), ml.directory.as_str()),
@@ -277,6 +282,11 @@ const REFUSED: &[(&str, &str)] = &[
         "[process.worker]\ncommand = \"x\"\nsticky = true",
         "`process.worker` has no port, so no visitor can stay",
     ),
+    (
+        "[process.worker]\ncommand = \"x\"\nprotocol = \"h2c\"",
+        "`process.worker` has no port on which it could speak",
+    ),
+    ("[process.web]\nprotocol = \"h2\"", "process.web.protocol"),
     ("a = 1\na = 2", "duplicate key"),
     ("name = ", "1:8"),
     ("name = \"a\nb\"", "1:"),

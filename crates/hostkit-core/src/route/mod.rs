@@ -92,6 +92,30 @@ pub struct Route {
     /// Which answers are compressed and kept. Tables of versions before say nothing of it.
     #[serde(default, skip_serializing_if = "AnswerRule::is_standard")]
     pub answers: AnswerRule,
+    /// What its backends speak.
+    #[serde(default, skip_serializing_if = "Protocol::is_http1")]
+    pub protocol: Protocol,
+}
+
+/// What a program speaks to those who ask it. Visitors speak what they like to the front door.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1 (RFC 9112).
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, from the first byte on (RFC 9113, 3.3): what gRPC is spoken over.
+    H2c,
+}
+
+impl Protocol {
+    /// As `hostkit.toml` writes them.
+    pub const WORDS: [&'static str; 2] = ["http1", "h2c"];
+
+    /// Whether it is the one that nobody needs to name.
+    pub fn is_http1(&self) -> bool {
+        *self == Protocol::Http1
+    }
 }
 
 /// Which answers of a route are compressed on their way, and which are kept to be used again.

@@ -103,6 +103,7 @@ fn route(id: &EnvironmentId, domain: &DomainName, path: &str, answer: String) ->
         compression: Compression::default(),
         sticky: false,
         answers: Default::default(),
+        protocol: Default::default(),
         rules: Rules::default(),
     }
 }

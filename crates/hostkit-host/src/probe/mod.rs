@@ -1,10 +1,13 @@
 //! Health checks over HTTP.
 
+mod grpc;
+
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use hostkit_core::manifest::HealthRule;
 use hostkit_core::names::HostName;
+use hostkit_core::route::Protocol;
 use hostkit_core::traits::{Health, HealthProbe};
 use http::{Request, Response, header};
 use http_body_util::Empty;
@@ -12,17 +15,25 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Asks programs for their health with GET, on a connection of its own for each check.
+/// Asks programs for their health in what they speak, on a connection of its own for each check.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HttpProbe;
 
 #[async_trait::async_trait]
 impl HealthProbe for HttpProbe {
     async fn check(&self, address: SocketAddr, host: &HostName, rule: &HealthRule) -> Health {
-        match tokio::time::timeout(rule.timeout.0, ask(address, host, rule)).await {
-            Ok(Ok(answer)) => judge(&answer, rule),
-            Ok(Err(why)) => Health::Unhealthy(why),
-            Err(_) => Health::Unhealthy(format!("GET {} took longer than {}", path(rule), rule.timeout)),
+        let check = async {
+            match rule.protocol {
+                Protocol::Http1 => {
+                    let answer = ask(address, host, rule).await?;
+                    Ok(judge(&answer, "GET", path(rule), rule))
+                }
+                Protocol::H2c => grpc::check(address, host, rule).await,
+            }
+        };
+        match tokio::time::timeout(rule.timeout.0, check).await {
+            Ok(health) => health.unwrap_or_else(Health::Unhealthy),
+            Err(_) => Health::Unhealthy(format!("{} took longer than {}", asked(rule), rule.timeout)),
         }
     }
 }
@@ -31,11 +42,23 @@ fn path(rule: &HealthRule) -> &str {
     rule.path.as_deref().unwrap_or("/")
 }
 
-async fn ask(address: SocketAddr, host: &HostName, rule: &HealthRule) -> Result<Response<Incoming>, String> {
-    let stream = TcpStream::connect(address).await.map_err(|e| match e.kind() {
+/// What a check asks for, in words.
+fn asked(rule: &HealthRule) -> String {
+    match (&rule.path, rule.protocol) {
+        (None, Protocol::H2c) => "gRPC's health service".into(),
+        _ => format!("GET {}", path(rule)),
+    }
+}
+
+async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
+    TcpStream::connect(address).await.map_err(|e| match e.kind() {
         std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         _ => format!("no connection to {address}: {e}"),
-    })?;
+    })
+}
+
+async fn ask(address: SocketAddr, host: &HostName, rule: &HealthRule) -> Result<Response<Incoming>, String> {
+    let stream = connect(address).await?;
     let request = Request::get(path(rule))
         .header(header::HOST, host.as_str())
         .header(header::USER_AGENT, "HostKit-Health")
@@ -60,7 +83,7 @@ async fn ask(address: SocketAddr, host: &HostName, rule: &HealthRule) -> Result<
     }
 }
 
-fn judge(answer: &Response<Incoming>, rule: &HealthRule) -> Health {
+fn judge(answer: &Response<Incoming>, method: &str, path: &str, rule: &HealthRule) -> Health {
     let status = answer.status();
     let healthy = match rule.path {
         Some(_) => status.is_success(),
@@ -69,7 +92,7 @@ fn judge(answer: &Response<Incoming>, rule: &HealthRule) -> Health {
     if healthy {
         return Health::Healthy;
     }
-    let mut reason = format!("GET {} answered {}", path(rule), status.as_u16());
+    let mut reason = format!("{method} {path} answered {}", status.as_u16());
     if let Some(place) = answer
         .headers()
         .get(header::LOCATION)

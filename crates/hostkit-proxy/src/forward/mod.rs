@@ -3,6 +3,7 @@
 
 pub(crate) mod canary;
 mod challenge;
+mod h2c;
 pub(crate) mod head;
 mod hold;
 mod http2;
@@ -263,8 +264,9 @@ fn finish(
     }
     let (mut parts, incoming) = answer.into_parts();
     if let Some(visit) = &mut exchange.visit {
-        visit.ends_with_connection =
-            incoming.size_hint().exact().is_none() && !parts.headers.contains_key(header::TRANSFER_ENCODING);
+        visit.ends_with_connection = parts.version != Version::HTTP_2
+            && incoming.size_hint().exact().is_none()
+            && !parts.headers.contains_key(header::TRANSFER_ENCODING);
     }
     if head::edit_answer(&mut parts.headers).is_err() {
         return Page::failed(route, Failed::Malformed).answer(exchange, accept.as_ref());

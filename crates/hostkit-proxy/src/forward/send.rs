@@ -7,10 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use futures_util::future::Either;
+use hostkit_core::route::Protocol;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::{head, repeat};
+use super::{h2c, head, repeat};
 use crate::body::RequestBody;
 use crate::exchange::{Exchange, Lease};
 use crate::plain::body::PlainBody;
@@ -19,6 +21,7 @@ use crate::plain::{self, Asked, Plain};
 use crate::table::backend::{Backend, InFlight, Refusal};
 use crate::table::health::Standing;
 use crate::table::{LiveRoute, share};
+use crate::worker::multiplexed::Place;
 use crate::worker::pool::{Connection, Sender, Way};
 
 /// How often a connection may turn out to be closed before anything was sent on it.
@@ -89,12 +92,16 @@ pub(super) async fn attempt(
             return Outcome::TooMany;
         }
         let suits = |request: &Request<_>| !exchange.signed && plain::suits(request, exchange);
-        let short = request.as_ref().is_some_and(suits);
+        let short = route.protocol.is_http1() && request.as_ref().is_some_and(suits);
         if exchange.repeated {
             // Once more means once: not on another connection that may be closed as well.
             worker.pools.let_go(backend);
         }
-        let Way { connection, is_new } = match worker.connection(backend, exchange.began, short).await {
+        let way = match route.protocol {
+            Protocol::Http1 => worker.connection(backend, exchange.began, short).await,
+            Protocol::H2c => worker.multiplexed(backend).await,
+        };
+        let Way { connection, is_new } = match way {
             Ok(way) => way,
             Err(error) => {
                 tracing::debug!(backend = %backend.id.0, address = %backend.address, "cannot connect: {error}");
@@ -104,14 +111,15 @@ pub(super) async fn attempt(
             }
         };
         exchange.lease = Some(Lease::new(in_flight));
-        let mut sender = match connection {
-            Connection::Sender(sender) => sender,
+        let mut upstream = match connection {
+            Connection::Sender(sender) => Upstream::Own(sender),
+            Connection::Place(place) => Upstream::Shared(place),
             Connection::Plain(plain) => match ask(exchange, request, plain).await {
                 Short::Done(outcome) => {
                     note(exchange, &outcome, is_new);
                     return outcome;
                 }
-                Short::Sender(sender) => sender,
+                Short::Sender(sender) => Upstream::Own(sender),
                 Short::Unsent => {
                     unsent += 1;
                     if unsent >= UNSENT {
@@ -136,7 +144,16 @@ pub(super) async fn attempt(
         }
         let pulse = exchange.pulse();
         pulse.asking();
-        let mut asked = pin!(sender.requests.try_send_request(sending));
+        let mut asked = pin!(match &mut upstream {
+            Upstream::Own(sender) => Either::Left(sender.requests.try_send_request(sending)),
+            Upstream::Shared(place) => {
+                if h2c::is_grpc(sending.headers()) {
+                    exchange.wait_for_both();
+                }
+                h2c::write_as_http2(&mut sending, exchange);
+                Either::Right(place.send(sending))
+            }
+        });
         let answer = poll_fn(|context| match asked.as_mut().poll(context) {
             Poll::Pending if pulse.is_late() => Poll::Ready(None),
             answer => answer.map(Some),
@@ -146,12 +163,21 @@ pub(super) async fn attempt(
                 pulse.serving();
                 if let Some(lease) = &mut exchange.lease {
                     lease.in_flight.backend().answered();
-                    lease.sender = Some(sender);
+                    match upstream {
+                        Upstream::Own(sender) => lease.sender = Some(sender),
+                        Upstream::Shared(place) => {
+                            place.prove();
+                            lease.place = Some(place);
+                        }
+                    }
                 }
                 return Outcome::Answered(answer);
             }
             Some(Err(mut error)) => {
-                if let Some(back) = error.take_message() {
+                if let Some(mut back) = error.take_message() {
+                    if route.protocol == Protocol::H2c {
+                        h2c::write_back(&mut back, exchange);
+                    }
                     *request = Some(back);
                     unsent += 1;
                     if unsent >= UNSENT {
@@ -159,7 +185,9 @@ pub(super) async fn attempt(
                     }
                     continue;
                 }
-                let failed = why(exchange, &error.into_error());
+                let error = error.into_error();
+                let failed = why(exchange, &error);
+                let is_new = is_new && !h2c::is_of_one_request(&error);
                 note(exchange, &Outcome::Failed(failed), is_new);
                 if failed == Failed::Closed {
                     *request = repeat::again(exchange);
@@ -177,6 +205,13 @@ pub(super) async fn attempt(
             }
         }
     }
+}
+
+/// What a request is sent on.
+enum Upstream {
+    Own(Sender),
+    /// A connection with many requests at once.
+    Shared(Place),
 }
 
 /// What becomes of a request whose route waits no longer for an answer.

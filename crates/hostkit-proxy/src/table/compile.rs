@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use hostkit_core::certificate::{CertificateName, Reach};
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::route::{Https, PutAside, Route, Target};
+use hostkit_core::route::{Https, Protocol, PutAside, Route, Target};
 use http::HeaderValue;
 use serde::Deserialize;
 
@@ -86,6 +86,7 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -
         ids.insert(route.id.clone());
         let mut live = live_route(&route, series.of(&route), backends, &mut keys);
         live.rules = rules;
+        table.knows_h2c |= route.protocol == Protocol::H2c;
         let live = Arc::new(live);
         projects
             .entry(share::project(&route))
@@ -277,6 +278,7 @@ pub(super) fn live_route(
         security: Security::of(route),
         to_https: route.https == Https::Required,
         target,
+        protocol: route.protocol,
         hold: route.hold.clone(),
         compression: route.compression,
         answer_rule: route.answers.clone(),

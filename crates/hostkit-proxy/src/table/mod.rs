@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 
 use hostkit_core::certificate::CertificateName;
-use hostkit_core::route::{AnswerRule, Compression, HoldRule, NothingReason, PutAside};
+use hostkit_core::route::{AnswerRule, Compression, HoldRule, NothingReason, Protocol, PutAside};
 use http::HeaderValue;
 
 use crate::cache::Scope;
@@ -42,6 +42,8 @@ pub(crate) struct LiveTable {
     pub(crate) ports: HashMap<u16, Arc<LiveRoute>>,
     /// All canaries; the routes beside which they are know theirs.
     canaries: Vec<Arc<LiveCanary>>,
+    /// Some route's backends speak HTTP/2 without TLS, and so may clients then.
+    pub(crate) knows_h2c: bool,
 }
 
 type ByHost = HashMap<Box<[u8]>, Vec<Arc<LiveRoute>>, BuildHasherDefault<HostHasher>>;
@@ -86,6 +88,8 @@ pub(crate) struct LiveRoute {
     /// Plain HTTP is redirected, where TLS is spoken.
     pub(crate) to_https: bool,
     pub(crate) target: LiveTarget,
+    /// What its backends speak.
+    pub(crate) protocol: Protocol,
     pub(crate) hold: HoldRule,
     pub(crate) compression: Compression,
     /// Which answers are compressed and kept.

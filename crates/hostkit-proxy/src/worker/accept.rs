@@ -27,6 +27,9 @@ use crate::tls;
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
+/// What a connection begins with that is HTTP/2 at once (RFC 9113, 3.4): no request of HTTP/1.1 can begin like that.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0";
+
 /// What a listener is for.
 pub(crate) enum Purpose {
     /// Anybody's requests, by their host; with the port of the other kind, where there is one.
@@ -228,6 +231,9 @@ fn begin(
         },
     };
     match &door.tls {
+        None if worker.shared.table.load().knows_h2c => {
+            tokio::task::spawn_local(begin_plain(client, stream));
+        }
         None => {
             let stream = ClientStream::plain(stream, pulse);
             tokio::task::spawn_local(connection::http1(client, stream));
@@ -235,6 +241,19 @@ fn begin(
         Some(tls) => {
             tokio::task::spawn_local(begin_tls(client, tls.clone(), stream));
         }
+    }
+}
+
+/// Serves what the client begins to speak. Clients of gRPC speak HTTP/2 without asking first.
+async fn begin_plain(client: Client, stream: TcpStream) {
+    let pulse = Arc::clone(&client.pulse);
+    let mut start = [0; HTTP2.len()];
+    // Where the connection is to end instead, its end is seen to as that of any other.
+    let peeked = until_ended(&pulse, stream.peek(&mut start)).await;
+    let stream = ClientStream::plain(stream, pulse);
+    match peeked {
+        Ok(count) if start[..count] == *HTTP2 => Box::pin(http2::serve(client, stream)).await,
+        _ => Box::pin(connection::http1(client, stream)).await,
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod bell;
 mod connection;
 mod gather;
 pub(crate) mod http2;
+pub(crate) mod multiplexed;
 pub(crate) mod pool;
 pub(crate) mod pulse;
 pub(crate) mod stream;

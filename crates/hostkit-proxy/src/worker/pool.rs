@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::Worker;
 use super::bell::Bell;
+use super::multiplexed::{Multiplexed, Opening, Place};
 use crate::body::RequestBody;
 use crate::config::Limits;
 use crate::plain::Plain;
@@ -21,7 +22,7 @@ use crate::plain::replay::Replay;
 use crate::table::backend::Backend;
 
 /// The most of an answer that is read before the client took it, and the most its head may be.
-const BUFFER: usize = 128 * 1024;
+pub(super) const BUFFER: usize = 128 * 1024;
 
 /// The sending end of a connection to a backend.
 pub(crate) struct Sender {
@@ -33,7 +34,7 @@ pub(crate) struct Sender {
 pub(crate) struct Pools {
     idle_time: Duration,
     kept: usize,
-    connect_time: Duration,
+    pub(super) connect_time: Duration,
     pools: RefCell<HashMap<u64, Pool, BuildHasherDefault<KeyHasher>>>,
     next_task: Cell<u64>,
 }
@@ -58,10 +59,12 @@ impl Hasher for KeyHasher {
     }
 }
 
-struct Pool {
+pub(super) struct Pool {
     backend: Arc<Backend>,
     idle: Vec<Idle<Sender>>,
     plain: Vec<Idle<Plain>>,
+    pub(super) multiplexed: Vec<Rc<Multiplexed>>,
+    pub(super) opening: Option<Opening>,
     /// Shared with the plain connections, idle or not.
     cut: Rc<Cell<bool>>,
     /// Every connection and tunnel there is, so that they can be cut.
@@ -74,6 +77,8 @@ impl Pool {
             backend: Arc::clone(backend),
             idle: Vec::new(),
             plain: Vec::new(),
+            multiplexed: Vec::new(),
+            opening: None,
             cut: Rc::default(),
             tasks: HashMap::new(),
         }
@@ -109,6 +114,7 @@ fn expire<T>(idle: &mut Vec<Idle<T>>, longest: Duration) {
 pub(crate) enum Connection {
     Sender(Sender),
     Plain(Plain),
+    Place(Place),
 }
 
 /// A connection, and whether it was just opened: one that was kept may have been closed by the backend meanwhile.
@@ -143,6 +149,12 @@ impl Pools {
             pools: RefCell::default(),
             next_task: Cell::new(0),
         }
+    }
+
+    /// Looks at, or changes, what there is to a backend.
+    pub(super) fn of<T>(&self, backend: &Arc<Backend>, look: impl FnOnce(&mut Pool) -> T) -> T {
+        let mut pools = self.pools.borrow_mut();
+        look(pools.entry(backend.key).or_insert_with(|| Pool::new(backend)))
     }
 
     /// A kept connection that works as far as one can see. `now` may be a little old: reading the clock costs.
@@ -204,6 +216,7 @@ impl Pools {
         if let Some(pool) = self.pools.borrow_mut().get_mut(&backend.key) {
             pool.idle.clear();
             pool.plain.clear();
+            pool.multiplexed.retain(|connection| !connection.is_closed());
         }
     }
 
@@ -213,6 +226,8 @@ impl Pools {
             if pool.backend.is_retired() {
                 pool.idle.clear();
                 pool.plain.clear();
+                // What is under way on them goes on.
+                pool.multiplexed.clear();
             }
             !(pool.is_unused() && pool.backend.is_retired())
         });
@@ -223,6 +238,8 @@ impl Pools {
         for pool in self.pools.borrow_mut().values_mut() {
             expire(&mut pool.idle, self.idle_time);
             expire(&mut pool.plain, self.idle_time);
+            pool.multiplexed
+                .retain(|connection| !connection.is_closed() && !connection.is_idle(self.idle_time));
             // Nobody waits on them: what the backend closed is noticed here.
             pool.plain.retain(|idle| idle.connection.is_fresh());
         }
@@ -235,6 +252,8 @@ impl Pools {
             if let Some(pool) = self.pools.borrow_mut().get_mut(key) {
                 pool.idle.clear();
                 pool.plain.clear();
+                pool.multiplexed.clear();
+                pool.opening = None;
                 // A backend that comes back begins anew.
                 std::mem::take(&mut pool.cut).set(true);
                 pool.tasks.values().for_each(AbortHandle::abort);
@@ -277,7 +296,16 @@ impl Worker {
         Way::new(Connection::Sender(sender))
     }
 
-    async fn open(&self, backend: &Backend) -> io::Result<TcpStream> {
+    /// The same to a backend that speaks HTTP/2 without TLS.
+    pub(crate) async fn multiplexed(self: &Rc<Self>, backend: &Arc<Backend>) -> io::Result<Way> {
+        let place = self.place(backend).await?;
+        Ok(Way {
+            is_new: !place.is_proven(),
+            connection: Connection::Place(place),
+        })
+    }
+
+    pub(super) async fn open(&self, backend: &Backend) -> io::Result<TcpStream> {
         let connecting = TcpStream::connect(backend.address);
         let stream = tokio::time::timeout(self.pools.connect_time, connecting).await??;
         stream.set_nodelay(true)?;
@@ -308,7 +336,11 @@ impl Worker {
         self.spawn_on(backend, tunnel);
     }
 
-    fn spawn_on(self: &Rc<Self>, backend: &Arc<Backend>, task: impl Future<Output = ()> + 'static) {
+    pub(super) fn spawn_on(
+        self: &Rc<Self>,
+        backend: &Arc<Backend>,
+        task: impl Future<Output = ()> + 'static,
+    ) {
         /// Takes the task from the list when it ends, also when it is cut.
         struct Listed(Rc<Worker>, u64, u64);
         impl Drop for Listed {

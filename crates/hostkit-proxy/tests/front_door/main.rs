@@ -15,6 +15,7 @@ mod files;
 mod floods;
 mod forwarding;
 mod frames;
+mod h2c;
 mod holding;
 mod hostile;
 mod http2;

@@ -430,6 +430,7 @@ pub(crate) fn route(name: &str, target: Target) -> Route {
         compression: Compression::default(),
         sticky: false,
         answers: Default::default(),
+        protocol: Default::default(),
     }
 }
 

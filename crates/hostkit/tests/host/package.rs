@@ -213,6 +213,7 @@ fn the_front_door_needs_no_control_and_keeps_stable_ports_while_it_is_restarted(
             compression: Compression::default(),
             sticky: false,
             answers: Default::default(),
+            protocol: Default::default(),
         }],
         canaries: Vec::new(),
     };

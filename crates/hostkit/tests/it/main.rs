@@ -10,6 +10,7 @@ mod cancelling;
 mod documents;
 mod domains;
 mod faults;
+mod grpc;
 mod harness;
 mod hostile;
 mod lifecycle;

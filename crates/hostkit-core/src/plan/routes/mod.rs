@@ -14,7 +14,8 @@ use crate::release::Release;
 use crate::route::access::BasicAuth;
 use crate::route::rules::Rules;
 use crate::route::{
-    Backend, BackendId, CanaryRoutes, Compression, HoldRule, Https, NothingReason, Route, RouteTable, Target,
+    Backend, BackendId, CanaryRoutes, Compression, HoldRule, Https, NothingReason, Protocol, Route,
+    RouteTable, Target,
 };
 
 #[cfg(test)]
@@ -156,6 +157,7 @@ fn api_route(base: &HostName, address: SocketAddr) -> Option<Route> {
         compression: Compression::default(),
         sticky: false,
         answers: Default::default(),
+        protocol: Protocol::Http1,
     })
 }
 
@@ -245,6 +247,9 @@ fn public_route(
     let sticky = live
         .zip(process.as_ref())
         .is_some_and(|(live, process)| is_sticky(live, process));
+    let protocol = live
+        .zip(process.as_ref())
+        .map_or(Protocol::Http1, |(live, process)| protocol_of(live, process));
     let said = environment
         .live
         .as_ref()
@@ -268,6 +273,7 @@ fn public_route(
         sticky,
         compression: said.map(|said| said.compression).unwrap_or_default(),
         answers: said.map(|said| said.answers.clone()).unwrap_or_default(),
+        protocol,
     }
 }
 
@@ -314,6 +320,7 @@ fn path_routes(environment: &RoutedEnvironment<'_>, hosts: &Hosts) -> Vec<Route>
                 sticky: is_sticky(live, &path.process),
                 compression: live.release.manifest.routing.compression,
                 answers: live.release.manifest.routing.answers.clone(),
+                protocol: protocol_of(live, &path.process),
                 rules,
             }
         })
@@ -380,6 +387,7 @@ fn internal_routes(environment: &RoutedEnvironment<'_>) -> Vec<Route> {
             compression: Compression::default(),
             sticky: false,
             answers: Default::default(),
+            protocol: protocol_of(live, name),
         })
         .collect()
 }
@@ -392,6 +400,11 @@ fn is_public(live: &LiveRelease<'_>, process: &ProcessName) -> bool {
 fn is_sticky(live: &LiveRelease<'_>, process: &ProcessName) -> bool {
     let process = live.release.processes.get(process);
     process.is_some_and(|process| process.rule.sticky)
+}
+
+fn protocol_of(live: &LiveRelease<'_>, process: &ProcessName) -> Protocol {
+    let process = live.release.processes.get(process);
+    process.map_or(Protocol::Http1, |process| process.rule.health.protocol)
 }
 
 fn instances(live: &LiveRelease<'_>, process: &ProcessName) -> Target {

@@ -362,6 +362,29 @@ fn only_a_process_that_asks_for_it_keeps_its_visitors() {
     }
 }
 
+/// Also on the stable port of an internal process: other programs of the project speak it to each other there.
+#[test]
+fn a_process_is_asked_in_the_protocol_it_speaks_on_all_its_routes() {
+    let web_and_api = [("web", Reach::Public), ("api", Reach::Internal)];
+    let mut release = release("shop/production", &web_and_api, None, &[]);
+    release.manifest = crate::manifest::parse("[[routes]]\npath = \"/api\"\nprocess = \"api\"").unwrap();
+    for asks in ["web", "api"] {
+        for (name, process) in &mut release.processes {
+            process.rule.health.protocol = match name.as_str() == asks {
+                true => Protocol::H2c,
+                false => Protocol::Http1,
+            };
+        }
+        let environment = routed("shop/production", Some(&release), &[("web", 8001), ("api", 8002)]);
+        let table = table(1, &host("localhost"), None, &[environment]).table;
+        assert_eq!(table.routes.len(), 3);
+        for route in &table.routes {
+            let speaks = route.process.as_ref().is_some_and(|name| name.as_str() == asks);
+            assert_eq!(route.protocol == Protocol::H2c, speaks, "{}", route.id);
+        }
+    }
+}
+
 #[test]
 fn rules_and_paths_of_the_manifest_are_those_of_the_routes() {
     let web_and_api = [("web", Reach::Public), ("api", Reach::Internal)];
