@@ -8,6 +8,8 @@ use crate::size::Span;
 
 /// Where they are asked for: `?url=/photo.jpg&w=640&q=75`.
 pub const PATH: &str = "/_hostkit/image";
+/// The same under the name that sites made for Vercel use.
+pub const VERCEL_PATH: &str = "/_vercel/image";
 /// The widest that may be asked for.
 pub const WIDEST: u32 = 3840;
 /// The most widths or qualities.

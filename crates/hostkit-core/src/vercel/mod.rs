@@ -1,5 +1,5 @@
-//! `vercel.json`, as far as it means something here: redirects, rewrites, headers, the form of addresses, and how the
-//! folder is built. It stands beside `hostkit.toml`, whose keys win one by one. What is not understood is told.
+//! `vercel.json`, as far as it means something here: redirects, rewrites, headers, the form of addresses, images in
+//! other sizes, and how the folder is built. It stands beside `hostkit.toml`, whose keys win one by one. What is not understood is told.
 
 use serde_json::{Map, Value};
 
@@ -9,6 +9,7 @@ use crate::manifest::{Command, Manifest};
 use crate::names::RelativePath;
 use crate::route::rules::Rules;
 
+mod images;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ pub fn parse(text: &str) -> Result<VercelFile, Failure> {
             "headers" => file.rules.headers = reader.each(key, value, Reader::headers),
             "cleanUrls" => file.rules.clean_urls = reader.switch(key, value),
             "trailingSlash" => file.rules.trailing_slash = reader.switch(key, value),
+            "images" => file.rules.images = reader.images(key, value),
             "buildCommand" => file.build = reader.text(key, value).map(Command::Line),
             "installCommand" => file.install = reader.text(key, value).map(Command::Line),
             "outputDirectory" => file.output = reader.folder(key, value),
@@ -106,6 +108,7 @@ impl VercelFile {
             "trailingSlash",
             &mut note,
         );
+        set(&mut own.images, theirs.images, "images", &mut note);
         let build = &mut manifest.build;
         set(&mut build.install, self.install, "installCommand", &mut note);
         set(&mut build.command, self.build, "buildCommand", &mut note);

@@ -16,10 +16,10 @@ pub(super) struct Reader {
     pub(super) ignored: Vec<String>,
 }
 
-type Object = Map<String, Value>;
+pub(super) type Object = Map<String, Value>;
 
 impl Reader {
-    fn wrong(&mut self, place: &str, why: impl std::fmt::Display) {
+    pub(super) fn wrong(&mut self, place: &str, why: impl std::fmt::Display) {
         self.problems.push(format!("`{place}`: {why}"));
     }
 
@@ -91,7 +91,7 @@ impl Reader {
     }
 
     /// Notes the keys of an object that are none of these.
-    fn others(&mut self, place: &str, entry: &Object, known: &[&str]) {
+    pub(super) fn others(&mut self, place: &str, entry: &Object, known: &[&str]) {
         for key in entry.keys().filter(|key| !known.contains(&key.as_str())) {
             self.ignore(&format!("{place}.{}", shown(key)), "it is not understood");
         }

@@ -136,3 +136,132 @@ fn hostile_files_are_refused_and_soon() {
     let told = ok(&format!("{{\"{}\\u0007\":1}}", "k".repeat(5000))).ignored;
     assert!(told[0].len() < 200 && !told[0].contains('\u{7}'));
 }
+
+#[test]
+fn images_are_taken_over_and_what_is_not_kept_is_told() {
+    let file = ok(r#"{ "images": {
+        "sizes": [256, 640], "qualities": [60, 90], "formats": ["image/avif", "image/webp"], "minimumCacheTTL": 3600,
+        "localPatterns": [{ "pathname": "^/assets/.*$", "search": "" }, { "pathname": "/a/(?:b|c)\\.png" }],
+        "dangerouslyAllowSVG": true, "domains": ["cdn.example.com"], "remotePatterns": [],
+        "contentSecurityPolicy": "x", "loader": "x"
+    } }"#);
+    let images = file.rules.images.as_ref().unwrap();
+    assert_eq!(
+        (&*images.widths, &*images.qualities),
+        (&[256, 640][..], &[60, 90][..])
+    );
+    assert_eq!(
+        (images.formats.len(), images.svg, images.keep.to_string().as_str()),
+        (1, true, "1h")
+    );
+    let takes = |path: &str| images.paths.iter().any(|pattern| pattern.matches(path));
+    for (path, expected) in [
+        ("/assets/x.png", true),
+        ("/assets/deep/x.png", true),
+        ("/x/assets/x.png", false),
+        ("/assetsx.png", false),
+        ("/a/b.png", true),
+        ("/a/d.png", false),
+        ("/a/b.png.exe", false),
+    ] {
+        assert_eq!(takes(path), expected, "{path}");
+    }
+    for key in ["formats", "search", "domains", "contentSecurityPolicy", "loader"] {
+        let told = |sentence: &&String| sentence.contains(key);
+        assert_eq!(
+            file.ignored.iter().filter(told).count(),
+            1,
+            "{key}: {:?}",
+            file.ignored
+        );
+    }
+    assert_eq!(file.ignored.len(), 5);
+    // The smallest file that Vercel takes.
+    let small = ok(r#"{ "images": { "sizes": [64] } }"#);
+    let images = small.rules.images.as_ref().unwrap();
+    assert_eq!((&*images.widths, &*images.qualities), (&[64][..], &[75][..]));
+    assert!(images.paths.is_empty() && small.ignored[0].contains("no other quality than 75"));
+    assert_eq!(ok(r#"{ "images": null }"#), VercelFile::default());
+    // hostkit.toml wins.
+    let mut own = manifest::parse("[images]\nwidths = [100]").unwrap();
+    assert_eq!(small.merge(&mut own).len(), 1);
+    assert_eq!(own.routing.rules.images.unwrap().widths, [100]);
+}
+
+/// A narrowing that is not understood would let more be asked for.
+#[test]
+fn images_that_mean_something_else_are_refused() {
+    for (images, why) in [
+        ("17", "`images`: it is not an object"),
+        (r#"{ "sizes": [] }"#, "`widths` is empty"),
+        (r#"{ "sizes": [0] }"#, "0 is not a width"),
+        (
+            r#"{ "sizes": [99999999999999] }"#,
+            "`images.sizes`: it is not a list of whole numbers",
+        ),
+        (
+            r#"{ "sizes": [1.5] }"#,
+            "`images.sizes`: it is not a list of whole numbers",
+        ),
+        (
+            r#"{ "sizes": "64" }"#,
+            "`images.sizes`: it is not a list of whole numbers",
+        ),
+        (r#"{ "qualities": [0] }"#, "0 is not a quality"),
+        (
+            r#"{ "qualities": [300] }"#,
+            "`images.qualities`: it is not a list",
+        ),
+        (r#"{ "formats": ["image/tiff"] }"#, "`images.formats`: it takes"),
+        (
+            r#"{ "formats": "image/webp" }"#,
+            "`images.formats`: it is not a list",
+        ),
+        (
+            r#"{ "minimumCacheTTL": -1 }"#,
+            "`images.minimumCacheTTL`: it is not a whole number",
+        ),
+        (
+            r#"{ "minimumCacheTTL": 1e12 }"#,
+            "`images.minimumCacheTTL`: it is not a whole number",
+        ),
+        (
+            r#"{ "dangerouslyAllowSVG": 1 }"#,
+            "`images.dangerouslyAllowSVG`: it is not `true`",
+        ),
+        (
+            r#"{ "localPatterns": [] }"#,
+            "`images.localPatterns`: it is empty",
+        ),
+        (
+            r#"{ "localPatterns": {} }"#,
+            "`images.localPatterns`: it is not a list",
+        ),
+        (
+            r#"{ "localPatterns": [{ "pathname": 1 }] }"#,
+            "`images.localPatterns[0].pathname`: it is not a text",
+        ),
+        (
+            r#"{ "localPatterns": [{ "pathname": "assets" }] }"#,
+            "it has to begin with `/`",
+        ),
+        (
+            r#"{ "localPatterns": [{ "pathname": "/(" }] }"#,
+            "`images.localPatterns[0].pathname`",
+        ),
+        (
+            r#"{ "localPatterns": [{ "pathname": "/a)|(.*" }] }"#,
+            "`images.localPatterns[0].pathname`",
+        ),
+        (
+            r#"{ "localPatterns": [{ "pathname": "^/a$|^/b$" }] }"#,
+            "`images.localPatterns[0].pathname`",
+        ),
+    ] {
+        let told = problems(&format!(r#"{{ "images": {images} }}"#));
+        assert!(
+            told.iter().any(|problem| problem.contains(why)),
+            "{images}: {told:?}"
+        );
+    }
+}

@@ -11,7 +11,7 @@ mod workshop;
 
 use std::sync::Arc;
 
-use hostkit_core::route::images::PATH;
+use hostkit_core::route::images::{PATH, VERCEL_PATH};
 use http::{HeaderMap, HeaderValue, Method, Response};
 
 use crate::body::AnswerBody;
@@ -31,7 +31,9 @@ const TRIES: usize = 3;
 
 /// Whether a request is for an image in another size, and the route has those.
 pub(crate) fn asked_for(exchange: &Exchange, rules: &LiveRules) -> bool {
-    rules.images().is_some() && exchange.client.door.port.is_none() && exchange.uri.path() == PATH
+    rules.images().is_some()
+        && exchange.client.door.port.is_none()
+        && matches!(exchange.uri.path(), PATH | VERCEL_PATH)
 }
 
 /// Answers with an image.

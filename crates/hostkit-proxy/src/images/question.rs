@@ -127,7 +127,8 @@ fn source(written: &str, settings: &Images) -> Result<String, Refusal> {
     if meant.contains('\\') || meant.split('/').any(|part| matches!(part, "." | "..")) {
         return refused("`url` must not lead up or back.");
     }
-    if meant.split('/').find(|part| !part.is_empty()) == Some("_hostkit") {
+    let begins = meant.split('/').find(|part| !part.is_empty());
+    if matches!(begins, Some("_hostkit" | "_vercel")) {
         return refused("`url` must be an image of the site itself.");
     }
     let encoded = utf8_percent_encode(&path, UNSAFE).to_string();
@@ -224,6 +225,7 @@ mod tests {
             "url=/a%23.jpg&w=640",
             "url=/%ff.jpg&w=640",
             "url=/_hostkit/image%3Furl%3D/a.jpg%26w%3D640&w=640",
+            "url=/%5Fvercel/image%3Furl%3D/a.jpg%26w%3D640&w=640",
             "url=/%255fhostkit/image&w=640",
             long.as_str(),
         ] {

@@ -119,6 +119,10 @@ fn an_image_of_a_program_is_made_once_and_kept_until_it_is_purged_or_deployed_an
     }
     let again = ask(&door, "w=64&url=/photo.png", WEBP);
     assert_eq!((cache(&again), &again.body), ("HIT", &first.body));
+    let as_elsewhere = door.send(format!(
+        "GET /_vercel/image?url=/photo.png&w=64&q=75 HTTP/1.1\r\nHost: shop.localhost\r\n{WEBP}\r\n"
+    ));
+    assert_eq!((cache(&as_elsewhere), &as_elsewhere.body), ("HIT", &first.body));
     let tag = first.header("etag").unwrap().to_owned();
     let unchanged = ask(
         &door,
