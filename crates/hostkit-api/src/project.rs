@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use hostkit_core::canary::Percent;
 use hostkit_core::deployment::DeploymentId;
-use hostkit_core::names::{EnvironmentName, HostName, ProcessName, ProjectName, ReleaseName};
+use hostkit_core::domain::DomainName;
+use hostkit_core::names::{EnvironmentName, ProcessName, ProjectName, ReleaseName};
 use hostkit_core::traits::Archive;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -71,8 +72,8 @@ pub struct Environment {
     pub name: EnvironmentName,
     /// Where it answers.
     pub url: String,
-    /// Every host name it answers, the one of `url` first.
-    pub hosts: Vec<HostName>,
+    /// Every host name it answers, the one of `url` first; `*.` before one is all names of one label below it.
+    pub hosts: Vec<DomainName>,
     /// Whether it serves.
     pub state: EnvironmentState,
     /// The live release.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use hostkit_api::installation::{Finding, Outcome};
 use hostkit_api::project::{Canary, Environment, EnvironmentState, OnMachine, Project};
 use hostkit_api::release::{Process, Release};
+use hostkit_core::domain::DomainName;
 use hostkit_core::kind::Failure;
 use hostkit_core::layout::Layout;
-use hostkit_core::names::{EnvironmentName, HostName, ProcessName};
+use hostkit_core::names::{EnvironmentName, ProcessName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::release::Release as Frozen;
 use hostkit_engine::Level;
@@ -48,7 +49,7 @@ pub(crate) fn environment(
         None => None,
     };
     let host = id.default_host(&shared.settings.base_host);
-    let further: Vec<HostName> = match &release {
+    let further: Vec<DomainName> = match &release {
         Some(release) if id.environment.is_production() => release.manifest.hosts.clone(),
         _ => Vec::new(),
     };
@@ -66,7 +67,7 @@ pub(crate) fn environment(
         project: id.project.clone(),
         name: id.environment.clone(),
         url: shared.url(&host),
-        hosts: std::iter::once(host).chain(further).collect(),
+        hosts: std::iter::once(host.into()).chain(further).collect(),
         state: match live {
             None => EnvironmentState::NeverDeployed,
             Some(_) if environment.stopped => EnvironmentState::Stopped,

@@ -104,7 +104,7 @@ fn check(name: &ProjectName, extras: &Extras) -> Result<(), Failure> {
     if let Some(domain) = &extras.domain {
         let is_named = manifest
             .as_ref()
-            .is_some_and(|manifest| manifest.hosts.contains(domain));
+            .is_some_and(|manifest| manifest.hosts.contains(&domain.clone().into()));
         if !is_named {
             let what = format!(
                 "for `{domain}`: a project answers the hosts that the hostkit.toml of its source names"

@@ -14,7 +14,8 @@ use super::raw::{join, number_written};
 use super::{
     BuildRule, Command, CronRule, HealthRule, Manifest, ProcessRule, Reach, StopRule, StopSignal, routing,
 };
-use crate::names::{HostName, ProcessName, RelativePath, VariableName};
+use crate::domain::DomainName;
+use crate::names::{ProcessName, RelativePath, VariableName};
 use crate::route::Protocol;
 use crate::scan::ScanRule;
 use crate::size::{ByteSize, Processors, Span};
@@ -125,7 +126,7 @@ pub(super) fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Manifes
     let routing = routing::check::routing(root, &processes, problems);
     Manifest {
         name: root.parsed("name"),
-        hosts: once_each(root.list::<HostName>("hosts"), "hosts", problems),
+        hosts: once_each(root.list::<DomainName>("hosts"), "hosts", problems),
         build: build_rule(root.table("build")),
         processes,
         required: once_each(
@@ -218,8 +219,9 @@ fn processes(table: View<'_>, problems: &mut Collector<'_>) -> BTreeMap<ProcessN
                 } else {
                     key.span()
                 };
+                let second = if name == ProcessName::web() { other } else { &name };
                 let message = format!(
-                    "`{other}` and `{name}` are both public, one process can be: set `internal = true` on one of them, to which `[[routes]]` can lead paths, or `public = false`"
+                    "`{other}` and `{name}` are both public, one process can be: write `internal = true` for `{second}` in place of `public`, and lead a path to it by `[[routes]]` with `path = \"/{second}\"` and `process = \"{second}\"`"
                 );
                 problems.add(at, &join("process", name.as_str()), message, None);
             }

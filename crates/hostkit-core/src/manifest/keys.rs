@@ -103,6 +103,10 @@ pub(crate) const HOST: Text = Text {
     pattern: Some("^[a-z0-9.-]{1,253}$"),
     check: rules::host,
 };
+const DOMAIN: Text = Text {
+    pattern: Some("^([*][.])?[a-z0-9.-]{1,253}$"),
+    check: rules::domain,
+};
 const PATH: Text = Text {
     pattern: Some("^[^/]"),
     check: rules::path,
@@ -144,7 +148,7 @@ const GLOB: Text = Text {
 /// The whole file.
 pub(super) const ROOT: &[Key] = keys! {
     "name" Shape::Text(&PROJECT), , "The project this folder belongs to. `hostkit deploy` uses it when no project is named on the command line.";
-    "hosts" Shape::List(&Shape::Text(&HOST)), , "Further host names of the production environment, next to the default one.";
+    "hosts" Shape::List(&Shape::Text(&DOMAIN)), , "Further host names of the production environment, next to the default one. `*.shop.example.com` is every name of one label below that one.";
     "keep" Shape::List(&Shape::Text(&KEPT)), , "Files and folders that outlive releases: they live in `shared/` and are linked into every release.";
     "build" Shape::Table(BUILD), , "How the folder is built. What is not said is detected.";
     "process" Shape::Named(&PROCESS, &Shape::Table(PROCESS_KEYS)), , "The programs of the project by name. Without any, the builder proposes one called `web`.";

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::names::{HostName, ProcessName, ProjectName, RelativePath, VariableName};
+use crate::domain::DomainName;
+use crate::names::{ProcessName, ProjectName, RelativePath, VariableName};
 use crate::route::Protocol;
 use crate::scan::ScanRule;
 use crate::size::{ByteSize, Processors, Span};
@@ -36,8 +37,9 @@ pub const FILE_NAME: &str = "hostkit.toml";
 pub struct Manifest {
     /// The project this source belongs to, where the file names it.
     pub name: Option<ProjectName>,
-    /// Further host names of the production environment, next to the default one.
-    pub hosts: Vec<HostName>,
+    /// Further host names of the production environment, next to the default one; with `*.` before it, a name is all of
+    /// one label below it.
+    pub hosts: Vec<DomainName>,
     /// How the root folder is built.
     pub build: BuildRule,
     /// The programs by name. Empty means: what the builder proposes.

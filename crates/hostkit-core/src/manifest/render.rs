@@ -17,7 +17,8 @@ pub fn render(manifest: &Manifest, notes: &[String]) -> String {
         root["name"] = value(name.as_str());
     }
     if !manifest.hosts.is_empty() {
-        root["hosts"] = list(manifest.hosts.iter().map(|host| host.as_str()));
+        let hosts: Vec<String> = manifest.hosts.iter().map(ToString::to_string).collect();
+        root["hosts"] = list(hosts.iter().map(String::as_str));
     }
     if !manifest.keep.is_empty() {
         root["keep"] = list(manifest.keep.iter().map(|path| path.as_str()));

@@ -1,5 +1,6 @@
 //! The rules single texts of `hostkit.toml` keep, each saying what is wrong in words that fit behind the key.
 
+use crate::domain;
 use crate::names::{HostName, NameError, ProcessName, ProjectName, RelativePath, VariableName};
 use crate::variables::{MAX_VALUE_BYTES, RESERVED};
 
@@ -43,6 +44,15 @@ pub(super) fn process(text: &str) -> Result<(), String> {
 
 pub(super) fn host(text: &str) -> Result<(), String> {
     told(HostName::parse(text)).map(drop)
+}
+
+/// A host, or the names of one label below one.
+pub(super) fn domain(text: &str) -> Result<(), String> {
+    match text.strip_prefix("*.") {
+        // What it stands below must be written as a host is.
+        Some(rest) => host(rest).and_then(|()| domain::parse(text).map(drop)),
+        None => host(text),
+    }
 }
 
 pub(super) fn path(text: &str) -> Result<(), String> {

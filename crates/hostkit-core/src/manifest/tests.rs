@@ -6,7 +6,7 @@ use super::*;
 
 const FULL: &str = r#"
 name = "shop"
-hosts = ["shop.example.com", "www.example.com"]
+hosts = ["shop.example.com", "www.example.com", "*.shop.example.com"]
 keep = ["uploads", "data/app.db"]
 
 [build]
@@ -80,7 +80,11 @@ fn nothing_at_all_is_a_manifest() {
 fn every_key_arrives() {
     let manifest = parse(FULL).unwrap();
     assert_eq!(manifest.name.as_ref().unwrap().as_str(), "shop");
-    assert_eq!(manifest.hosts.len(), 2);
+    let hosts: Vec<String> = manifest.hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        hosts,
+        ["shop.example.com", "www.example.com", "*.shop.example.com"]
+    );
     assert_eq!(manifest.keep[1].as_str(), "data/app.db");
     assert_eq!(manifest.build.builder.as_deref(), Some("node"));
     assert_eq!(
@@ -209,7 +213,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "[process.web]\n[process.site]\npublic = true",
-        "`site` and `web` are both public",
+        "`path = \"/site\"` and `process = \"site\"`",
     ),
     ("[process.web]\nbuild = {}", "needs a `root` of its own"),
     (
@@ -287,6 +291,13 @@ const REFUSED: &[(&str, &str)] = &[
         "`process.worker` has no port on which it could speak",
     ),
     ("[process.web]\nprotocol = \"h2\"", "process.web.protocol"),
+    ("hosts = [\"*.com\"]", "the name below the star needs a dot"),
+    ("hosts = [\"*\"]", "is not a valid host name"),
+    ("hosts = [\"*.*.example.com\"]", "is not a valid host name"),
+    ("hosts = [\"a.*.example.com\"]", "is not a valid host name"),
+    ("hosts = [\"*.10.0.0.1\"]", "ends with a number"),
+    ("hosts = [\"*.Example.com\"]", "is not a valid host name"),
+    ("hosts = [\"*.a.example.com\", \"*.a.example.com\"]", "twice"),
     ("a = 1\na = 2", "duplicate key"),
     ("name = ", "1:8"),
     ("name = \"a\nb\"", "1:"),

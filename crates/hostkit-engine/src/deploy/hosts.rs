@@ -4,7 +4,7 @@
 use hostkit_core::deployment::DeploymentState;
 use hostkit_core::domain::DomainName;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::{HostName, ReleaseName};
+use hostkit_core::names::ReleaseName;
 use hostkit_core::plan::hosts::{self, Holder};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::release::Release;
@@ -30,17 +30,11 @@ pub(super) fn switch(run: &Run, standing: &Standing) -> Result<(), Failure> {
 /// would not lead here must not look as if it did.
 pub(super) fn check(run: &Run, release: &Release) -> Result<(), Failure> {
     let (context, id) = (&run.context, &run.deployment.environment);
-    let claimed: Vec<DomainName> = release
-        .manifest
-        .hosts
-        .iter()
-        .cloned()
-        .map(DomainName::from)
-        .collect();
+    let claimed = &release.manifest.hosts;
     if claimed.is_empty() || !id.environment.is_production() {
         return Ok(());
     }
-    let taken = whose(context, id, &claimed)?;
+    let taken = whose(context, id, claimed)?;
     let Some((host, whose)) = taken.first() else {
         return Ok(());
     };
@@ -91,10 +85,7 @@ fn held(context: &Context) -> Result<Vec<(EnvironmentId, Vec<DomainName>)>, Fail
     live.into_iter()
         .map(|(id, release)| {
             let hosts = match release.filter(|_| id.environment.is_production()) {
-                Some(release) => claimed_by(context, &id, &release)?
-                    .into_iter()
-                    .map(DomainName::from)
-                    .collect(),
+                Some(release) => claimed_by(context, &id, &release)?,
                 None => Vec::new(),
             };
             Ok((id, hosts))
@@ -108,7 +99,7 @@ pub(crate) fn claimed_by(
     context: &Context,
     id: &EnvironmentId,
     release: &ReleaseName,
-) -> Result<Vec<HostName>, Failure> {
+) -> Result<Vec<DomainName>, Failure> {
     match context.release(id, release) {
         Ok(release) => Ok(release.manifest.hosts.clone()),
         Err(failure) if failure.kind == Kind::NotFound => Ok(Vec::new()),

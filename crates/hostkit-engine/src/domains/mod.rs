@@ -33,7 +33,7 @@ pub(crate) fn list(context: &Context, id: &EnvironmentId) -> Result<Vec<Domain>,
     if let Some(live) = live.filter(|_| id.environment.is_production()) {
         let claimed = hosts::claimed_by(context, id, &live.release)?.into_iter();
         claimed
-            .map(|host| given(host.into(), DomainSource::Manifest))
+            .map(|host| given(host, DomainSource::Manifest))
             .for_each(&mut put);
     }
     Ok(all)

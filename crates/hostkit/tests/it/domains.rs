@@ -99,3 +99,35 @@ fn a_domain_is_live_at_once_and_stays_until_it_is_removed() {
         "{events}"
     );
 }
+
+#[test]
+fn a_wildcard_of_the_manifest_is_answered_while_its_release_is_live() {
+    let host = Installation::start();
+    let site = host.sources().join("shop");
+    std::fs::create_dir_all(&site).unwrap();
+    std::fs::write(site.join("index.html"), "hello").unwrap();
+    std::fs::write(site.join("hostkit.toml"), "hosts = [\"*.shop.localhost\"]\n").unwrap();
+    host.deploy("shop", &site).ok();
+    assert_eq!(http::get(host.http, "a.shop.localhost", "/").body, "hello");
+    assert_eq!(http::get(host.http, "a.b.shop.localhost", "/").status, 404);
+    let listed = host.run(&["domain", "list", "-p", "shop", "--json"]).ok().json();
+    assert_eq!(
+        (&listed[1]["host"], &listed[1]["source"]),
+        (&"*.shop.localhost".into(), &"manifest".into())
+    );
+    // Nobody else gets a name below it, by a manifest either.
+    let blog = host.sources().join("blog");
+    std::fs::create_dir_all(&blog).unwrap();
+    std::fs::write(blog.join("index.html"), "mine").unwrap();
+    std::fs::write(blog.join("hostkit.toml"), "hosts = [\"a.shop.localhost\"]\n").unwrap();
+    let refused = host.deploy("blog", &blog).failed();
+    assert!(
+        refused
+            .all()
+            .contains("below a wildcard that another project has"),
+        "{refused:?}"
+    );
+    std::fs::remove_file(site.join("hostkit.toml")).unwrap();
+    host.deploy("shop", &site).ok();
+    assert_eq!(http::get(host.http, "a.shop.localhost", "/").status, 404);
+}

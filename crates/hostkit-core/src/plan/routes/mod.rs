@@ -219,7 +219,7 @@ fn claimed_hosts(environment: &RoutedEnvironment<'_>, base: &HostName) -> Vec<Do
     let mut seen = BTreeSet::new();
     std::iter::once(environment.id.default_host(base).into())
         .chain(environment.extra_hosts.iter().cloned())
-        .chain(of_manifest.cloned().map(DomainName::from))
+        .chain(of_manifest.cloned())
         .filter(|host| seen.insert(host.clone()))
         .collect()
 }

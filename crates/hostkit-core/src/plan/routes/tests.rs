@@ -49,7 +49,7 @@ fn release(id: &str, processes: &[(&str, Reach)], files: Option<&str>, hosts: &[
             assumed: Vec::new(),
         },
         manifest: Manifest {
-            hosts: hosts.iter().map(|h| host(h)).collect(),
+            hosts: hosts.iter().map(|name| name.parse().unwrap()).collect(),
             ..Manifest::default()
         },
         processes: processes
