@@ -126,10 +126,26 @@ fn health(evidence: &Evidence<'_>, port: u16) -> Option<Explanation> {
                 "the program may wait for a database or another service; a slow check needs a longer `timeout` in `{table}`"
             ),
         ),
+        None if has_any(health, &["over http/2: no valid answer"]) => explained(
+            Cause::HealthError,
+            format!("`{process}` listens on port {port}, but does not speak HTTP/2 there ({health})"),
+            format!(
+                "let the program speak HTTP/2 without TLS on its port, or take `protocol` out of `[process.{process}]` if it speaks HTTP/1.1"
+            ),
+        ),
         None if has_any(health, &["closed without", "no valid answer"]) => explained(
             Cause::HealthError,
             format!("`{process}` listens on port {port}, but does not answer HTTP there ({health})"),
-            "let the program speak plain HTTP on its port; TLS is for the front door".into(),
+            format!(
+                "let the program speak plain HTTP on its port, TLS is for the front door; one that speaks HTTP/2 there, as gRPC does, needs `protocol = \"h2c\"` in `[process.{process}]`"
+            ),
+        ),
+        None if has_any(health, &["is not serving", "of grpc:"]) => explained(
+            Cause::HealthError,
+            format!("`{process}` answers, and says that it is not ready ({health})"),
+            format!(
+                "see what the program printed: `hostkit logs --process {process}`; without a health service of its own it counts as ready as soon as it answers calls"
+            ),
         ),
         None => None,
     }

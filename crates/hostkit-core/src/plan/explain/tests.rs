@@ -406,7 +406,25 @@ fn ports_and_health_answers_of_a_running_program_are_understood() {
             &[],
             "GET /up: no valid answer: invalid HTTP version parsed",
             Cause::HealthError,
-            "plain HTTP",
+            "`protocol = \"h2c\"` in `[process.web]`",
+        ),
+        (
+            own,
+            "POST /grpc.health.v1.Health/Check over HTTP/2: no valid answer: http2 error",
+            Cause::HealthError,
+            "take `protocol` out",
+        ),
+        (
+            own,
+            "/grpc.health.v1.Health/Check ended with status 14 of gRPC: the database is gone",
+            Cause::HealthError,
+            "says that it is not ready",
+        ),
+        (
+            own,
+            "/grpc.health.v1.Health/Check says that it is not serving",
+            Cause::HealthError,
+            "hostkit logs --process web",
         ),
         (
             &["0.0.0.0:20123"],
