@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use futures_util::future::{LocalBoxFuture, Shared};
+use futures_util::future::Shared;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -19,6 +19,7 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use super::Worker;
 use super::pool::BUFFER;
@@ -35,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(1);
 type Driven = http2::Connection<TokioIo<TcpStream>, RequestBody, Tasks>;
 
 /// A connection that is being opened, for all who wait for it.
-pub(super) type Opening = Shared<LocalBoxFuture<'static, Result<Rc<Multiplexed>, io::ErrorKind>>>;
+pub(super) type Opening = Shared<oneshot::Receiver<Result<Rc<Multiplexed>, io::ErrorKind>>>;
 
 /// A connection with many requests at once.
 pub(crate) struct Multiplexed {
@@ -146,28 +147,30 @@ impl Worker {
             }
             let under_way = self.pools.of(backend, |pool| pool.opening.clone());
             let opening = under_way.unwrap_or_else(|| self.begin_opening(backend));
+            let opened = opening.await.unwrap_or(Err(io::ErrorKind::ConnectionAborted));
             // Also where it was closed meanwhile: who sends on it notices, and does so a few times only.
-            if let Some(place) = opening.await?.place() {
+            if let Some(place) = opened?.place() {
                 return Ok(place);
             }
         }
     }
 
     fn begin_opening(self: &Rc<Self>, backend: &Arc<Backend>) -> Opening {
-        let (worker, to) = (Rc::clone(self), Arc::clone(backend));
-        let opening = async move {
-            let opened = worker.open_multiplexed(&to).await;
-            worker.pools.of(&to, |pool| {
-                pool.opening = None;
-                pool.multiplexed.extend(opened.as_ref().ok().cloned());
-            });
-            opened.map_err(|error| error.kind())
-        };
-        let opening = opening.boxed_local().shared();
+        let (opened, opening) = oneshot::channel();
+        let opening = opening.shared();
         self.pools
             .of(backend, |pool| pool.opening = Some(opening.clone()));
-        // Those who wait may all go away: it goes on without them.
-        self.spawn_on(backend, opening.clone().map(drop));
+        let (worker, to) = (Rc::clone(self), Arc::clone(backend));
+        // In a task, which ends with the thread: what the pool keeps must not keep the thread's state. And those who wait
+        // may all go away.
+        self.spawn_on(backend, async move {
+            let result = worker.open_multiplexed(&to).await;
+            worker.pools.of(&to, |pool| {
+                pool.opening = None;
+                pool.multiplexed.extend(result.as_ref().ok().cloned());
+            });
+            opened.send(result.map_err(|error| error.kind())).ok();
+        });
         opening
     }
 

@@ -215,3 +215,67 @@ fn what_does_not_end_in_time_is_cut() {
     assert_eq!(new.connections(), 1);
     until("it is over", || door.in_flight("shop.1") == 0);
 }
+
+/// The server hears of it, and nothing of such a call is left on either side.
+#[test]
+fn calls_that_clients_take_back_end_everywhere() {
+    let server = Server::start();
+    let door = Door::secure(|_| ());
+    door.apply(vec![h2c(&[&server])]);
+    block_on(async {
+        let sender = over_tls(&door).await;
+        for _ in 0..10 {
+            let (answer, mut talking) = open(&sender, call("/talk")).await;
+            let mut body = answer.await.unwrap().into_body();
+            talking.send_data(Bytes::from_static(b"a"), false).unwrap();
+            assert_eq!(next(&mut body).await.unwrap().unwrap(), "a");
+            talking.send_reset(h2::Reason::CANCEL);
+        }
+        // The others go on.
+        assert_eq!(ask(&sender, "/echo", "x").await.unwrap().body, b"x");
+        let gone = over_tls(&door).await;
+        let (answer, talking) = open(&gone, call("/talk")).await;
+        let body = answer.await.unwrap().into_body();
+        drop((body, talking, gone));
+    });
+    until("the server heard of all", || server.taken_back() == 11);
+    until("it is over", || door.in_flight("shop.1") == 0);
+    assert!(server.connections() <= 2);
+}
+
+/// One that takes connections and says nothing, and one that takes no calls at all. The front door also ends while it
+/// waits for such a one.
+#[test]
+fn servers_that_take_nothing_keep_nobody_from_the_others() {
+    let good = Server::start();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let door = Door::secure(|config| config.limits.connect = Duration::from_millis(200));
+    let mut route = h2c(&[&good]);
+    route.target = to("shop", &[good.address, silent.local_addr().unwrap()]).target;
+    door.apply(vec![route]);
+    block_on(async {
+        let sender = over_tls(&door).await;
+        let calls = (0..30).map(|_| ask(&sender, "/echo", "x"));
+        for answered in join_all(calls).await {
+            assert_eq!(answered.unwrap().grpc_status(), Some("0"));
+        }
+    });
+    let text = block_on(door.client.metrics()).unwrap();
+    assert!(
+        text.contains("hostkit_proxy_ejections_total{instance=\"shop.2\"}"),
+        "{text}"
+    );
+    let none = Server::with(|builder| {
+        builder.max_concurrent_streams(0);
+    });
+    door.apply(vec![h2c(&[&none])]);
+    block_on(async {
+        let sender = over_tls(&door).await;
+        let (answer, talking) = open(&sender, call("/echo")).await;
+        let waits = tokio::time::timeout(Duration::from_millis(500), answer).await;
+        // It waits for as long as its client does, and is gone with it.
+        assert!(!matches!(waits, Ok(Ok(_))), "{waits:?}");
+        drop(talking);
+    });
+    until("it is over", || door.in_flight("shop.1") == 0);
+}

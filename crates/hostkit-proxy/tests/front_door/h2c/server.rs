@@ -17,6 +17,7 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     connections: Arc<AtomicUsize>,
     seen: Arc<Mutex<Vec<Parts>>>,
+    taken_back: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -31,8 +32,10 @@ impl Server {
             address: listener.local_addr().unwrap(),
             connections: Arc::default(),
             seen: Arc::default(),
+            taken_back: Arc::default(),
         };
         let (connections, seen) = (Arc::clone(&server.connections), Arc::clone(&server.seen));
+        let taken_back = Arc::clone(&server.taken_back);
         std::thread::spawn(move || {
             crate::support::block_on(async move {
                 let listener = TcpListener::from_std(listener).unwrap();
@@ -40,7 +43,8 @@ impl Server {
                     connections.fetch_add(1, Ordering::SeqCst);
                     let mut builder = Builder::new();
                     change(&mut builder);
-                    tokio::spawn(serve(builder, stream, Arc::clone(&seen)));
+                    let (seen, taken_back) = (Arc::clone(&seen), Arc::clone(&taken_back));
+                    tokio::spawn(serve(builder, stream, seen, taken_back));
                 }
             })
         });
@@ -52,12 +56,22 @@ impl Server {
         self.connections.load(Ordering::SeqCst)
     }
 
+    /// How many calls their clients took back.
+    pub(super) fn taken_back(&self) -> usize {
+        self.taken_back.load(Ordering::SeqCst)
+    }
+
     pub(super) fn last(&self) -> Parts {
         self.seen.lock().unwrap().last().cloned().unwrap()
     }
 }
 
-async fn serve(builder: Builder, stream: TcpStream, seen: Arc<Mutex<Vec<Parts>>>) {
+async fn serve(
+    builder: Builder,
+    stream: TcpStream,
+    seen: Arc<Mutex<Vec<Parts>>>,
+    taken_back: Arc<AtomicUsize>,
+) {
     let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else {
         return;
     };
@@ -69,11 +83,16 @@ async fn serve(builder: Builder, stream: TcpStream, seen: Arc<Mutex<Vec<Parts>>>
             "/leave" => connection.graceful_shutdown(),
             _ => {}
         }
-        tokio::spawn(answer_one(Request::from_parts(parts, body), answer));
+        let taken_back = Arc::clone(&taken_back);
+        tokio::spawn(answer_one(Request::from_parts(parts, body), answer, taken_back));
     }
 }
 
-async fn answer_one(request: Request<RecvStream>, mut answer: SendResponse<Bytes>) {
+async fn answer_one(
+    request: Request<RecvStream>,
+    mut answer: SendResponse<Bytes>,
+    taken_back: Arc<AtomicUsize>,
+) {
     let path = request.uri().path().to_owned();
     let head = Response::builder().header("content-type", "application/grpc");
     match path.as_str() {
@@ -98,7 +117,11 @@ async fn answer_one(request: Request<RecvStream>, mut answer: SendResponse<Bytes
                 return;
             };
             let mut asked = request.into_body();
-            while let Some(Ok(piece)) = asked.data().await {
+            while let Some(piece) = asked.data().await {
+                let Ok(piece) = piece else {
+                    taken_back.fetch_add(1, Ordering::SeqCst);
+                    return;
+                };
                 asked.flow_control().release_capacity(piece.len()).ok();
                 send(&mut body, piece).await;
             }
