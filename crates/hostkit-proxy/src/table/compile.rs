@@ -136,6 +136,7 @@ pub(crate) fn compile(raw: &RawTable, backends: &Backends, series: &AllSeries) -
         }
         let theirs = projects.entry(environment.project.to_string()).or_default();
         theirs.extend(canary.routes.iter().cloned());
+        table.knows_h2c |= canary.routes.iter().any(|route| route.protocol == Protocol::H2c);
         table.canaries.push(canary);
     }
     projects.values().for_each(|routes| introduce(routes));

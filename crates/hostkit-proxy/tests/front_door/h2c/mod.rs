@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use hostkit_core::route::{Protocol, Route};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::route::{CanaryRoutes, Protocol, Route, RouteTable};
 use http::{HeaderMap, HeaderValue};
 
 use crate::support::*;
@@ -193,6 +194,43 @@ fn clients_may_speak_it_without_tls_where_a_program_does() {
     door.apply(vec![to("shop", &[Upstream::named("shop").address])]);
     let refused = door.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     assert!(matches!(refused.status, 0 | 400 | 505), "{refused:?}");
+}
+
+/// What programs speak is their release's: a canary may be the first to speak gRPC.
+#[test]
+fn a_canary_speaks_what_its_own_release_does() {
+    let (old, server) = (Upstream::named("old"), Server::start());
+    let door = Door::start();
+    let environment = EnvironmentId::new("shop".parse().unwrap(), "production".parse().unwrap());
+    let mut live = to("shop", &[old.address]);
+    live.environment = Some(environment.clone());
+    let mut beside = h2c(&[&server]);
+    beside.id = "shop/production/canary:web".into();
+    beside.environment = Some(environment.clone());
+    beside.hosts.clear();
+    let canary = CanaryRoutes {
+        environment,
+        release: "20260101-130000".parse().unwrap(),
+        percent: 99.try_into().unwrap(),
+        routes: vec![beside],
+    };
+    let table = RouteTable {
+        version: 1,
+        routes: vec![live],
+        canaries: vec![canary],
+    };
+    let applied = door.apply_table(table).unwrap();
+    assert!(applied.put_aside.is_empty(), "{applied:?}");
+    let answers = block_on(async {
+        let client = without_tls(door.address).await;
+        let calls = (0..100).map(|_| ask(&client, "/echo", "hi"));
+        join_all(calls).await
+    });
+    let by_canary = answers.iter().filter(|answer| {
+        let answer = answer.as_ref().unwrap();
+        answer.grpc_status() == Some("0") && answer.body == b"hi"
+    });
+    assert_eq!(by_canary.count(), 99);
 }
 
 #[test]
