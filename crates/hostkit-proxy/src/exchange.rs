@@ -106,8 +106,8 @@ impl Lease {
     }
 
     /// Keeps the connection: the answer on it was read to its end.
-    pub(crate) fn give_back(&mut self, worker: &Worker) {
-        let (backend, now) = (self.in_flight.backend(), Instant::now());
+    pub(crate) fn give_back(&mut self, worker: &Worker, now: Instant) {
+        let backend = self.in_flight.backend();
         if let Some(plain) = self.plain.take() {
             worker.pools.give_back_plain(backend, plain, now);
         } else if let Some(sender) = self.sender.take() {
@@ -222,12 +222,7 @@ impl Drop for Exchange {
             && self.complete
             && request_read
         {
-            let backend = lease.in_flight.backend();
-            if let Some(plain) = lease.plain.take() {
-                worker.pools.give_back_plain(backend, plain, now);
-            } else if let Some(sender) = lease.sender.take() {
-                worker.pools.give_back(backend, sender, now);
-            }
+            lease.give_back(worker, now);
         }
         if !self.is_tunnel && self.stream.is_none() {
             self.client.pulse.answered(request_read && !self.closes);

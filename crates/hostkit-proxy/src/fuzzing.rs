@@ -15,6 +15,7 @@ use crate::plain::head::{Read, read};
 use crate::table::backend::Backends;
 use crate::table::compile::{RawTable, compile};
 use crate::table::saved::salvage;
+use crate::table::sticky::Secret;
 
 /// An answer's head that goes the short way.
 #[derive(Debug)]
@@ -111,6 +112,7 @@ pub fn coding(accepted: Option<&HeaderValue>) -> Option<&'static str> {
 /// Loads a table as it may lie on the disk, torn or not: how many routes were read, and how many of them were put aside.
 pub fn load_table(bytes: &[u8]) -> Option<(usize, usize)> {
     let raw = RawTable::parse(bytes).ok().or_else(|| salvage(bytes))?;
-    let (table, _) = compile(&raw, &Backends::default(), &AllSeries::new(1));
+    let backends = Backends::new(u64::MAX, Secret::random().ok()?);
+    let (table, _) = compile(&raw, &backends, &AllSeries::new(1));
     Some((raw.routes.len(), table.put_aside.len()))
 }

@@ -14,7 +14,7 @@ mod control;
 mod exchange;
 mod files;
 mod forward;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod images;

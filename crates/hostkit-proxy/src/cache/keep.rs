@@ -273,6 +273,6 @@ impl Coming {
         if let Source::Plain(body) = &mut self.source {
             self.lease.plain = body.connection();
         }
-        self.lease.give_back(&self.worker);
+        self.lease.give_back(&self.worker, Instant::now());
     }
 }
