@@ -231,7 +231,7 @@ pub async fn a_manager_that_starts_itself_afresh_loses_no_job(fixture: &dyn Syst
     let systemd = fixture.systemd();
     let (web, build) = (service_name(fixture, "web"), service_name(fixture, "build"));
     install(&*systemd, &web, &sleeper()).await;
-    let (ready, arguments) = slow_to_end(fixture);
+    let (ready, let_go, arguments) = ends_when_let(fixture);
     let mut unit = transient(&build, "/bin/sh", &[]);
     unit.arguments = arguments.to_vec();
     let mut held = ok(systemd.start_transient(unit).await);
@@ -253,6 +253,7 @@ pub async fn a_manager_that_starts_itself_afresh_loses_no_job(fixture: &dyn Syst
         assert!(status(&*systemd, &web).await.is_running());
     }
     run(&["systemctl", "daemon-reexec"]);
+    std::fs::write(&let_go, "").unwrap_or_else(|e| panic!("{e}"));
     ok(soon("the job ends", ending)
         .await
         .unwrap_or_else(|e| panic!("{e}")));
@@ -296,7 +297,7 @@ pub async fn a_bus_that_is_restarted_is_found_again(fixture: &dyn SystemdFixture
 pub async fn signals_that_are_not_from_systemd_are_passed_over(fixture: &dyn SystemdFixture) {
     let (systemd, slow) = (fixture.systemd(), service_name(fixture, "slow"));
     // Its stop takes as long as the forger needs.
-    let (ready, arguments) = slow_to_end(fixture);
+    let (ready, let_go, arguments) = ends_when_let(fixture);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     install(&*systemd, &slow, &unit("/bin/sh", &arguments)).await;
     ok(systemd.start(&slow).await);
@@ -346,6 +347,10 @@ pub async fn signals_that_are_not_from_systemd_are_passed_over(fixture: &dyn Sys
         }
     }
     assert!(forged > 0, "our own connection is in {names}");
+    // What was forged has had its time to be believed.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!ending.is_finished(), "it was told to have stopped before it had");
+    std::fs::write(&let_go, "").unwrap_or_else(|e| panic!("{e}"));
     ok(soon("it stops", ending).await.unwrap_or_else(|e| panic!("{e}")));
     assert!(
         is_down(&status(&*systemd, &slow).await),

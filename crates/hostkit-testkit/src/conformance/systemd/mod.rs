@@ -175,13 +175,14 @@ pub(crate) async fn status_when(
     .await
 }
 
-/// A line that, asked to end, takes three seconds for it and ends with exit code 4; and the arguments of a shell for it.
-/// It makes a file when it is ready to be asked.
-pub(crate) fn slow_to_end(fixture: &dyn SystemdFixture) -> (PathBuf, [String; 4]) {
-    let ready = fixture.scratch().join("ready");
-    let line = "trap 'sleep 3; exit 4' TERM; : > \"$1\"; while :; do sleep 0.1; done";
-    let arguments = ["-c", line, "sh", &ready.display().to_string()].map(str::to_owned);
-    (ready, arguments)
+/// A line that makes the first file when it is ready, and, asked to end, does so with exit code 4 once the second is there;
+/// and the arguments of a shell for it.
+pub(crate) fn ends_when_let(fixture: &dyn SystemdFixture) -> (PathBuf, PathBuf, [String; 5]) {
+    let (ready, let_go) = (fixture.scratch().join("ready"), fixture.scratch().join("let-go"));
+    let line = "trap 'while [ ! -e \"$2\" ]; do sleep 0.1; done; exit 4' TERM; : > \"$1\"; while :; do sleep 0.1; done";
+    let paths = [&ready, &let_go].map(|path| path.display().to_string());
+    let arguments = ["-c", line, "sh", &paths[0], &paths[1]].map(str::to_owned);
+    (ready, let_go, arguments)
 }
 
 pub(crate) fn is_down(status: &UnitStatus) -> bool {
