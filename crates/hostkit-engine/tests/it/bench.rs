@@ -213,8 +213,17 @@ impl World {
         names
     }
 
-    /// Loses what was written of everything that is not a release yet, as a loss of power may.
-    pub(crate) fn tear_scratch(&self) {
+    /// The machine loses power: every instance, the front door's table, and what was written of no release yet.
+    pub(crate) fn lose_power(&self) {
+        for instance in self.runtime.instances() {
+            self.runtime.lose(&instance.id);
+        }
+        self.traffic.lose_everything();
+        self.tear_scratch();
+    }
+
+    /// Loses what was written of everything that is not a release yet.
+    fn tear_scratch(&self) {
         let mut folders = vec![self.layout().scratch(&shop(), 0).parent().unwrap().to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).into_iter().flatten() {

@@ -428,11 +428,7 @@ async fn each_act_on_a_canary_is_taken_up_at_every_step_also_after_a_loss_of_pow
                     };
                     let id = interrupted(&world, &engine, act, moment, step).await;
                     if power {
-                        for instance in world.runtime.instances() {
-                            world.runtime.lose(&instance.id);
-                        }
-                        world.traffic.lose_everything();
-                        world.tear_scratch();
+                        world.lose_power();
                     }
                     let engine = world.engine().await;
                     let ended = engine.wait(id).await.unwrap();

@@ -59,11 +59,7 @@ async fn a_loss_of_power_at_every_step_ends_with_the_new_release() {
         succeeds(&engine, world.deploy(&[("a", "1")])).await;
         let act = world.deploy(&[("a", "2")]);
         let id = interrupted(&world, &engine, act, Moment::Before, step).await;
-        for instance in world.runtime.instances() {
-            world.runtime.lose(&instance.id);
-        }
-        world.traffic.lose_everything();
-        world.tear_scratch();
+        world.lose_power();
         let engine = world.engine().await;
         let ended = engine.wait(id).await.unwrap();
         assert_eq!(
