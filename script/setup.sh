@@ -42,7 +42,7 @@ setup() {
             have npm || missing+=(nodejs npm)
             ;;
         vm)
-            have qemu-system-x86_64 || missing+=(qemu-system-x86 "qemu-utils=$(of_this_debian qemu-system-x86)")
+            have qemu-system-x86_64 || missing+=(qemu-system-x86 qemu-utils@qemu-system-x86)
             have qemu-img || missing+=(qemu-utils)
             have mkfs.ext4 || missing+=(e2fsprogs)
             have mmdebstrap || missing+=(mmdebstrap)
@@ -88,10 +88,12 @@ setup() {
 have() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 
 # The version of a package that apt would install. A machine may have one half of a pair from elsewhere, newer, and apt
-# then refuses the other half: named with its version, both come from the same place.
+# then refuses the other half: `A@B` is A in the version that B would have, so that both come from the same place.
 of_this_debian() { LC_ALL=C apt-cache policy "$1" | sed -n 's/^ *Candidate: //p'; }
 
+# install_packages PACKAGE…
 install_packages() {
+    local packages=() package
     [ $# -gt 0 ] || return 0
     have apt-get || die "cannot install $*: this machine has no apt-get" "install them by hand, then run this again"
     local as_root=()
@@ -101,8 +103,15 @@ install_packages() {
     fi
     say "installing $*"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    # Only now: the list from before may name a version that is there no more.
+    for package in "$@"; do
+        case "$package" in
+        *@*) packages+=("${package%@*}=$(of_this_debian "${package#*@}")") ;;
+        *) packages+=("$package") ;;
+        esac
+    done
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        --allow-downgrades "$@" >&2
+        --allow-downgrades "${packages[@]}" >&2
 }
 
 # The sample apps need Node.js 20. Debian 12 has 18, whose npm fetches a newer one into the cache folder.
