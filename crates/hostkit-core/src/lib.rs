@@ -2,6 +2,7 @@
 //! everything here can be tested with plain values.
 
 pub mod access;
+pub mod backup;
 pub mod canary;
 pub mod certificate;
 pub mod deployment;
