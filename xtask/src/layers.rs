@@ -11,6 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hostkit-addons", &[]),
     ("hostkit-host", &["hostkit-core"]),
     ("hostkit-images", &["hostkit-core"]),
+    ("hostkit-outbound", &["hostkit-core"]),
     ("hostkit-store", &["hostkit-core"]),
     ("hostkit-certificates", &["hostkit-core"]),
     ("hostkit-proxy", &["hostkit-certificates", "hostkit-core"]),
