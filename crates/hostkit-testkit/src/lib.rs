@@ -7,4 +7,5 @@ pub mod fakes;
 pub mod http;
 pub mod load;
 pub mod machine;
+pub mod small_disk;
 pub mod tls;

@@ -154,6 +154,25 @@ name!(
         && t.split('/').all(|part| !part.is_empty() && part != "." && part != ".." && part.len() <= 255))
 );
 
+name!(
+    /// The name of a file of a backup, wherever it is kept: `shop/production/12/postgres`. As plain as every disk and
+    /// every storage takes it, and no part begins with a dot or a hyphen.
+    BackupPath, "path of a backup",
+    "use lowercase letters, digits, hyphens, underscores and dots, with `/` between parts, at most 255 characters",
+    |t| (1..=255).contains(&t.len())
+        && t.split('/').all(|part| part.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            && part.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.')))
+);
+
+impl BackupPath {
+    /// Whether this is a file somewhere below a folder.
+    pub fn is_below(&self, folder: &BackupPath) -> bool {
+        self.0
+            .strip_prefix(&folder.0)
+            .is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
 impl EnvironmentName {
     /// The environment that is meant where none is named.
     pub fn production() -> Self {

@@ -1,6 +1,7 @@
 //! What HostKit asks of its parts. The engine sees nothing else of them.
 
 pub mod archives;
+pub mod backup_target;
 pub mod builder;
 pub mod certificates;
 pub mod clock;
@@ -17,6 +18,7 @@ pub mod sources;
 pub mod traffic;
 
 pub use archives::{Archive, Archives};
+pub use backup_target::{BackupTarget, Pieces, StoredFile};
 pub use builder::{BuildJob, BuildLog, Builder, Detected};
 pub use certificates::CertificateBook;
 pub use clock::Clock;

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod archives;
+pub mod backup_target;
 pub mod firewall;
 pub mod homes;
 pub mod operator_keys;

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod archives;
+mod backup_target;
 mod builder;
 mod certificates;
 mod clock;
@@ -23,6 +24,7 @@ mod traffic;
 
 pub use accounts::FakeAccounts;
 pub use archives::FakeArchives;
+pub use backup_target::FakeBackupTarget;
 pub use builder::FakeBuilder;
 pub use certificates::FakeCertificates;
 pub use clock::FakeClock;

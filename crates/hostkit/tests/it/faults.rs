@@ -1,5 +1,7 @@
 //! Control is killed at each step of a deploy; every way a deploy can fail. The old release serves throughout.
 
+use hostkit_testkit::small_disk;
+
 use crate::harness::load::Load;
 use crate::harness::{Installation, projects, wait_until};
 
@@ -253,48 +255,13 @@ fn every_problem_of_a_manifest_is_said_at_once() {
     );
 }
 
-/// Runs the named test again inside a mount namespace (and, if need be, a user namespace) of its own, where it may mount file systems.
-/// Returns whether this process is that inner run.
-#[track_caller]
-fn inside_own_namespaces(test: &str) -> bool {
-    if std::env::var_os("HK_TEST_INSIDE").is_some() {
-        return true;
-    }
-    let as_root = nix::unistd::geteuid().is_root();
-    let become_root: &[&str] = if as_root {
-        &[]
-    } else {
-        &["--user", "--map-root-user"]
-    };
-    let output = std::process::Command::new("unshare")
-        .args(become_root)
-        .args(["--mount", "--"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env("HK_TEST_INSIDE", "1")
-        .output()
-        .unwrap();
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-    false
-}
-
 #[test]
 fn a_full_disk_stops_the_deploy_and_nothing_else() {
-    if !inside_own_namespaces("faults::a_full_disk_stops_the_deploy_and_nothing_else") {
+    if !small_disk::inside_own_mounts("faults::a_full_disk_stops_the_deploy_and_nothing_else") {
         return;
     }
     let small = tempfile::tempdir().unwrap();
-    let mount = |arguments: &[&str]| {
-        let status = std::process::Command::new("mount")
-            .args(arguments)
-            .arg(small.path())
-            .status()
-            .unwrap();
-        assert!(status.success());
-    };
-    mount(&["-t", "tmpfs", "-o", "size=900m", "tmpfs"]);
+    small_disk::mount(small.path(), 900 << 10);
     let host = Installation::start_in(small.path());
     let good = projects::node(&host.sources(), "good", "good");
     host.deploy("shop", &good).ok();

@@ -90,6 +90,9 @@ pub struct Verdict {
 /// A stretch of time that one backup stands for.
 type Period = (u32, Date, i8);
 
+/// A rule: how many it keeps, and what they stand for; nothing where each stands for itself.
+type Rule = (Reason, u32, fn(&Taken) -> Option<Period>);
+
 impl Retention {
     /// Judges backups, in whatever order they are given.
     ///
@@ -156,7 +159,7 @@ impl Retention {
     /// Why each backup is chosen, of those that `eligible` admits. The list is in order, newest first.
     fn chosen(&self, backups: &[&Taken], eligible: impl Fn(&Taken) -> bool) -> Vec<Vec<Reason>> {
         let mut reasons = vec![Vec::new(); backups.len()];
-        let rules: [(Reason, u32, fn(&Taken) -> Option<Period>); 6] = [
+        let rules: [Rule; 6] = [
             (Reason::Last, self.last, |_| None),
             (Reason::Hourly, self.hourly, |backup| Some(hour(backup))),
             (Reason::Daily, self.daily, |backup| Some(day(backup))),

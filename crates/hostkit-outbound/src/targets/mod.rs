@@ -1,0 +1,3 @@
+//! Where backups are kept, one folder each.
+
+pub mod folder;
