@@ -15,7 +15,7 @@ die() {
 
 # setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `host` (boot machines of their own),
 # `vm` (boot virtual machines), `browser` (open pages as visitors do), `compare` (what tests of the front door work with),
-# `bench` (what it is compared with)
+# `data` (servers of data), `sdks` (what programs of users speak to them with), `bench` (what it is compared with)
 setup() {
     local missing=() what
     for what in "$@"; do
@@ -60,6 +60,10 @@ setup() {
             have chromium || missing+=(chromium)
             have certutil || missing+=(libnss3-tools)
             ;;
+        data)
+            have redis-server || missing+=(redis-server)
+            ;;
+        sdks) ;;
         browser)
             have chromium || missing+=(chromium)
             have certutil || missing+=(libnss3-tools)
@@ -81,7 +85,8 @@ setup() {
     have cargo || PATH="$HOME/.cargo/bin:$PATH"
     have cargo || die "cannot build HostKit: there is no cargo on this machine" \
         "install Rust from https://rustup.rs, then run this again"
-    case " $* " in *" apps "*) setup_node ;; esac
+    case " $* " in *" apps "* | *" sdks "*) setup_node ;; esac
+    case " $* " in *" sdks "*) setup_sdks ;; esac
 }
 
 # Debian puts daemons into sbin, which is not on everybody's path.
@@ -121,6 +126,22 @@ setup_node() {
     [ "$major" -lt 20 ] || return 0
     fetch_node
     export PATH="$NODE_HOME/bin:$PATH"
+}
+
+# The libraries of fixtures/sdks, in the cache folder: $TOOLS/sdks/node_modules, $TOOLS/sdks/python. Made anew when what is
+# asked for changed.
+setup_sdks() {
+    local asked home="$TOOLS/sdks"
+    asked="$(cat fixtures/sdks/package-lock.json fixtures/sdks/requirements.txt | sha256sum)"
+    [ "$(cat "$home/made-of" 2>/dev/null)" != "$asked" ] || return 0
+    say "fetching SDKs into $home"
+    rm -rf "$home"
+    mkdir -p "$home"
+    cp fixtures/sdks/package.json fixtures/sdks/package-lock.json "$home"
+    npm ci --silent --no-audit --no-fund --ignore-scripts --prefix "$home" >&2
+    python3 -m venv "$home/python"
+    "$home/python/bin/pip" install --quiet --disable-pip-version-check --requirement fixtures/sdks/requirements.txt >&2
+    printf '%s\n' "$asked" > "$home/made-of"
 }
 
 # Fetches Node.js into the cache folder. NODE_HOME is where it lies: bin/node, bin/npm, lib/npm.

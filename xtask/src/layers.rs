@@ -8,7 +8,7 @@ use crate::metadata::{self, Package};
 /// Crate, and the crates of ours it may import. The binary `hostkit` is the one place that sees them all.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hostkit-core", &[]),
-    ("hostkit-addons", &[]),
+    ("hostkit-addons", &["hostkit-core"]),
     ("hostkit-host", &["hostkit-core"]),
     ("hostkit-images", &["hostkit-core"]),
     ("hostkit-outbound", &["hostkit-core"]),

@@ -7,5 +7,6 @@ pub mod fakes;
 pub mod http;
 pub mod load;
 pub mod machine;
+pub mod sdks;
 pub mod small_disk;
 pub mod tls;
