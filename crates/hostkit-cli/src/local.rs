@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hostkit_core::isolation::IsolationReport;
 use hostkit_core::names::ProjectName;
 use hostkit_core::server::{CheckReport, Progress, SetupReport, SetupWish};
+use hostkit_core::size::ByteSize;
 use hostkit_core::trust::{TrustReport, TrustWish};
 
 /// The acts that are no API calls. The one binary hands them to [`crate::run`]. An error that is a
@@ -49,6 +50,8 @@ pub struct UpOptions {
     pub https_port: Option<u16>,
     /// The API's port on loopback; 0 takes any free one.
     pub api_port: u16,
+    /// The most disk that the front door keeps answers on; none where it is zero.
+    pub cache_disk: ByteSize,
     /// Whether to return once everything is up.
     pub detach: bool,
     /// Whether to say where it is as JSON.
@@ -80,6 +83,8 @@ pub enum ProxyOptions {
         data: PathBuf,
         /// Where its sockets for TLS are.
         https: Option<SocketAddr>,
+        /// The most disk that it keeps answers on; none where it is zero.
+        cache_disk: ByteSize,
     },
     /// Of a server, below systemd.
     Server,

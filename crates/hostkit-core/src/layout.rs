@@ -3,7 +3,7 @@
 //! ```text
 //! hostkit.db  key  token                     state, master key and the CLI's token, all 0600
 //! run/        control.sock proxy.sock up.json
-//! proxy/      table.json requests.log        the front door's own
+//! proxy/      table.json requests.log cache/ the front door's own
 //! projects/NAME/
 //!   blobs/ sources/                          uploaded content by hash; file lists
 //!   cache/                                   dependencies by lockfile hash

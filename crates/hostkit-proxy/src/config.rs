@@ -126,6 +126,9 @@ pub struct Limits {
     pub upstream_kept: usize,
     /// The most bytes of answers that are kept to be used again, over all threads.
     pub cache_bytes: usize,
+    /// The most bytes of files with such answers, for when the memory is full or the front door was started again; none
+    /// are written where it is 0. Of these 9 MB are for the file that is being written.
+    pub cache_disk_bytes: u64,
     /// How long requests in flight may go on after the front door was told to stop.
     pub stop: Duration,
 }
@@ -147,6 +150,7 @@ impl Default for Limits {
             upstream_idle: Duration::from_secs(4),
             upstream_kept: 256,
             cache_bytes: 64 << 20,
+            cache_disk_bytes: 0,
             stop: Duration::from_secs(20),
         }
     }

@@ -8,6 +8,7 @@ use hostkit_certificates::Certificates;
 use tokio::sync::watch;
 
 use crate::cache::Cache;
+use crate::cache::disk::Disk;
 use crate::compress::kept::Forms;
 use crate::config::{ImageProgram, Limits};
 use crate::images::Workshop;
@@ -59,12 +60,13 @@ impl Shared {
         log: Option<LogSink>,
         certificates: Option<Arc<Certificates>>,
         images: Option<ImageProgram>,
+        disk: Option<Disk>,
     ) -> Self {
         Shared {
             table: ArcSwap::from_pointee(LiveTable::default()),
             changed: watch::Sender::new(0),
             log,
-            cache: Cache::new(limits.cache_bytes),
+            cache: Cache::new(limits.cache_bytes, disk),
             images: Workshop::new(images),
             forms: Forms::default(),
             held: AtomicU64::new(0),

@@ -13,6 +13,7 @@ use hostkit_core::kind::{Failure, Kind};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::cache::disk::Disk;
 use crate::config::ProxyConfig;
 use crate::control::{Addresses, Control, Workers, admin};
 use crate::request_log;
@@ -119,6 +120,14 @@ impl Proxy {
             }
             None => (None, None),
         };
+        let (disk, disk_thread) = match config.limits.cache_disk_bytes {
+            0 => (None, None),
+            most => {
+                let (disk, thread) = Disk::start(&folder.join("cache"), most)
+                    .map_err(|error| cannot_start("the thread for answers on the disk", &error))?;
+                (Some(disk), Some(thread))
+            }
+        };
         let limit = config.limits.stop;
         let shared = Arc::new(Shared::new(
             threads,
@@ -126,6 +135,7 @@ impl Proxy {
             log,
             certificates,
             config.images,
+            disk,
         ));
         let (senders, mailboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
         let workers = Workers(senders);
@@ -152,6 +162,8 @@ impl Proxy {
                 }
             })
             .map_err(|error| cannot_start(&format!("admin socket `{}`", config.admin.display()), &error))?;
+        // So is what the disk has, if it is quick: the first visitors are answered from there.
+        shared.cache.wait_for_disk();
         let mut threads = Vec::new();
         for (number, (listeners, mailbox)) in doors.into_iter().zip(mailboxes).enumerate() {
             let shared = Arc::clone(&shared);
@@ -175,10 +187,10 @@ impl Proxy {
             for thread in threads {
                 drop(thread.join());
             }
-            // The last senders go here; the log's thread writes what it has and ends.
+            // The last senders go here; the threads of the log and of the disk write what they have and end.
             drop((control, shared));
             runtime.shutdown_background();
-            if let Some(thread) = log_thread {
+            for thread in [log_thread, disk_thread].into_iter().flatten() {
                 drop(thread.join());
             }
         });

@@ -32,7 +32,15 @@ pub(crate) fn run(options: ProxyOptions, sockets: Vec<ListenSocket>) -> anyhow::
     let notice =
         Arc::new(DaemonNotice::from_environment().context("cannot reach whoever started the front door")?);
     let mut config = match options {
-        ProxyOptions::Local { data, https } => of_up(Layout::new(data), https, sockets)?,
+        ProxyOptions::Local {
+            data,
+            https,
+            cache_disk,
+        } => {
+            let mut config = of_up(Layout::new(data), https, sockets)?;
+            config.limits.cache_disk_bytes = cache_disk.0;
+            config
+        }
         ProxyOptions::Server => of_server(sockets, &notice)?,
     };
     config.images = Some(ImageProgram::new(Arc::new(OwnImages(SelfProgram::current()))));
@@ -105,6 +113,7 @@ fn of_server(sockets: Vec<ListenSocket>, notice: &Arc<DaemonNotice>) -> anyhow::
 fn bound(config: &mut ProxyConfig, settings: &ServerSettings) {
     let limits = &mut config.limits;
     limits.cache_bytes = usize::try_from(settings.front_door.cache_memory.0).unwrap_or(usize::MAX);
+    limits.cache_disk_bytes = settings.front_door.cache_disk.0;
     limits.connections = settings.front_door.connections as usize;
     limits.project_requests = settings.project_requests;
     limits.project_waiting = settings.project_waiting;
@@ -170,13 +179,14 @@ mod tests {
     #[test]
     fn what_an_operator_says_bounds_the_front_door() {
         let mut config = ProxyConfig::new(Layout::new("/data"), Vec::new());
-        let text = "cache_memory = \"2MB\"\nconnections = 500\nrequest_log_one_of = 10";
+        let text = "cache_memory = \"2MB\"\ncache_disk = \"1GB\"\nconnections = 500\nrequest_log_one_of = 10";
         let settings = hostkit_core::server_settings::parse(text).unwrap();
         bound(&mut config, &settings);
         assert_eq!(
             (config.limits.cache_bytes, config.limits.connections),
             (2 << 20, 500)
         );
+        assert_eq!(config.limits.cache_disk_bytes, 1 << 30);
         assert_eq!(config.request_log.as_ref().unwrap().one_of.get(), 10);
         // What is said where nothing is said is what holds without a file.
         let mut silent = ProxyConfig::new(Layout::new("/data"), Vec::new());

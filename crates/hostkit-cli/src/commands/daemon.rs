@@ -16,6 +16,7 @@ pub(crate) fn up(session: &Session<'_>, args: &UpArgs, hooks: &Hooks) -> Result<
         http_port: args.http_port,
         https_port: args.tls.then_some(args.https_port),
         api_port: args.api_port,
+        cache_disk: args.cache_disk,
         detach: args.detach,
         json: session.printer().wants_json(),
     };
@@ -60,6 +61,7 @@ pub(crate) fn proxy(session: &Session<'_>, args: &ProxyArgs, hooks: &Hooks) -> R
         false => ProxyOptions::Local {
             data: session.data()?,
             https: args.https,
+            cache_disk: args.cache_disk,
         },
     };
     (hooks.proxy)(options).map_err(told)

@@ -301,6 +301,25 @@ pub struct TrafficStatus {
     pub failed_handshakes: u64,
     /// Requests answered since the front door started.
     pub requests: u64,
+    /// Answers that are kept on the disk, where they are.
+    #[serde(default)]
+    pub cache_disk: Option<DiskCacheStatus>,
+}
+
+/// How the disk's part of the front door's cache is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskCacheStatus {
+    /// How many addresses it has an answer for.
+    pub addresses: u64,
+    /// What they take of the disk, in bytes.
+    pub bytes: u64,
+    /// The most they may take.
+    pub most: u64,
+    /// Whether answers are written and looked for now. Not before it is known what there is, while another front door has
+    /// the folder, and for a while after the disk failed.
+    pub on: bool,
+    /// Why the disk is left alone for a while, where it failed.
+    pub trouble: Option<String>,
 }
 
 /// What became of a drain.

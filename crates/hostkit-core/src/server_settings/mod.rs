@@ -40,6 +40,9 @@ const INSTANCE_MEMORY: ByteSize = ByteSize::mib(1024);
 /// threads, not for a fork bomb.
 const INSTANCE_TASKS: u32 = 512;
 
+/// The least that is of use as a cache on disk: a few of the largest answers.
+pub const LEAST_CACHE_DISK: ByteSize = ByteSize::mib(64);
+
 /// What one project may have of the front door where the file says nothing: half of its connections.
 const PROJECT_REQUESTS: u64 = 10_000;
 /// How many of its requests may wait.
@@ -88,6 +91,8 @@ pub struct ServerSettings {
 pub struct FrontDoorSettings {
     /// The most memory that answers take which are kept to be used again.
     pub cache_memory: ByteSize,
+    /// The most that such answers take of the disk; none are written where it is zero.
+    pub cache_disk: ByteSize,
     /// The most connections of visitors at once.
     pub connections: u32,
     /// Of so many requests that went well one is written into the request log.
@@ -98,6 +103,7 @@ impl Default for FrontDoorSettings {
     fn default() -> Self {
         FrontDoorSettings {
             cache_memory: ByteSize::mib(64),
+            cache_disk: ByteSize(0),
             connections: 20_000,
             log_one_of: NonZeroU32::MIN,
         }
@@ -185,6 +191,7 @@ const KEYS: &[Key] = keys! {
     "project_requests" Shape::Whole(1, 1_000_000), = "10000", "The most requests and WebSockets of one project under way at once; more are answered 503.";
     "project_waiting" Shape::Whole(0, 1_000_000), = "1000", "The most requests of one project that wait for an instance, or for room on one; more are answered 503.";
     "cache_memory" Shape::Size(1 << 20), = "\"64MB\"", "The most memory that the front door keeps answers in, of all projects together.";
+    "cache_disk" Shape::Size(0), = "\"0\"", "The most disk that the front door keeps answers on, of all projects together: those that its memory has no room for, and all after a start of it. At least 64 MB, or `\"0\"` for none.";
     "connections" Shape::Whole(100, 1_000_000), = "20000", "The most connections of visitors at once; more are closed at once.";
     "request_log_one_of" Shape::Whole(1, 1_000_000), = "1", "Of so many requests that went well one is written into the request log; errors and slow ones always are.";
     "tls" Shape::Table(tls::KEYS), , "Where certificates come from.";
@@ -219,7 +226,7 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
             .whole("project_requests")
             .unwrap_or(defaults.project_requests),
         project_waiting: root.whole("project_waiting").unwrap_or(defaults.project_waiting),
-        front_door: front_door(&root),
+        front_door: front_door(&root, problems),
     };
     let ports = [
         ("http_port", settings.http_port),
@@ -273,11 +280,19 @@ fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> ServerSettings {
     }
 }
 
-fn front_door(root: &View<'_>) -> FrontDoorSettings {
+fn front_door(root: &View<'_>, problems: &mut Collector<'_>) -> FrontDoorSettings {
     let defaults = FrontDoorSettings::default();
+    let cache_disk = root.size("cache_disk").unwrap_or(defaults.cache_disk);
+    if cache_disk.0 > 0 && cache_disk < LEAST_CACHE_DISK {
+        let message = format!(
+            "`cache_disk` cannot be {cache_disk}: it is at least {LEAST_CACHE_DISK}, or \"0\" for none"
+        );
+        problems.add(root.place("cache_disk"), "cache_disk", message, None);
+    }
     let one_of = root.whole("request_log_one_of").and_then(NonZeroU32::new);
     FrontDoorSettings {
         cache_memory: root.size("cache_memory").unwrap_or(defaults.cache_memory),
+        cache_disk,
         connections: root.whole("connections").unwrap_or(defaults.connections),
         log_one_of: one_of.unwrap_or(defaults.log_one_of),
     }

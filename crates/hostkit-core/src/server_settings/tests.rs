@@ -34,7 +34,7 @@ fn everything_can_be_said() {
          public_addresses = [\"203.0.113.7\", \"2001:db8::7\"]\n\
          instance_memory = \"768MB\"\ninstance_cpus = 1.5\ninstance_tasks = 300\n\
          instance_requests = 250\nproject_requests = 2_000\nproject_waiting = 0\n\
-         cache_memory = \"256MB\"\nconnections = 5000\nrequest_log_one_of = 100\n\
+         cache_memory = \"256MB\"\ncache_disk = \"2GB\"\nconnections = 5000\nrequest_log_one_of = 100\n\
          languages = [\"node\", \"python\"]\n",
     )
     .unwrap();
@@ -54,6 +54,7 @@ fn everything_can_be_said() {
     assert_eq!(ServerSettings::default().languages, [Language::Python]);
     let front_door = FrontDoorSettings {
         cache_memory: ByteSize::mib(256),
+        cache_disk: ByteSize::mib(2048),
         connections: 5000,
         log_one_of: NonZeroU32::new(100).unwrap(),
     };
@@ -62,9 +63,12 @@ fn everything_can_be_said() {
         "connections = 0",
         "request_log_one_of = 0",
         "cache_memory = \"1KB\"",
+        "cache_disk = \"63MB\"",
+        "cache_disk = 0",
     ] {
         assert_eq!(problems(wrong).len(), 1, "{wrong}");
     }
+    assert_eq!(parse("cache_disk = \"0\"").unwrap(), ServerSettings::default());
     assert_eq!(settings.instance_memory, Some(ByteSize::mib(768)));
     assert_eq!(
         (settings.instance_cpus, settings.instance_tasks),

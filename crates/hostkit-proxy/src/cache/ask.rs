@@ -13,7 +13,7 @@ use super::directives::Directives;
 use super::entry::Entry;
 use super::flight::{Flights, Landing, Part, Stage};
 use super::rules::{self, Usable};
-use super::store::{Key, Scope};
+use super::scope::{Key, Scope};
 use super::visit::{Visit, ask_for_change};
 use super::{CacheResult, refresh, serve};
 use crate::body::{AnswerBody, RequestBody};
@@ -59,7 +59,14 @@ pub(crate) async fn ask(
     let mut now = exchange.began;
     loop {
         let (slot, key) = look(&exchange, scope, &shared.cache);
-        let entry = slot.as_ref().and_then(|slot| slot.find(request.headers()));
+        let mut entry = slot.as_ref().and_then(|slot| slot.find(request.headers()));
+        let from_disk;
+        if entry.is_none() && shared.cache.disk.is_some() {
+            let key = key.clone().unwrap_or_else(|| key_of(&exchange, scope));
+            // In a box, so that requests that never get here are no larger for it.
+            from_disk = Box::pin(shared.cache.get_from_disk(scope, &key, request.headers())).await;
+            entry = from_disk.as_ref();
+        }
         if let Some(entry) = entry {
             let result = match entry.head.freshness.usable(&said, authorized, now) {
                 Usable::Fresh => Some(CacheResult::Hit),

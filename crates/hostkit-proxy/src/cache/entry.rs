@@ -9,6 +9,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, response};
 
 use super::rules::Freshness;
+use super::scope::{Scope, Stamp};
 use crate::compress::accept::Accepted;
 use crate::compress::encoder::whole;
 use crate::compress::{BY_COST, Coding};
@@ -28,12 +29,12 @@ pub(super) struct Head {
     pub(super) headers: HeaderMap,
     pub(super) freshness: Freshness,
     /// What the request had to say for this form.
-    asked: Vec<(HeaderName, Asked)>,
+    pub(super) asked: Vec<(HeaderName, Asked)>,
 }
 
 /// A request's header, as far as it counts for a form.
 #[derive(PartialEq)]
-enum Asked {
+pub(super) enum Asked {
     /// Its lines, without white space around their parts.
     Lines(Option<Vec<u8>>),
     /// What of it is known here: clients write the same wish in many ways.
@@ -183,10 +184,22 @@ pub(super) struct Slot {
     pub(super) entries: Vec<Arc<Entry>>,
     /// Its answers are not kept: until then nobody waits for another's.
     pub(super) passed_until: Option<Instant>,
-    pub(super) epoch: u64,
+    pub(super) scope: Arc<Scope>,
+    /// How things stood for its key when it was last changed.
+    pub(super) stamp: Stamp,
 }
 
 impl Slot {
+    /// One that nothing is kept in.
+    pub(super) fn empty(scope: &Arc<Scope>, stamp: Stamp) -> Slot {
+        Slot {
+            entries: Vec::new(),
+            passed_until: None,
+            scope: Arc::clone(scope),
+            stamp,
+        }
+    }
+
     /// The answer for a request.
     pub(super) fn find(&self, request: &HeaderMap) -> Option<&Arc<Entry>> {
         self.entries.iter().find(|entry| entry.head.suits(request))

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::entry::Head;
 use super::growing::Growing;
-use super::store::Key;
+use super::scope::Key;
 use crate::shared::Shared;
 
 /// Requests that are on their way to a backend for the cache.

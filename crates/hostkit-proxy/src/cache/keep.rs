@@ -12,7 +12,7 @@ use super::entry::{Entry, Head};
 use super::flight::{Landing, Lead};
 use super::growing::Growing;
 use super::rules::{self, Usable};
-use super::store::{Key, Scope, Stamp};
+use super::scope::{Key, Scope, Stamp};
 use super::{CacheResult, Visit, serve};
 use crate::body::{AnswerBody, Source};
 use crate::exchange::{Exchange, Lease};

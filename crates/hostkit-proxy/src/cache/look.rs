@@ -8,7 +8,7 @@ use http::header::{self, HeaderMap};
 use http::{Method, Uri, response};
 
 use super::rules;
-use super::store::Scope;
+use super::scope::Scope;
 use crate::exchange::Exchange;
 
 /// Looks at an answer.

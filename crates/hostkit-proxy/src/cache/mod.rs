@@ -1,10 +1,11 @@
 //! The shared cache (RFC 9111): answers that an application marks as cacheable, kept in memory for all threads, and
 //! answered from there. A request is looked for in [`ask`]; what a backend answers goes through [`keep`]; an answer is
-//! made of what is kept in [`serve`]. [`rules`] are the standard's, [`store`] is the memory, [`flight`] lets many
-//! requests wait for one.
+//! made of what is kept in [`serve`]. [`rules`] are the standard's, [`store`] is the memory, [`disk`] what
+//! stays when that is full or gone, [`flight`] lets many requests wait for one.
 
 pub(crate) mod ask;
 pub(crate) mod directives;
+pub(crate) mod disk;
 mod entry;
 mod flight;
 mod growing;
@@ -13,6 +14,7 @@ mod look;
 pub(crate) mod own;
 mod refresh;
 mod rules;
+mod scope;
 mod serve;
 pub(crate) mod store;
 #[cfg(test)]
@@ -21,8 +23,9 @@ mod visit;
 
 pub(crate) use growing::Reader;
 pub(crate) use look::{is_for_all, look};
+pub(crate) use scope::Scope;
 pub(crate) use serve::note;
-pub(crate) use store::{Cache, Scope};
+pub(crate) use store::Cache;
 pub(crate) use visit::Visit;
 
 /// What the cache did for a request, for the answer's header and the log.

@@ -11,7 +11,7 @@ use http::{Response, StatusCode, response};
 use super::directives::Directives;
 use super::entry::{Entry, Head};
 use super::rules::{Freshness, Usable};
-use super::store::{Key, Scope, Stamp};
+use super::scope::{Key, Scope, Stamp};
 use super::{CacheResult, serve};
 use crate::body::AnswerBody;
 use crate::exchange::Exchange;
@@ -49,6 +49,17 @@ impl OwnPlace {
         let entry = slot.entries.first()?;
         let usable = entry.head.freshness.usable(&Directives::default(), false, now);
         (usable == Usable::Fresh).then(|| Own(Arc::clone(entry)))
+    }
+
+    /// The same on the disk.
+    pub(crate) async fn find_on_disk(&self, shared: &Shared, now: Instant) -> Option<Own> {
+        let anything = HeaderMap::new();
+        let entry = shared
+            .cache
+            .get_from_disk(&self.scope, &self.key, &anything)
+            .await?;
+        let usable = entry.head.freshness.usable(&Directives::default(), false, now);
+        (usable == Usable::Fresh).then(|| Own(entry))
     }
 
     /// Keeps it, unless what it was made of was purged since this place was asked for.

@@ -13,7 +13,7 @@ use http::{Method, Request};
 use super::ask::visit;
 use super::entry::Entry;
 use super::flight::{Flights, Part};
-use super::store::{Key, Scope};
+use super::scope::{Key, Scope};
 use crate::body::RequestBody;
 use crate::exchange::Exchange;
 use crate::forward;

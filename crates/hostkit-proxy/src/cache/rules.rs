@@ -24,18 +24,18 @@ const REWRITES: [&str; 9] = [
 /// How long an answer may be used, counted from when it came.
 #[derive(Debug, Clone)]
 pub(super) struct Freshness {
-    came: Instant,
+    pub(super) came: Instant,
     /// How old it was already (4.2.3).
-    initial_age: Duration,
-    lifetime: Duration,
-    while_revalidate: Duration,
-    if_error: Duration,
+    pub(super) initial_age: Duration,
+    pub(super) lifetime: Duration,
+    pub(super) while_revalidate: Duration,
+    pub(super) if_error: Duration,
     /// It may never be used when it is stale, whatever a client allows (5.2.2.2, 5.2.2.8, 5.2.2.10).
-    strict: bool,
+    pub(super) strict: bool,
     /// It may not be used without asking (5.2.2.4).
-    always_ask: bool,
+    pub(super) always_ask: bool,
     /// It may be used for requests with Authorization (3.5).
-    for_authorized: bool,
+    pub(super) for_authorized: bool,
 }
 
 /// What may be done with a kept answer for a request.
@@ -107,6 +107,18 @@ impl Freshness {
     /// Whether it may be used for requests with Authorization (3.5).
     pub(super) fn is_for_authorized(&self) -> bool {
         self.for_authorized
+    }
+
+    /// For how long from now on it may be used without asking first, be it in the place of a failure.
+    pub(super) fn lasts(&self, now: Instant) -> Duration {
+        let beyond = match self.strict {
+            true => Duration::ZERO,
+            false => self.while_revalidate.max(self.if_error),
+        };
+        match self.always_ask {
+            true => Duration::ZERO,
+            false => (self.lifetime + beyond).saturating_sub(self.age(now)),
+        }
     }
 
     /// Whether it may ever be used without asking first.

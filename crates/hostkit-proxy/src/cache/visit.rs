@@ -6,7 +6,7 @@ use http::header::{self, HeaderMap};
 
 use super::entry::Entry;
 use super::flight::Lead;
-use super::store::{Key, Scope, Stamp};
+use super::scope::{Key, Scope, Stamp};
 use crate::exchange::Exchange;
 
 /// A request that was looked for.

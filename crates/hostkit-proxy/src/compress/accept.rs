@@ -1,11 +1,12 @@
 //! Accept-Encoding (RFC 9110, 12.5.3), read when there is something to choose from.
 
 use http::HeaderValue;
+use serde::{Deserialize, Serialize};
 
 use super::Coding;
 
 /// How much a client likes each coding, in thousandths; nothing where it was not named.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Accepted {
     zstd: Option<u16>,
     brotli: Option<u16>,

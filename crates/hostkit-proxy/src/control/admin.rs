@@ -89,7 +89,7 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
             Err(failure) => Err(failure),
         },
         (&Method::POST, "/purge") => match body(request, MOST_BYTES).await.and_then(|bytes| purge(&bytes)) {
-            Ok(purge) => json(&control.purge(&purge)),
+            Ok(purge) => control.purge(&purge).await.and_then(|purged| json(&purged)),
             Err(failure) => Err(failure),
         },
         (&Method::GET, "/status") => json(&control.status().await),

@@ -168,10 +168,10 @@ impl Control {
     }
 
     /// Takes answers out of the cache.
-    pub(crate) fn purge(&self, purge: &Purge) -> Purged {
-        Purged {
-            addresses: self.shared.cache.purge(&purge.environment, purge.path.as_deref()),
-        }
+    pub(crate) async fn purge(&self, purge: &Purge) -> Result<Purged, Failure> {
+        let cache = &self.shared.cache;
+        let addresses = cache.purge(&purge.environment, purge.path.as_deref()).await?;
+        Ok(Purged { addresses })
     }
 
     /// How the front door is.
@@ -189,6 +189,7 @@ impl Control {
             https: self.public.https,
             failed_handshakes: self.shared.failed_handshakes.load(Ordering::Relaxed),
             requests: self.shared.requests(),
+            cache_disk: self.shared.cache.disk_status(),
         }
     }
 
@@ -288,6 +289,9 @@ impl Control {
                 ("failed", status.failed_handshakes),
             ],
         );
+        if let Some((status, counts)) = shared.cache.disk_status().zip(shared.cache.disk_counts()) {
+            text.disk_cache(&status, counts);
+        }
         let lost = shared.log.as_ref().map_or(0, LogSink::lost);
         text.number(
             "hostkit_proxy_log_lines_dropped_total",

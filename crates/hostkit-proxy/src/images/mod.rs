@@ -72,6 +72,9 @@ async fn find(
         if let Some(own) = place.find(&shared, std::time::Instant::now()) {
             return Ok((own, CacheResult::Hit));
         }
+        if let Some(own) = place.find_on_disk(&shared, std::time::Instant::now()).await {
+            return Ok((own, CacheResult::Hit));
+        }
         let mut told = shared.images.join(&place.key, |teller| {
             Making::new(exchange, headers, route, &question, settings, place.clone()).map(|making| {
                 tokio::task::spawn_local(making.run(teller));

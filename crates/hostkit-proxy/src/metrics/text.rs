@@ -2,9 +2,13 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hostkit_core::route::DiskCacheStatus;
 
 use super::histogram::{BOUNDS, Histogram, Sum};
 use super::{AllSeries, Counts, Labels, Series};
+use crate::cache::disk::Counts as DiskCounts;
 
 /// The content type of the format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -71,6 +75,57 @@ impl Exposition {
         for class in 0..super::CLASSES {
             let count = series.sum(|counts| &counts.requests[class]);
             self.sample(name, &format!("code=\"{}xx\"", class + 1), count);
+        }
+    }
+
+    /// What is counted of answers on the disk.
+    pub(crate) fn disk_cache(&mut self, status: &DiskCacheStatus, counts: &DiskCounts) {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        for (name, kind, help, value) in [
+            (
+                "hostkit_proxy_cache_disk_hits_total",
+                "counter",
+                "Answers of the cache that were found on the disk.",
+                of(&counts.hits),
+            ),
+            (
+                "hostkit_proxy_cache_disk_written_total",
+                "counter",
+                "Answers that were written to the disk.",
+                of(&counts.written),
+            ),
+            (
+                "hostkit_proxy_cache_disk_dropped_total",
+                "counter",
+                "Answers that were not written because the disk did not keep up.",
+                of(&counts.dropped),
+            ),
+            (
+                "hostkit_proxy_cache_disk_broken_total",
+                "counter",
+                "Files of the cache that were not what was written, and were removed.",
+                of(&counts.broken),
+            ),
+            (
+                "hostkit_proxy_cache_disk_bytes",
+                "gauge",
+                "What the cache takes of the disk.",
+                status.bytes,
+            ),
+            (
+                "hostkit_proxy_cache_disk_addresses",
+                "gauge",
+                "Addresses that the disk has an answer for.",
+                status.addresses,
+            ),
+            (
+                "hostkit_proxy_cache_disk_on",
+                "gauge",
+                "Whether answers are kept on the disk now; not for a while after it failed.",
+                u64::from(status.on),
+            ),
+        ] {
+            self.number(name, kind, help, value);
         }
     }
 

@@ -7,6 +7,7 @@ mod answers;
 mod caching;
 mod caching_cases;
 mod caching_hostile;
+mod caching_on_disk;
 mod canary;
 mod certificates;
 mod compression;

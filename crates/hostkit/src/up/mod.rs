@@ -89,6 +89,7 @@ async fn supervise(layout: &Layout, options: &UpOptions, _lock: Flock<std::fs::F
         "front door",
         ["proxy".into(), "--data".into(), data.into()]
             .into_iter()
+            .chain(["--cache-disk".into(), options.cache_disk.0.to_string().into()])
             .chain(tls)
             .collect(),
         sockets.public,
@@ -301,6 +302,8 @@ fn detach(layout: &Layout, options: &UpOptions) -> anyhow::Result<()> {
         options.http_port.to_string().into(),
         "--api-port".into(),
         options.api_port.to_string().into(),
+        "--cache-disk".into(),
+        options.cache_disk.0.to_string().into(),
     ];
     if let Some(port) = options.https_port {
         arguments.extend(["--tls".into(), "--https-port".into(), port.to_string().into()]);
