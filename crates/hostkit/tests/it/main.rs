@@ -5,7 +5,9 @@
 
 mod apps;
 mod balancing;
+mod cache_on_disk;
 mod canary;
+mod canary_kills;
 mod cancelling;
 mod documents;
 mod domains;

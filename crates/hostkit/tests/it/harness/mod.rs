@@ -21,6 +21,8 @@ pub(crate) struct Installation {
     pub(crate) http: u16,
     /// The port TLS is spoken on, if it is.
     pub(crate) https: Option<u16>,
+    /// How much disk the front door keeps answers on.
+    cache_disk: Option<&'static str>,
     environment: Vec<(String, String)>,
 }
 
@@ -81,26 +83,41 @@ impl Installation {
         Self::start_as(&std::env::temp_dir(), &[], Some(0))
     }
 
+    /// Starts one whose front door keeps answers on the disk.
+    pub(crate) fn start_with_cache_on_disk() -> Self {
+        let mut installation = Self::not_started(&std::env::temp_dir());
+        installation.cache_disk = Some("64MB");
+        installation.up();
+        installation
+    }
+
     /// Starts one below a folder.
     pub(crate) fn start_in(parent: &Path) -> Self {
         Self::start_as(parent, &[], None)
     }
 
     fn start_as(parent: &Path, environment: &[(&str, &str)], https: Option<u16>) -> Self {
-        let mut installation = Installation {
+        let mut installation = Self::not_started(parent);
+        installation.https = https;
+        installation.environment = environment
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect();
+        installation.up();
+        installation
+    }
+
+    fn not_started(parent: &Path) -> Self {
+        Installation {
             folder: tempfile::Builder::new()
                 .prefix("hk-test-")
                 .tempdir_in(parent)
                 .unwrap(),
             http: 0,
-            https,
-            environment: environment
-                .iter()
-                .map(|(k, v)| (k.to_string(), v.to_string()))
-                .collect(),
-        };
-        installation.up();
-        installation
+            https: None,
+            cache_disk: None,
+            environment: Vec::new(),
+        }
     }
 
     /// The data folder.
@@ -120,6 +137,9 @@ impl Installation {
         let mut arguments = vec!["up", "--detach", "--http-port", &port];
         if let Some(port) = &https {
             arguments.extend(["--tls", "--https-port", port]);
+        }
+        if let Some(size) = self.cache_disk {
+            arguments.extend(["--cache-disk", size]);
         }
         self.command(&arguments).ok();
         let state = self.run_state();

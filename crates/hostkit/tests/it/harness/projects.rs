@@ -26,7 +26,7 @@ pub(crate) fn site(parent: &Path, name: &str, text: &str) -> PathBuf {
 }
 
 /// A Node server without dependencies: `/` says `text`, `/slow?ms=` answers late, `/env` gives one variable asked
-/// for by name as JSON, `/exit` ends the program, `/ws` echoes over WebSocket (text frames below 126 bytes).
+/// for by name as JSON, `/kept` may be kept and counts how often it was asked for, `/exit` ends the program, `/ws` echoes over WebSocket (text frames below 126 bytes).
 pub(crate) fn node(parent: &Path, name: &str, text: &str) -> PathBuf {
     let server = NODE_SERVER.replace("TEXT", &serde_json::to_string(text).unwrap());
     folder(
@@ -46,7 +46,7 @@ pub(crate) fn node(parent: &Path, name: &str, text: &str) -> PathBuf {
 const NODE_SERVER: &str = r#"
 const http = require('http'), crypto = require('crypto');
 const text = TEXT;
-let reported = '';
+let reported = '', kept = 0;
 const server = http.createServer((request, response) => {
   const url = new URL(request.url, 'http://x');
   if (url.pathname === '/slow') return setTimeout(() => response.end('slow ' + text), Number(url.searchParams.get('ms')));
@@ -59,6 +59,7 @@ const server = http.createServer((request, response) => {
     request.on('data', data => { length += data.length; }).on('end', () => response.end(String(length)));
     return;
   }
+  if (url.pathname.startsWith('/kept')) return response.setHeader('cache-control', 'max-age=600').end(text + ' ' + ++kept);
   if (url.pathname === '/page') return response.setHeader('content-type', 'text/html').end(text);
   if (url.pathname === '/report') { reported = url.searchParams.get('text'); return response.end('thanks'); }
   if (url.pathname === '/reported') return response.end(reported);
