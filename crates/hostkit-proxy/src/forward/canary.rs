@@ -38,16 +38,20 @@ pub(super) fn choose(
     Arc::clone(route.unwrap_or(live))
 }
 
+/// Whether a request is on its way to a canary in the place of the live release, which could answer it.
+pub(super) fn may_leave(exchange: &Exchange, route: &LiveRoute) -> bool {
+    let visitor = exchange.visitor.as_ref();
+    route.is_canary && visitor.is_some_and(|visitor| !visitor.has_left)
+}
+
 /// Has a request that no instance of a canary took go to the live release; whether it was on its way to a canary. It is
 /// still whole.
 pub(super) fn leave(exchange: &mut Exchange, route: &LiveRoute) -> bool {
-    match &mut exchange.visitor {
-        Some(visitor) if route.is_canary && !visitor.has_left => {
-            visitor.has_left = true;
-            true
-        }
-        _ => false,
+    let leaves = may_leave(exchange, route);
+    if let Some(visitor) = exchange.visitor.as_mut().filter(|_| leaves) {
+        visitor.has_left = true;
     }
+    leaves
 }
 
 /// Takes back what rules of the other release did to a request; whether they had done something. Each release has its own

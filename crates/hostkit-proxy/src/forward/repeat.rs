@@ -8,13 +8,14 @@ use super::head;
 use crate::body::RequestBody;
 use crate::exchange::Exchange;
 
-/// Whether a request that was sent may be sent once more.
-pub(super) fn allowed(exchange: &Exchange) -> bool {
+/// Whether a request that was sent may be sent once more. One that can leave a canary may also if it was sent twice: the
+/// live release has not seen it.
+pub(super) fn allowed(exchange: &Exchange, may_leave: bool) -> bool {
     let idempotent = matches!(
         exchange.method,
         Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
     );
-    idempotent && exchange.progress.is_none() && !exchange.repeated
+    idempotent && exchange.progress.is_none() && (may_leave || !exchange.repeated)
 }
 
 /// The client's headers of a request that may be sent twice. Not yet signed, and a list rather than a map: it is made
@@ -23,7 +24,7 @@ pub(super) fn keep(
     request: &Request<RequestBody>,
     exchange: &Exchange,
 ) -> Option<Vec<(HeaderName, HeaderValue)>> {
-    if !allowed(exchange) {
+    if !allowed(exchange, false) {
         return None;
     }
     // Host is the one header every request has: the exchange knows it.
@@ -39,9 +40,13 @@ pub(super) fn keep(
     Some(kept)
 }
 
-/// The request of an exchange once more, if it may be sent twice and was not yet.
-pub(super) fn again(exchange: &mut Exchange) -> Option<Request<RequestBody>> {
-    let kept = exchange.spare.take()?;
+/// The request of an exchange once more, if it may be sent twice and was not yet; also if it was, where it can leave a
+/// canary.
+pub(super) fn again(exchange: &mut Exchange, may_leave: bool) -> Option<Request<RequestBody>> {
+    let kept = match may_leave {
+        true => exchange.spare.clone()?,
+        false => exchange.spare.take().filter(|_| !exchange.repeated)?,
+    };
     exchange.repeated = true;
     let mut request = Request::new(RequestBody::default());
     *request.method_mut() = exchange.method.clone();

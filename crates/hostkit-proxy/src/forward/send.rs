@@ -12,6 +12,7 @@ use hostkit_core::route::Protocol;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
+use super::canary::may_leave;
 use super::{h2c, head, repeat};
 use crate::body::RequestBody;
 use crate::exchange::{Exchange, Lease};
@@ -114,7 +115,7 @@ pub(super) async fn attempt(
         let mut upstream = match connection {
             Connection::Sender(sender) => Upstream::Own(sender),
             Connection::Place(place) => Upstream::Shared(place),
-            Connection::Plain(plain) => match ask(exchange, request, plain).await {
+            Connection::Plain(plain) => match ask(exchange, request, plain, route).await {
                 Short::Done(outcome) => {
                     note(exchange, &outcome, is_new);
                     return outcome;
@@ -129,7 +130,7 @@ pub(super) async fn attempt(
                 }
                 Short::Again => {
                     note(exchange, &Outcome::Failed(Failed::Closed), is_new);
-                    avoid(&mut tried, key, backends);
+                    avoid(&mut tried, key, backends, is_new && may_leave(exchange, route));
                     continue;
                 }
             },
@@ -189,13 +190,14 @@ pub(super) async fn attempt(
                 let failed = why(exchange, &error);
                 let is_new = is_new && !h2c::is_of_one_request(&error);
                 note(exchange, &Outcome::Failed(failed), is_new);
+                let may_leave = may_leave(exchange, route);
                 if failed == Failed::Closed {
-                    *request = repeat::again(exchange);
+                    *request = repeat::again(exchange, may_leave);
                 }
                 if request.is_none() {
                     return Outcome::Failed(failed);
                 }
-                avoid(&mut tried, key, backends);
+                avoid(&mut tried, key, backends, is_new && may_leave);
             }
             // Giving the request up closes its connection: the backend hears that nobody waits any more.
             None => {
@@ -247,7 +249,12 @@ enum Short {
     Again,
 }
 
-async fn ask(exchange: &mut Exchange, request: &mut Option<Request<RequestBody>>, plain: Plain) -> Short {
+async fn ask(
+    exchange: &mut Exchange,
+    request: &mut Option<Request<RequestBody>>,
+    plain: Plain,
+    route: &LiveRoute,
+) -> Short {
     let Some(asked) = request else {
         return Short::Done(Outcome::Failed(Failed::Closed));
     };
@@ -275,7 +282,7 @@ async fn ask(exchange: &mut Exchange, request: &mut Option<Request<RequestBody>>
             }
         }
         Asked::Unsent => Short::Unsent,
-        Asked::Closed if repeat::allowed(exchange) => {
+        Asked::Closed if repeat::allowed(exchange, may_leave(exchange, route)) => {
             exchange.repeated = true;
             Short::Again
         }
@@ -285,8 +292,9 @@ async fn ask(exchange: &mut Exchange, request: &mut Option<Request<RequestBody>>
 }
 
 /// Has a request that is sent once more go to another backend, where there is one: this one may just be ending.
-fn avoid(tried: &mut Vec<u64>, key: u64, backends: &[Arc<Backend>]) {
-    if backends.len() > 1 {
+/// `leaves`: the live release is one, as this is a canary that broke off what was new to it.
+fn avoid(tried: &mut Vec<u64>, key: u64, backends: &[Arc<Backend>], leaves: bool) {
+    if backends.len() > 1 || leaves {
         tried.push(key);
     }
 }

@@ -391,3 +391,55 @@ fn what_the_canary_lets_in_is_asked_again_by_the_live_release() {
     }
     assert!(old.seen.lock().unwrap().is_empty());
 }
+
+#[test]
+fn what_the_only_instance_of_a_canary_breaks_off_is_answered_by_the_live_release() {
+    let old = Upstream::start(|seen, stream| {
+        let text = format!("old {}", seen.line());
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}",
+            text.len()
+        )
+        .is_ok()
+    });
+    // It answers, or reads each request and closes the connection.
+    let breaks = Arc::new(AtomicBool::new(false));
+    let broken = Arc::clone(&breaks);
+    let new = Upstream::start(move |_, stream| {
+        !broken.load(Ordering::SeqCst)
+            && stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnew")
+                .is_ok()
+    });
+    let door = Door::start_with(|config| config.threads = 1);
+    both(&door, old.address, new.address, 99);
+    // A connection is kept from here on, so that the next request is one on an old connection.
+    let mut visitors = std::iter::repeat_with(|| get(&door, "/", ""));
+    let visitor = visitors.find(|answer| answer.text() == "new").unwrap();
+    let cookie = cookie(&visitor).unwrap();
+    breaks.store(true, Ordering::SeqCst);
+    // Short and long ways of sending, on old and new connections.
+    for (path, more) in [
+        ("/a?b", ""),
+        ("/c", ""),
+        ("/d", "TE: trailers\r\nConnection: TE\r\n"),
+        ("/e", ""),
+    ] {
+        let answer = get(&door, path, &format!("{cookie}{more}"));
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, format!("old GET {path} HTTP/1.1"))
+        );
+        assert_eq!(answer.header("x-hostkit-release"), Some(LIVE));
+    }
+    // What may not be sent twice is not.
+    let before = old.seen.lock().unwrap().len();
+    breaks.store(false, Ordering::SeqCst);
+    until("it is back", || get(&door, "/", &cookie).text() == "new");
+    breaks.store(true, Ordering::SeqCst);
+    let body = format!("POST / HTTP/1.1\r\nHost: shop.localhost\r\n{cookie}Content-Length: 1\r\n\r\nx");
+    assert_eq!(door.send(body).status, 502);
+    let seen = old.seen.lock().unwrap();
+    assert!(seen[before..].iter().all(|seen| !seen.line().starts_with("POST")));
+}
