@@ -2,6 +2,7 @@
 //! everything here can be tested with plain values.
 
 pub mod access;
+pub mod addon;
 pub mod backup;
 pub mod canary;
 pub mod certificate;
@@ -24,6 +25,7 @@ pub mod scan;
 pub mod secret;
 pub mod server;
 pub mod server_settings;
+pub mod service;
 pub mod size;
 pub mod source;
 pub mod traits;

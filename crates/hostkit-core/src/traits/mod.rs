@@ -1,5 +1,6 @@
 //! What HostKit asks of its parts. The engine sees nothing else of them.
 
+pub mod addon;
 pub mod archives;
 pub mod backup_target;
 pub mod builder;
@@ -14,9 +15,11 @@ pub mod port_owners;
 pub mod premises;
 pub mod probe;
 pub mod runtime;
+pub mod services;
 pub mod sources;
 pub mod traffic;
 
+pub use addon::Addon;
 pub use archives::{Archive, Archives};
 pub use backup_target::{BackupTarget, Pieces, StoredFile};
 pub use builder::{BuildJob, BuildLog, Builder, Detected};
@@ -31,5 +34,6 @@ pub use port_owners::PortOwners;
 pub use premises::{Audience, Premises};
 pub use probe::{Health, HealthProbe};
 pub use runtime::{Changes, Exec, ExecOutput, ExecStreams, ExecWrite, LogLines, OneOff, Runtime};
+pub use services::Services;
 pub use sources::Sources;
 pub use traffic::Traffic;

@@ -1,0 +1,151 @@
+//! Add-on: a managed thing an environment has, such as a Redis of its own. Binding: what of it the environment's programs
+//! are told, as variables.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::project::EnvironmentId;
+use crate::secret::Secret;
+use crate::size::ByteSize;
+use crate::variables::Variables;
+
+/// What sort of thing an add-on is. An environment has at most one of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AddonKind {
+    /// A database of a PostgreSQL server.
+    Postgres,
+    /// A Redis server.
+    Redis,
+    /// A bucket of an object storage.
+    Storage,
+}
+
+impl AddonKind {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [AddonKind; 3] = [AddonKind::Postgres, AddonKind::Redis, AddonKind::Storage];
+
+    /// As it is written in commands, in the API and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AddonKind::Postgres => "postgres",
+            AddonKind::Redis => "redis",
+            AddonKind::Storage => "storage",
+        }
+    }
+
+    /// As it is written in sentences.
+    pub fn title(self) -> &'static str {
+        match self {
+            AddonKind::Postgres => "PostgreSQL",
+            AddonKind::Redis => "Redis",
+            AddonKind::Storage => "storage",
+        }
+    }
+}
+
+impl std::fmt::Display for AddonKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for AddonKind {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        AddonKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| format!("`{text}` is not an add-on: use postgres, redis or storage"))
+    }
+}
+
+/// Names an add-on: `shop/production redis`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct AddonId {
+    /// Whose it is.
+    pub environment: EnvironmentId,
+    /// What it is.
+    pub kind: AddonKind,
+}
+
+impl AddonId {
+    /// Names an add-on.
+    pub fn new(environment: EnvironmentId, kind: AddonKind) -> Self {
+        AddonId { environment, kind }
+    }
+}
+
+impl std::fmt::Display for AddonId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.environment, self.kind)
+    }
+}
+
+/// What a program proves itself with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Counted from 1 for each add-on and never used again: of two, the higher one is the newer.
+    pub number: u32,
+    /// The password, or the key: 64 hexadecimal digits, so that it can stand in a URL as it is.
+    pub secret: Secret,
+}
+
+/// What a user may choose.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AddonSettings {
+    /// The most memory its data may take, where it is kept in memory; the add-on's own default where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
+}
+
+/// How an add-on should be: all that its driver needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddonOrder {
+    /// Which one.
+    pub id: AddonId,
+    /// What is accepted from the project's programs, the newest first and never none: a rotation puts a new one before
+    /// the old, and takes the old one away once no program uses it any more. Programs are told the first.
+    pub credentials: Vec<Credential>,
+    /// HostKit's own way in. The project never learns it; drivers that have another way leave it.
+    pub operator: Secret,
+    /// The loopback port that is the add-on's own; none for kinds that share the port of a server
+    /// ([`crate::traits::Addon::needs_port`]).
+    pub port: Option<u16>,
+    /// What the user chose.
+    pub settings: AddonSettings,
+}
+
+/// How an add-on was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AddonState {
+    /// Whether it works.
+    pub health: AddonHealth,
+    /// Memory in use by its programs, in bytes, where it has programs of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// The version of the server, while it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// Whether an add-on works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "is", content = "why")]
+pub enum AddonHealth {
+    /// It answers and accepts the newest credential.
+    Ready,
+    /// It runs and does not answer yet: it reads its data.
+    Starting,
+    /// It does not work; the reason, for users.
+    Down(String),
+}
+
+/// A program with which a person works on an add-on: `redis-cli`, `psql`. Run where the project's own commands are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Console {
+    /// The program and its arguments. No secret is among them.
+    pub arguments: Vec<String>,
+    /// What the program finds in its environment besides the usual: the password is here.
+    pub variables: Variables,
+}

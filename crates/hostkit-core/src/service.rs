@@ -1,0 +1,199 @@
+//! Service: a program of HostKit's add-ons that is kept running and belongs to no release, such as a Redis server.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::manifest::StopRule;
+use crate::names::RelativePath;
+use crate::project::EnvironmentId;
+use crate::secret::Secret;
+use crate::size::{ByteSize, Span};
+use crate::variables::Variables;
+use crate::workload::{Exit, InstanceState};
+
+/// What a service is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceRole {
+    /// A Redis server.
+    Redis,
+    /// A PostgreSQL server.
+    Postgres,
+    /// What keeps connections to PostgreSQL.
+    PgBouncer,
+}
+
+impl ServiceRole {
+    /// All of them.
+    pub const ALL: [ServiceRole; 3] = [ServiceRole::Redis, ServiceRole::Postgres, ServiceRole::PgBouncer];
+
+    /// As it stands in names of units and folders.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ServiceRole::Redis => "redis",
+            ServiceRole::Postgres => "postgres",
+            ServiceRole::PgBouncer => "pgbouncer",
+        }
+    }
+}
+
+/// Names a service, the same after a restart of anything.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceName {
+    /// Whose it is; none for one that serves all projects.
+    pub environment: Option<EnvironmentId>,
+    /// What it is for.
+    pub role: ServiceRole,
+}
+
+impl std::fmt::Display for ServiceName {
+    /// `shop.production.redis`, or `postgres` for one of all projects: no name has a dot, so parts cannot run together,
+    /// and no name of an instance has as few.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(EnvironmentId { project, environment }) = &self.environment {
+            write!(f, "{project}.{environment}.")?;
+        }
+        f.write_str(self.role.as_str())
+    }
+}
+
+impl TryFrom<String> for ServiceName {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let none = || format!("`{text}` does not name a service");
+        let (environment, role) = match text.split('.').collect::<Vec<_>>()[..] {
+            [role] => (None, role),
+            [project, environment, role] => {
+                let project = project.parse().map_err(|e| format!("{e}"))?;
+                let environment = environment.parse().map_err(|e| format!("{e}"))?;
+                (Some(EnvironmentId::new(project, environment)), role)
+            }
+            _ => return Err(none()),
+        };
+        let role = ServiceRole::ALL.into_iter().find(|known| known.as_str() == role);
+        Ok(ServiceName {
+            environment,
+            role: role.ok_or_else(none)?,
+        })
+    }
+}
+
+/// How a service should be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Its name.
+    pub name: ServiceName,
+    /// The program and its arguments: no shell, and no secrets, for everybody on the machine may read them.
+    /// It stays in the foreground.
+    pub arguments: Vec<String>,
+    /// Everything it finds in its environment.
+    pub variables: Variables,
+    /// What it reads: written before it is started, below [`ServicePlace::configuration`], readable to it and not
+    /// writable. Files there that are not named here are removed.
+    pub files: Vec<ServiceFile>,
+    /// How it is stopped.
+    pub stop: StopRule,
+    /// The most memory it may use with all its children; more, and it is killed and started again.
+    pub memory: Option<ByteSize>,
+    /// Whether the program refuses to run as uid 0: it is not, then, even where HostKit itself runs as root and has no
+    /// other account (local mode as root).
+    pub never_root: bool,
+}
+
+/// A file that a service reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceFile {
+    /// Where, below the folder of configuration.
+    pub path: RelativePath,
+    /// What is in it; mode 0600 or 0640, so secrets may be.
+    pub content: Secret,
+    /// What is done with a service that runs when the content is another one.
+    pub changed: WhenChanged,
+}
+
+/// What becomes of a running service when a file of it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenChanged {
+    /// It is started afresh.
+    Restart,
+    /// It is told to read its files again (SIGHUP).
+    Reload,
+    /// Nothing: whoever ordered it tells the program in the program's own way, and the file is for the next start.
+    Leave,
+}
+
+/// Where a service's files lie. Pure names: the folders are there once the service was ensured or a command of it run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePlace {
+    /// Its data: mode 0700, its account's own, and the only place it may write. The program starts in here.
+    pub data: PathBuf,
+    /// What it reads and may not write.
+    pub configuration: PathBuf,
+}
+
+/// What had to be done for a service to be as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ensured {
+    /// Nothing.
+    AsItWas,
+    /// It was told to read its files again.
+    Reloaded,
+    /// It was started, or started afresh.
+    Started,
+}
+
+/// A service as it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceState {
+    /// How its program is.
+    pub state: InstanceState,
+    /// The program's process id, while there is one.
+    pub pid: Option<u32>,
+    /// When the program was last started.
+    pub started_at: Option<Timestamp>,
+    /// How often it was started again after it ended by itself.
+    pub restarts: u32,
+    /// How the program last ended.
+    pub last_exit: Option<Exit>,
+    /// Memory in use by it and all its children, in bytes.
+    pub memory: Option<u64>,
+}
+
+/// A command that is run to its end as a service would be: same account, same places, same variables. The service
+/// itself need not run.
+#[derive(Debug, Clone)]
+pub struct ServiceTask<'a> {
+    /// As what.
+    pub service: &'a Service,
+    /// The program and its arguments: no shell, no secrets.
+    pub arguments: Vec<String>,
+    /// What it reads from its standard input; nothing where there is none.
+    pub input: Option<Secret>,
+    /// How long it may take before it is killed with everything it started.
+    pub limit: Span,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_back_and_no_instance_has_it() {
+        for text in ["shop.production.redis", "shop.preview-12.pgbouncer", "postgres"] {
+            assert_eq!(ServiceName::try_from(text.to_owned()).unwrap().to_string(), text);
+            assert!(crate::workload::InstanceId::try_from(text.to_owned()).is_err());
+        }
+        for text in [
+            "",
+            "shop",
+            "shop.redis",
+            "shop.production.web",
+            "shop.production.redis.1",
+            "shop.production.web.4.1",
+            "../x.production.redis",
+            "shop..redis",
+        ] {
+            assert!(ServiceName::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+}

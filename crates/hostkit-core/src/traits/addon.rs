@@ -1,0 +1,42 @@
+//! What provides add-ons.
+
+use crate::addon::{AddonId, AddonKind, AddonOrder, AddonState, Console};
+use crate::kind::Failure;
+use crate::names::VariableName;
+use crate::variables::Variables;
+
+/// Provides one kind of add-on. One folder of `hostkit-addons` each. What it provides outlives the caller.
+/// Calls for different add-ons may overlap; calls for one never do.
+#[async_trait::async_trait]
+pub trait Addon: Send + Sync {
+    /// Which kind.
+    fn kind(&self) -> AddonKind;
+
+    /// Whether each add-on of this kind listens on a port of its own, which the order then names.
+    fn needs_port(&self) -> bool;
+
+    /// Makes it so that the add-on exists, runs, answers, has its settings, and accepts exactly the credentials of the
+    /// order. Returns when that is so. Idempotent; mends what drifted or was lost. Never takes data away: where data
+    /// is missing that was there before, that is the operator's to know and a new, empty add-on is made only where
+    /// none has been. A credential that is no longer in the order is refused afterwards, also to connections that
+    /// are open. One that was and is in the order is accepted at every moment: no command of a program that uses it
+    /// fails because of this call, unless a setting changes that needs a new start.
+    async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure>;
+
+    /// How it is. Changes nothing. A failure means that nothing can be said; an add-on that does not work is no failure.
+    async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure>;
+
+    /// Takes the add-on away with all of its data. Idempotent.
+    async fn remove(&self, id: &AddonId) -> Result<(), Failure>;
+
+    /// The names of the variables that a binding gives. A user cannot set these while there is one.
+    fn variable_names(&self) -> Vec<VariableName>;
+
+    /// What a binding gives to programs: values for exactly [`Addon::variable_names`], with the newest credential.
+    /// Pure; the order is complete.
+    fn variables(&self, order: &AddonOrder) -> Variables;
+
+    /// The program with which people work on the add-on as the project may, with further arguments for it. None where
+    /// there is no such program. Pure.
+    fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console>;
+}
