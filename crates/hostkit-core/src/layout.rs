@@ -11,7 +11,9 @@
 //!   environments/ENV/shared/  ENV/.env                    what stays
 //!   environments/ENV/build/D/                             scratch of deployment D
 //!   environments/ENV/instances/I/                         one folder per instance
+//!   environments/ENV/services/S/                          one folder per service of an add-on, with its data
 //!   environments/ENV/logs/                                app logs, deploy-D.jsonl
+//! services/S/                                services of all projects
 //! ```
 //!
 //! On a server a project is an account, and what is its own lies in its home. What control alone writes stays out of
@@ -22,7 +24,7 @@
 //! /run/hostkit/                              control.sock proxy.sock
 //! /var/lib/hostkit/                          hostkit.db key ports.nft proxy/ archives/ bin/hostkit
 //!   projects/NAME/blobs/ sources/            as above
-//!   projects/NAME/environments/ENV/instances/ ENV/logs/deploy-D.jsonl
+//!   projects/NAME/environments/ENV/instances/ ENV/services/ ENV/logs/deploy-D.jsonl
 //! /home/NAME/releases/ app shared/ .env build/ .cache/    production
 //! /home/NAME/environments/ENV/…                           the others, in the same shape
 //! /var/log/projects/NAME/                    what programs print; environments/ENV/ below it for the others
@@ -33,6 +35,7 @@ use std::path::{Path, PathBuf};
 use crate::deployment::DeploymentId;
 use crate::names::{ProjectName, ReleaseName};
 use crate::project::EnvironmentId;
+use crate::service::ServiceName;
 
 /// The places of one installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,6 +234,18 @@ impl Layout {
     /// One folder per instance.
     pub fn instances(&self, id: &EnvironmentId) -> PathBuf {
         self.records(id).join("instances")
+    }
+
+    /// The services of an environment, a folder for each; those of all projects where none is named.
+    pub fn services(&self, environment: Option<&EnvironmentId>) -> PathBuf {
+        environment
+            .map_or_else(|| self.data.clone(), |id| self.records(id))
+            .join("services")
+    }
+
+    /// What there is of one service: its data, what it reads, what it printed.
+    pub fn service(&self, name: &ServiceName) -> PathBuf {
+        self.services(name.environment.as_ref()).join(name.role.as_str())
     }
 
     /// Logs of programs.

@@ -1,6 +1,9 @@
 //! Where instances run. The catalogue: [`process::ProcessRuntime`], child processes of one machine's one account;
 //! [`systemd::SystemdRuntime`], units of a server with an account for each project.
+//! Where services of add-ons run: [`services::ProcessServices`].
 
 pub mod process;
+pub mod services;
 pub mod shared;
+mod shimmed;
 pub mod systemd;

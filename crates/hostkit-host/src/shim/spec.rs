@@ -1,4 +1,4 @@
-//! The two files of an instance.
+//! The two files of a program below a shim: an instance, or a service.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,20 +6,21 @@ use std::path::PathBuf;
 use hostkit_core::manifest::StopRule;
 use hostkit_core::names::ReleaseName;
 use hostkit_core::size::{ByteSize, Span};
-use hostkit_core::workload::{BACKOFF, CRASH_LOOP_AFTER, Exit, InstanceId, InstanceState, STABLE_AFTER};
+use hostkit_core::workload::{BACKOFF, CRASH_LOOP_AFTER, Exit, InstanceState, STABLE_AFTER};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::launch::Launch;
 use crate::processes::ProcessMark;
 
-/// What an instance is.
+/// What a program below a shim is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShimSpec {
-    /// Its name.
-    pub id: InstanceId,
-    /// The release it runs.
-    pub release: ReleaseName,
+    /// Its name, an [`hostkit_core::workload::InstanceId`] or a [`hostkit_core::service::ServiceName`].
+    pub id: String,
+    /// The release it runs; none for a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseName>,
     /// What is started.
     pub launch: Launch,
     /// Where it was told to listen.

@@ -5,8 +5,9 @@ use hostkit_core::workload::Diagnosis;
 use hostkit_host::log_file::{Want, read_back};
 use hostkit_host::processes;
 
-use super::folder::{InstanceFolder, Shim};
+use super::folder::InstanceFolder;
 use crate::shared::port_lease::is_free;
+use crate::shimmed::Shim;
 
 /// Enough to hold a stack trace with what stands in front of it: causes are found in these lines.
 const LINES: usize = 80;
@@ -30,7 +31,7 @@ pub(super) fn diagnose(folder: &InstanceFolder) -> Result<Option<Diagnosis>, Fai
         )
     })?;
     let mut last_lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
-    let (state, tree) = match folder.shim() {
+    let (state, tree) = match folder.shimmed().shim() {
         Shim::Alive(state) => {
             let tree = processes::descendants(state.shim.pid);
             (Some(state), tree)

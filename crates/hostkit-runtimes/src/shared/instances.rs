@@ -50,7 +50,7 @@ pub(crate) fn with_folders(layout: &Layout, scope: &Scope) -> Result<Vec<Instanc
     Ok(found)
 }
 
-fn all_environments(layout: &Layout) -> Result<Vec<EnvironmentId>, Failure> {
+pub(crate) fn all_environments(layout: &Layout) -> Result<Vec<EnvironmentId>, Failure> {
     let mut found = Vec::new();
     for project in names_in(&layout.data().join("projects"))? {
         let Ok(project) = ProjectName::parse(&project) else {

@@ -1,14 +1,13 @@
-//! Calls that change one workload come one after the other, also from two processes on one installation.
+//! Calls that change one workload, or one service, come one after the other, also from two processes on one installation.
 
 use std::time::Duration;
 
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
-use hostkit_core::workload::WorkloadId;
 use hostkit_host::files::{self, Turn};
 
 /// Waits for the turn; it is over when the answer is dropped, or its holder dies.
-pub(crate) async fn take(layout: &Layout, id: &WorkloadId) -> Result<Turn, Failure> {
+pub(crate) async fn take(layout: &Layout, id: &(dyn std::fmt::Display + Sync)) -> Result<Turn, Failure> {
     let folder = layout.run().join("turns");
     let cannot = |e: std::io::Error| {
         Failure::new(

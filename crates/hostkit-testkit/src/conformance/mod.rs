@@ -10,6 +10,7 @@ pub mod operator_keys;
 pub mod port_owners;
 pub mod premises;
 pub mod runtime;
+pub mod services;
 pub mod ssh_keys;
 pub mod sudoers;
 pub mod suite;
