@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::addon::AddonKind;
 use crate::certificate::CertificateName;
 use crate::deployment::{DeploymentId, DeploymentState, StepName, StepState};
 use crate::domain::DomainName;
@@ -128,6 +129,42 @@ pub enum What {
         names: Vec<String>,
         /// The token that asked.
         by: String,
+    },
+    /// An add-on was ordered.
+    AddonAdded {
+        /// What it is.
+        kind: AddonKind,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// An add-on gets a new credential; the one before is still accepted.
+    AddonRotation {
+        /// What it is.
+        kind: AddonKind,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// The credential before the newest is not accepted any more.
+    AddonRotated {
+        /// What it is.
+        kind: AddonKind,
+    },
+    /// An add-on was taken away, with its data.
+    AddonRemoved {
+        /// What it was.
+        kind: AddonKind,
+    },
+    /// An add-on does not work.
+    AddonDown {
+        /// What it is.
+        kind: AddonKind,
+        /// Why.
+        reason: String,
+    },
+    /// An add-on that did not work works again.
+    AddonBack {
+        /// What it is.
+        kind: AddonKind,
     },
     /// An instance ended by itself and is started again.
     InstanceCrashed {

@@ -42,6 +42,8 @@ impl std::fmt::Display for EnvironmentId {
 pub const STABLE_PORTS: std::ops::RangeInclusive<u16> = 8001..=8999;
 /// Ports that instances listen on.
 pub const INSTANCE_PORTS: std::ops::RangeInclusive<u16> = 20000..=31999;
+/// Ports that servers of add-ons listen on.
+pub const ADDON_PORTS: std::ops::RangeInclusive<u16> = 15000..=19999;
 /// How far the ports of a project's services are from its base port: auth, payments, SMS, booking, chatbot. They are
 /// kept free with it.
 pub const SERVICE_OFFSETS: [u16; 5] = [1000, 2000, 3000, 4000, 5000];

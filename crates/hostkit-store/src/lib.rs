@@ -2,6 +2,7 @@
 //! connection behind a lock; every call takes well under a millisecond. Every write is one transaction that also
 //! records its events, which are told to one listener when they are safe.
 
+mod addon;
 mod cancel;
 mod column;
 mod deployment;
@@ -18,6 +19,7 @@ mod step;
 mod token;
 mod variable;
 
+pub use addon::Addon;
 pub use deployment::Outcome;
 pub use domain::AddedDomain;
 pub use environment::{Canary, Environment, Live, Standing};

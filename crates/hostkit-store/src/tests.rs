@@ -28,18 +28,18 @@ impl Clock for Fixed {
     }
 }
 
-struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
-    store: Store,
+    pub(crate) store: Store,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&Layout::new(folder.path()), Arc::new(Fixed)).unwrap();
         Bench { folder, store }
     }
-    fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> Layout {
         Layout::new(self.folder.path())
     }
 }
@@ -137,7 +137,7 @@ fn a_newer_schema_is_refused() {
     assert!(
         refused
             .message
-            .ends_with("it was written by a newer HostKit (schema 7, this one knows 3)"),
+            .ends_with("it was written by a newer HostKit (schema 7, this one knows 4)"),
         "{refused}"
     );
     assert!(refused.hint.is_some());
@@ -602,7 +602,7 @@ fn a_database_of_the_first_schema_is_brought_up_to_date_with_what_is_in_it() {
     drop(store);
     let layout = Layout::new(folder.path());
     let sql = rusqlite::Connection::open(layout.database()).unwrap();
-    sql.execute_batch("DROP TABLE domain; ALTER TABLE environment DROP COLUMN canary")
+    sql.execute_batch("DROP TABLE domain; DROP TABLE credential; DROP TABLE addon; ALTER TABLE environment DROP COLUMN canary")
         .unwrap();
     sql.pragma_update(None, "user_version", 1).unwrap();
     drop(sql);

@@ -219,6 +219,23 @@ fn sentence(what: &What) -> (String, Style) {
             let word = if *created { "made" } else { "revoked" };
             (format!("token `{name}` {word}"), Style::Plain)
         }
+        What::AddonAdded { kind, by } => (format!("{} added by `{by}`", kind.title()), Style::Plain),
+        What::AddonRotation { kind, by } => (
+            format!("{} gets a new credential, says `{by}`", kind.title()),
+            Style::Plain,
+        ),
+        What::AddonRotated { kind } => (
+            format!("{} accepts its new credential alone", kind.title()),
+            Style::Good,
+        ),
+        What::AddonRemoved { kind } => (
+            format!("{} removed with its data", kind.title()),
+            Style::Warning,
+        ),
+        What::AddonDown { kind, reason } => {
+            (format!("{} does not work: {reason}", kind.title()), Style::Bad)
+        }
+        What::AddonBack { kind } => (format!("{} works again", kind.title()), Style::Good),
     }
 }
 
