@@ -13,7 +13,7 @@ die() {
     exit 1
 }
 
-# setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `host` (boot machines of their own),
+# setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `data` (servers of add-ons), `host` (boot machines of their own),
 # `vm` (boot virtual machines), `browser` (open pages as visitors do), `compare` (what tests of the front door work with),
 # `data` (servers of data), `sdks` (what programs of users speak to them with), `bench` (what it is compared with)
 setup() {
@@ -30,6 +30,10 @@ setup() {
             python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
             have node || missing+=(nodejs)
             have npm || missing+=(npm)
+            ;;
+        data)
+            have redis-server || missing+=(redis-server)
+            have redis-cli || missing+=(redis-tools)
             ;;
         host)
             have mmdebstrap || missing+=(mmdebstrap)

@@ -8,7 +8,6 @@ use crate::metadata::{self, Package};
 /// Crate, and the crates of ours it may import. The binary `hostkit` is the one place that sees them all.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hostkit-core", &[]),
-    ("hostkit-addons", &["hostkit-core"]),
     ("hostkit-host", &["hostkit-core"]),
     ("hostkit-images", &["hostkit-core"]),
     ("hostkit-outbound", &["hostkit-core"]),
@@ -16,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hostkit-certificates", &["hostkit-core"]),
     ("hostkit-proxy", &["hostkit-certificates", "hostkit-core"]),
     ("hostkit-api", &["hostkit-core"]),
+    ("hostkit-addons", &["hostkit-core", "hostkit-host"]),
     ("hostkit-runtimes", &["hostkit-core", "hostkit-host"]),
     ("hostkit-builders", &["hostkit-core", "hostkit-host"]),
     ("hostkit-engine", &["hostkit-core", "hostkit-store"]),
