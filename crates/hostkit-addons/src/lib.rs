@@ -5,3 +5,12 @@
 pub mod redis;
 pub mod redis_rest;
 pub mod storage;
+
+use std::sync::Arc;
+
+use hostkit_core::traits::{Addon, Services};
+
+/// All of them, one of each kind. Their programs are looked for in `system_path`, folders as in PATH.
+pub fn catalogue(services: &Arc<dyn Services>, system_path: &str) -> Vec<Arc<dyn Addon>> {
+    vec![Arc::new(redis::RedisAddon::new(services.clone(), system_path))]
+}

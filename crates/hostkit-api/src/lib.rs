@@ -12,6 +12,7 @@ pub mod client;
 pub mod openapi;
 pub mod reference;
 
+pub mod addon;
 pub mod cache;
 pub mod caller;
 pub mod certificate;

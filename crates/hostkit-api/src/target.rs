@@ -2,6 +2,7 @@
 //! certificate, a token.
 //! Paths are read into checked names here and nowhere else, so no handler ever sees a raw part of a path.
 
+use hostkit_core::addon::AddonId;
 use hostkit_core::certificate::CertificateName;
 use hostkit_core::deployment::DeploymentId;
 use hostkit_core::domain::DomainName;
@@ -183,6 +184,34 @@ impl Target for OneVariable {
     }
     fn project(&self) -> Option<&ProjectName> {
         Some(&self.environment.project)
+    }
+}
+
+/// An add-on of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneAddon(pub AddonId);
+
+impl Target for OneAddon {
+    const PARAMETERS: &'static [Parameter] = &[
+        PROJECT,
+        ENVIRONMENT,
+        Parameter {
+            name: "addon",
+            doc: "What it is: `postgres`, `redis` or `storage`.",
+        },
+    ];
+    fn read(find: Find<'_>) -> Result<Self, Failure> {
+        let environment = EnvironmentId::read(find)?;
+        Ok(OneAddon(AddonId::new(environment, name(find, "addon")?)))
+    }
+    fn part(&self, parameter: &str) -> Option<String> {
+        match parameter {
+            "addon" => Some(self.0.kind.to_string()),
+            other => self.0.environment.part(other),
+        }
+    }
+    fn project(&self) -> Option<&ProjectName> {
+        Some(&self.0.environment.project)
     }
 }
 

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::names::NameError;
 use crate::project::EnvironmentId;
 use crate::secret::Secret;
 use crate::size::ByteSize;
@@ -51,12 +52,16 @@ impl std::fmt::Display for AddonKind {
 }
 
 impl std::str::FromStr for AddonKind {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
         AddonKind::ALL
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is not an add-on: use postgres, redis or storage"))
+            .ok_or_else(|| NameError {
+                what: "add-on",
+                value: text.chars().filter(|c| !c.is_control()).take(64).collect(),
+                rule: "use `postgres`, `redis` or `storage`",
+            })
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hostkit_core::addon::AddonId;
 use hostkit_core::deployment::DeploymentId;
 use hostkit_core::event::Event;
 use hostkit_core::kind::{Failure, Kind};
@@ -63,6 +64,7 @@ pub(crate) struct Context {
     caches: Mutex<HashMap<ProjectName, Arc<RwLock<()>>>>,
     releases: Mutex<Releases>,
     locks: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
+    addon_locks: Mutex<HashMap<AddonId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Context {
@@ -91,6 +93,7 @@ impl Context {
             caches: Mutex::default(),
             releases: Mutex::default(),
             locks: Mutex::default(),
+            addon_locks: Mutex::default(),
         }
     }
 
@@ -129,12 +132,18 @@ impl Context {
         self.ready.forget_project(project);
         locked(&self.releases).retain(|(id, _), _| id.project != *project);
         locked(&self.locks).retain(|id, _| id.project != *project);
+        locked(&self.addon_locks).retain(|id, _| id.environment.project != *project);
     }
 
     /// The lock of an environment: held by whoever starts or stops instances of it, so that a deployment and the
     /// loops never work against each other. Gone with the process.
     pub(crate) fn lock_of(&self, id: &EnvironmentId) -> Arc<tokio::sync::Mutex<()>> {
         locked(&self.locks).entry(id.clone()).or_default().clone()
+    }
+
+    /// The lock of an add-on: held by whoever changes it.
+    pub(crate) fn lock_of_addon(&self, id: &AddonId) -> Arc<tokio::sync::Mutex<()>> {
+        locked(&self.addon_locks).entry(id.clone()).or_default().clone()
     }
 
     /// Works on files without holding up anything else.

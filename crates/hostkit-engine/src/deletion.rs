@@ -13,7 +13,7 @@ use hostkit_core::workload::{Instance, Scope, WorkloadId};
 
 use crate::context::Context;
 use crate::lanes::LaneSet;
-use crate::{certificates, ports, provisioning, routing};
+use crate::{addons, certificates, ports, provisioning, routing};
 
 /// How long requests in flight may go on; whoever deletes a project does not wait for its slowest visitor.
 const GRACE: Duration = Duration::from_secs(5);
@@ -87,6 +87,7 @@ pub(crate) async fn delete(
             .map(|workload| context.parts.runtime.remove(workload)),
     )
     .await?;
+    addons::remove_all(context, name).await?;
     let _turn = context.deletion.lock().await;
     let archive = match archives {
         // Made when nothing of it runs any more, and before the first of its files goes.

@@ -16,6 +16,7 @@ use hostkit_core::traits::Health;
 use hostkit_core::workload::{Instance, InstanceState, Scope};
 use hostkit_store::{Environment, EventQuery, Standing};
 
+use crate::addons;
 use crate::context::Context;
 use crate::{canary, health, wanted};
 
@@ -36,10 +37,13 @@ pub(crate) async fn environment(context: &Context, id: &EnvironmentId) -> Result
         None => None,
     };
     let frozen = match &environment.live {
-        Some(live) => Some(parts.store.release_variables(id, &live.release)?),
+        Some(live) => {
+            let frozen = parts.store.release_variables(id, &live.release)?;
+            Some(addons::with(context, id, frozen)?)
+        }
         None => None,
     };
-    let variables = parts.store.variables(id)?;
+    let variables = addons::with(context, id, parts.store.variables(id)?)?;
     let deployments = parts.store.deployments(id, DEPLOYMENTS)?;
     let last = deployments.iter().find(|deployment| deployment.state.is_final());
     let activity = match &live {

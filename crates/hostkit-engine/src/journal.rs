@@ -12,6 +12,7 @@ use hostkit_core::traits::BuildLog;
 use hostkit_core::variables::Variables;
 use hostkit_core::variables::mask::Masker;
 
+use crate::addons;
 use crate::context::{Context, locked};
 
 /// The most a deployment may write; a build that prints without end must not fill the disk.
@@ -64,7 +65,7 @@ impl Journal {
     }
 }
 
-/// Hides the values of an environment's variables, as they are and as releases were frozen with.
+/// Hides the values of an environment's variables, as they are and as releases were frozen with, and those of its add-ons.
 pub(crate) fn masker(context: &Context, environment: &EnvironmentId, releases: &[ReleaseName]) -> Masker {
     let store = &context.parts.store;
     let frozen = releases
@@ -80,7 +81,11 @@ pub(crate) fn masker(context: &Context, environment: &EnvironmentId, releases: &
             Err(_) => return Masker::of_everything(),
         }
     }
-    Masker::new(all.iter().flat_map(Variables::values).map(|value| value.reveal()))
+    let Ok(bound) = addons::secrets(context, environment) else {
+        return Masker::of_everything();
+    };
+    let values = all.iter().flat_map(Variables::values).chain(&bound);
+    Masker::new(values.map(|value| value.reveal()))
 }
 
 impl BuildLog for Journal {

@@ -1,6 +1,7 @@
 //! Verbs over time: deployments, and the loops that keep things as they should be. Sees the world only through the
 //! traits of `hostkit-core`, and the state through `hostkit-store`.
 
+mod addons;
 mod canary;
 mod cancel;
 mod certificates;
@@ -37,6 +38,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::Stream;
 use futures_util::future::try_join_all;
 use hostkit_core::access::{Caller, Role};
+use hostkit_core::addon::{AddonId, AddonSettings};
 use hostkit_core::certificate::{CertificateName, CertificateStatus};
 use hostkit_core::deployment::{Act, Deployment, DeploymentId};
 use hostkit_core::domain::{Domain, DomainName, DomainReport};
@@ -50,13 +52,14 @@ use hostkit_core::secret::Secret;
 use hostkit_core::traits::{Archive, ExecStreams, LogLines, OperatorKey};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::{Instance, InstanceState, Scope, WorkloadId};
-use hostkit_store::{EventQuery, Project, Store};
+use hostkit_store::{Addon, EventQuery, Project, Store};
 use tokio::task::JoinHandle;
 
 use context::{Context, locked};
 use deletion::Keeps;
 use lanes::LaneSet;
 
+pub use addons::AddonReport;
 pub use faults::FaultPlan;
 pub use health::{HealthCheck, HealthReport};
 pub use hostkit_core::doctor::{Finding, Level};
@@ -119,6 +122,7 @@ impl Engine {
         let mut loops = reconcile::start(&context);
         loops.push(tokio::spawn(deletion::take_up(context.clone(), lanes.clone())));
         loops.push(tokio::spawn(provisioning::take_up(context.clone())));
+        loops.push(tokio::spawn(addons::keep::run(context.clone(), lanes.clone())));
         Ok(Arc::new(Engine {
             context,
             lanes,
@@ -140,7 +144,8 @@ impl Engine {
         self.context.repairs.lock().await.shutdown().await;
     }
 
-    /// Stops every instance of every environment, by its own stop rule (`hostkit down`); they are started again at
+    /// Stops every instance of every environment, by its own stop rule (`hostkit down`), and then the services of add-ons,
+    /// which programs use until their last moment; they are started again at
     /// the next start. To be called after [`Engine::stop`].
     pub async fn stop_instances(&self) -> Result<(), Failure> {
         let runtime = &self.context.parts.runtime;
@@ -149,6 +154,11 @@ impl Engine {
         workloads.sort();
         workloads.dedup();
         try_join_all(workloads.iter().map(|workload| runtime.remove(workload))).await?;
+        let Some(services) = &self.context.parts.services else {
+            return Ok(());
+        };
+        let all = services.list(None).await?;
+        try_join_all(all.iter().map(|name| services.stop(name))).await?;
         Ok(())
     }
 
@@ -377,6 +387,37 @@ impl Engine {
     /// Forgets a certificate that was brought, for one name of it.
     pub async fn remove_certificate(&self, name: &CertificateName, caller: &Caller) -> Result<(), Failure> {
         certificates::remove(&self.context, name, caller).await
+    }
+
+    /// The add-ons of an environment, with how they are.
+    pub async fn addons(&self, environment: &EnvironmentId) -> Result<Vec<AddonReport>, Failure> {
+        addons::list(&self.context, environment).await
+    }
+
+    /// Adds an add-on to an environment, which is made where its project exists. Returns when it is ready. Programs that
+    /// run are told of it when they are started anew.
+    pub async fn add_addon(
+        &self,
+        id: &AddonId,
+        settings: &AddonSettings,
+        by: &str,
+    ) -> Result<AddonReport, Failure> {
+        addons::add(&self.context, id, settings, by).await
+    }
+
+    /// Takes an add-on away with all of its data.
+    pub async fn remove_addon(&self, id: &AddonId) -> Result<(), Failure> {
+        addons::remove(&self.context, id).await
+    }
+
+    /// Gives an add-on a new credential and queues a restart of what is live, after which the one before is refused.
+    pub async fn rotate_addon(&self, id: &AddonId, by: &str) -> Result<Addon, Failure> {
+        addons::rotate(&self.context, &self.lanes, id, by).await
+    }
+
+    /// What programs are told of an add-on. That it was shown is recorded.
+    pub fn reveal_addon(&self, id: &AddonId, by: &str) -> Result<Variables, Failure> {
+        addons::reveal(&self.context, id, by)
     }
 
     /// The keys that may log in as a project's account.

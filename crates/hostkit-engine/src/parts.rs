@@ -13,8 +13,8 @@ use hostkit_core::names::{HostName, ProcessName};
 use hostkit_core::plan::variables::SYSTEM_PATH;
 use hostkit_core::size::ByteSize;
 use hostkit_core::traits::{
-    Archives, Builder, CertificateBook, Clock, Files, FrontDoor, HealthProbe, Internet, OperatorKeys,
-    PortOwners, Premises, Runtime, Sources, Traffic,
+    Addon, Archives, Builder, CertificateBook, Clock, Files, FrontDoor, HealthProbe, Internet, OperatorKeys,
+    PortOwners, Premises, Runtime, Services, Sources, Traffic,
 };
 use hostkit_store::Store;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,10 @@ pub struct Parts {
     pub port_owners: Option<Arc<dyn PortOwners>>,
     /// Where instances run.
     pub runtime: Arc<dyn Runtime>,
+    /// What environments can have besides programs, one of each kind.
+    pub addons: Vec<Arc<dyn Addon>>,
+    /// Where the programs of add-ons run; `None` where there are no add-ons.
+    pub services: Option<Arc<dyn Services>>,
     /// Ways to build, in the order they are asked.
     pub builders: Vec<Arc<dyn Builder>>,
     /// Reads a Procfile.

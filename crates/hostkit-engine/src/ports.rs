@@ -1,4 +1,4 @@
-//! Whose loopback ports are whose: the stable ports of processes, and the ports instances have or are about to have. The
+//! Whose loopback ports are whose: the stable ports of processes, those of add-ons, and the ports instances have or are about to have. The
 //! rules are in force before a program runs behind them; where they cannot be, nothing new is started.
 
 use std::collections::BTreeMap;
@@ -89,6 +89,11 @@ fn picture(context: &Context, observed: &[Instance]) -> Result<Owned, Failure> {
             for port in environment.ports.values() {
                 owned.insert(*port, project.name.clone());
             }
+        }
+    }
+    for addon in context.parts.store.addons()? {
+        if let Some(port) = addon.order.port.filter(|_| !addon.removing) {
+            owned.insert(port, addon.order.id.environment.project.clone());
         }
     }
     for instance in observed {

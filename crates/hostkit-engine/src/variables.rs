@@ -14,6 +14,7 @@ use hostkit_core::variables::mask::Masker;
 use hostkit_core::variables::{MAX_ALL_BYTES, MAX_VALUE_BYTES, RESERVED, Variables};
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
+use crate::addons;
 use crate::context::{Context, locked};
 use crate::journal::masker;
 
@@ -81,6 +82,7 @@ pub(crate) fn set(
 ) -> Result<(), Failure> {
     check(set)?;
     if !set.is_empty() {
+        addons::refuse_bound(context, id, set)?;
         check_all(context, id, set, unset)?;
     }
     context.parts.store.change_variables(id, set, unset, by)
@@ -170,7 +172,11 @@ impl Hiding {
     }
 
     fn changes(&self, event: &Event) -> bool {
-        matches!(event.what, What::VariablesChanged { .. })
+        let concerns_values = matches!(
+            event.what,
+            What::VariablesChanged { .. } | What::AddonAdded { .. } | What::AddonRotation { .. }
+        );
+        concerns_values
             && event.project.as_ref() == Some(&self.id.project)
             && event.environment.as_ref() == Some(&self.id.environment)
     }

@@ -15,6 +15,7 @@ use hostkit_core::variables::Variables;
 use hostkit_core::workload::{InstanceId, Workload, WorkloadId};
 use hostkit_store::{Environment, Standing};
 
+use crate::addons;
 use crate::context::Context;
 
 /// The number of instances a process shall have.
@@ -131,7 +132,11 @@ pub(crate) fn workloads(
     let mut workloads = Vec::new();
     for running in running(context, id, standing)? {
         let release = &running.release;
-        let user = context.parts.store.release_variables(id, &release.name)?;
+        let user = addons::with(
+            context,
+            id,
+            context.parts.store.release_variables(id, &release.name)?,
+        )?;
         let folder = context.parts.layout.release(id, &release.name);
         let made = running.processes().map(|(name, process)| {
             let has_port = process.rule.reach != Reach::Unreachable;

@@ -23,8 +23,8 @@ use crate::auth::Admitted;
 use crate::incoming::Incoming;
 use crate::listener::MOST_HEAD;
 use crate::routes::{
-    cache, caller, certificate, deployment, domain, environment, event, installation, log, operator_key,
-    project, release, run, source, token, variable,
+    addon, cache, caller, certificate, deployment, domain, environment, event, installation, log,
+    operator_key, project, release, run, source, token, variable,
 };
 use crate::shared::Shared;
 use crate::{page, reply, stream};
@@ -137,6 +137,11 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::AddDomain => json(shared, domain::add),
         Name::RemoveDomain => json(shared, domain::remove),
         Name::CheckDomain => json(shared, domain::check),
+        Name::ListAddons => json(shared, addon::list),
+        Name::AddAddon => json(shared, addon::add),
+        Name::RemoveAddon => json(shared, addon::remove),
+        Name::RotateAddon => json(shared, addon::rotate),
+        Name::RevealAddon => json(shared, addon::reveal),
         Name::ListVariables => json(shared, variable::list),
         Name::ChangeVariables => json(shared, variable::change),
         Name::GetVariable => json(shared, variable::get),

@@ -11,7 +11,7 @@ use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
 use hostkit_core::server_settings::ServerSettings;
 use hostkit_core::source::SourceLimits;
-use hostkit_core::traits::{Archives, Clock, OperatorKeys, PortOwners, Premises, Runtime, Sources};
+use hostkit_core::traits::{Archives, Clock, OperatorKeys, PortOwners, Premises, Runtime, Services, Sources};
 use hostkit_engine::{Parts, Procfile};
 use hostkit_host::accounts::LinuxAccounts;
 use hostkit_host::archives::DiskArchives;
@@ -27,6 +27,7 @@ use hostkit_host::ssh_keys::{AuthorizedKeys, KeysOfOperators};
 use hostkit_host::systemd::{Bus, UnitLimits, UnitName};
 use hostkit_proxy::ProxyClient;
 use hostkit_runtimes::process::ProcessRuntime;
+use hostkit_runtimes::services::ProcessServices;
 use hostkit_runtimes::systemd::{self, SystemdRuntime};
 use hostkit_server::AccountOf;
 use hostkit_store::Store;
@@ -61,6 +62,10 @@ pub(crate) fn local(
         own: Own::Loopback,
         api,
         runtime: Arc::new(ProcessRuntime::new(layout.clone(), SelfProgram::current())),
+        services: Some(Arc::new(ProcessServices::new(
+            layout.clone(),
+            SelfProgram::current(),
+        ))),
         premises: Arc::new(LocalPremises::new(layout.clone())),
         files: DiskFiles::default(),
         operator_keys: None,
@@ -111,6 +116,7 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
         },
         api,
         runtime: Arc::new(SystemdRuntime::new(layout.clone(), bus, runtime)),
+        services: None,
         premises: Arc::new(LinuxPremises::of_this_machine()?),
         files: DiskFiles::with_copies(),
         operator_keys: Some(Arc::new(KeysOfOperators::new(
@@ -146,6 +152,8 @@ struct Mode<'a> {
     own: Own,
     api: SocketAddr,
     runtime: Arc<dyn Runtime>,
+    /// Where programs of add-ons run; without it there are none.
+    services: Option<Arc<dyn Services>>,
     premises: Arc<dyn Premises>,
     /// The disk, as HostKit itself acts on it.
     files: DiskFiles,
@@ -200,6 +208,10 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         archives: mode.archives,
         port_owners: mode.port_owners,
         runtime: mode.runtime,
+        addons: mode.services.as_ref().map_or_else(Vec::new, |services| {
+            hostkit_addons::catalogue(services, &settings.system_path)
+        }),
+        services: mode.services,
         builders,
         procfile,
         sources: sources.clone(),

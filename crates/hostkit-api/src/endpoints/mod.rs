@@ -16,6 +16,7 @@ use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::addon::{Addon, AddonVariables, NewAddon, Rotated};
 use crate::cache::CachePurge;
 use crate::caller::Caller;
 use crate::certificate::{ImportedCertificate, NewCertificate};
@@ -29,7 +30,7 @@ use crate::operator_key::{AddedOperatorKey, NewOperatorKey, WhichOperatorKey};
 use crate::project::{Deleted, Deletion, Environment, NewProject, Project, Provisioned};
 use crate::release::Release;
 use crate::source::{Plan, Source, Stored, Tree};
-use crate::target::{Installation, OneDeployment, OneDomain, OneVariable};
+use crate::target::{Installation, OneAddon, OneDeployment, OneDomain, OneVariable};
 use crate::token::{CreatedToken, NewToken, Token};
 use crate::variable::{Variable, VariableChanges, VariableValue};
 
@@ -267,6 +268,29 @@ endpoints! {
         on OneDomain,
         query NoQuery, takes Nothing, gives Json<DomainReport>;
 
+    /// The add-ons of an environment, with how each is.
+    ListAddons: GET "/api/projects/{project}/environments/{environment}/addons", may ReadProject, on EnvironmentId,
+        query NoQuery, takes Nothing, gives Json<Vec<Addon>>;
+    /// Adds an add-on to an environment and answers when it is ready.
+    /// One that it has already is refused (409), and so is one whose variables are set by hand. Programs that run are
+    /// told of it when they are started anew.
+    AddAddon: POST "/api/projects/{project}/environments/{environment}/addons", may ManageSecrets, on EnvironmentId,
+        query NoQuery, takes Json<NewAddon>, gives Json<Addon>;
+    /// Takes an add-on away, with all of its data.
+    /// Programs that run still have its variables until they are started anew.
+    RemoveAddon: DELETE "/api/projects/{project}/environments/{environment}/addons/{addon}", may DeleteProject,
+        on OneAddon,
+        query NoQuery, takes Nothing, gives Nothing;
+    /// Gives an add-on a new credential and restarts what is live with it; then the old one is refused.
+    /// Answers once the restart is queued. A rotation that is under way goes on.
+    RotateAddon: POST "/api/projects/{project}/environments/{environment}/addons/{addon}/rotate", may ManageSecrets,
+        on OneAddon,
+        query NoQuery, takes Nothing, gives Json<Rotated>;
+    /// What programs are told of an add-on: variables with their values.
+    RevealAddon: POST "/api/projects/{project}/environments/{environment}/addons/{addon}/reveal", may ManageSecrets,
+        on OneAddon,
+        query NoQuery, takes Nothing, gives Json<AddonVariables>;
+
     /// The names of the variables that are set.
     ListVariables: GET "/api/projects/{project}/environments/{environment}/variables", may ReadProject,
         on EnvironmentId,
@@ -287,7 +311,8 @@ endpoints! {
 
     /// Runs a one-off command in the folder and with the variables of the live release, over a WebSocket.
     /// The first message is text, `{"arguments": ["…"], "terminal": [rows, columns], "release": "…"}` (only
-    /// `arguments` is needed). All others are binary and begin with the channel: sent are 0 (input; empty: its end)
+    /// `arguments` is needed). With `"console": "redis"` it is the console of that add-on, and `arguments` is what follows
+    /// its name, if anything. All others are binary and begin with the channel: sent are 0 (input; empty: its end)
     /// and 1 (terminal size: rows and columns, two bytes each, high byte first); answered are 1 (output), 2 (error
     /// output) and last 3 (exit code: four bytes, high byte first) or 4 (an error, as JSON).
     RunCommand: GET "/api/projects/{project}/environments/{environment}/run", may DeployProject, on EnvironmentId,

@@ -3,6 +3,7 @@
 //! [`RESIZE`]; HostKit sends [`OUT`], [`ERR`], and last either [`EXIT`] or [`FAILURE`]. A caller that goes away
 //! takes the command with it.
 
+use hostkit_core::addon::AddonKind;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::ReleaseName;
 use schemars::JsonSchema;
@@ -38,6 +39,9 @@ pub struct RunRequest {
     /// The release whose files and variables it sees; the live one where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseName>,
+    /// The add-on whose console is run instead; then `arguments` follow those of the console.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<AddonKind>,
 }
 
 /// A message of the caller.

@@ -26,6 +26,8 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
             "provision",
             "project",
             "env",
+            "addon",
+            "redis",
             "domain",
             "nginx",
             "cert",

@@ -1,6 +1,7 @@
 //! What can be typed: every command, option and help text. Behaviour lives in [`crate::commands`].
 
 mod access;
+mod addon;
 mod cache;
 mod certificate;
 mod daemon;
@@ -25,6 +26,7 @@ use hostkit_core::names::{EnvironmentName, ProjectName};
 use crate::completion;
 
 pub(crate) use access::{AccessArgs, AccessCommand};
+pub(crate) use addon::{AddonArgs, AddonCommand, RedisArgs, RedisCommand, WhichAddon, Whose};
 pub(crate) use cache::{CacheArgs, CacheCommand};
 pub(crate) use certificate::{CertificateArgs, CertificateCommand};
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
@@ -211,6 +213,12 @@ pub(crate) enum Command {
     /// Set, read, import and export variables
     #[command(after_help = examples::ENV)]
     Env(EnvArgs),
+    /// Add, list, rotate and remove what a project has besides programs: a Redis
+    #[command(after_help = examples::ADDON)]
+    Addon(AddonArgs),
+    /// Work on the Redis of a project
+    #[command(after_help = examples::REDIS)]
+    Redis(RedisArgs),
     /// Add, list, remove and check domains of a project
     #[command(after_help = examples::DOMAIN)]
     Domain(DomainArgs),

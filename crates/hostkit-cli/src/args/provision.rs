@@ -42,6 +42,9 @@ pub(crate) struct CreateArgs {
 /// What a project can be made with.
 #[derive(Debug, Args)]
 pub(crate) struct Extras {
+    /// With a Redis of its own
+    #[arg(long)]
+    pub(crate) with_redis: bool,
     /// With the secrets of `hostkit env` in `.env`, which every project has
     #[arg(long)]
     pub(crate) with_secrets: bool,

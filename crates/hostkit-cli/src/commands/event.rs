@@ -228,13 +228,8 @@ fn sentence(what: &What) -> (String, Style) {
             format!("{} accepts its new credential alone", kind.title()),
             Style::Good,
         ),
-        What::AddonRemoved { kind } => (
-            format!("{} removed with its data", kind.title()),
-            Style::Warning,
-        ),
-        What::AddonDown { kind, reason } => {
-            (format!("{} does not work: {reason}", kind.title()), Style::Bad)
-        }
+        What::AddonRemoved { kind } => (format!("{} removed with its data", kind.title()), Style::Warning),
+        What::AddonDown { kind, reason } => (format!("{} does not work: {reason}", kind.title()), Style::Bad),
         What::AddonBack { kind } => (format!("{} works again", kind.title()), Style::Good),
     }
 }

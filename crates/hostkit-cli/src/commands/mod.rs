@@ -1,6 +1,7 @@
 //! What each command does: one file per noun or verb.
 
 mod access;
+mod addon;
 mod cache;
 mod cancel;
 mod certificate;
@@ -19,6 +20,7 @@ mod log;
 mod open;
 mod project;
 mod provision;
+mod redis;
 mod release;
 mod run;
 pub(crate) mod scan;
@@ -53,6 +55,8 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Start(args) => change::start(session, &args).await,
         Command::Cache(args) => cache::run(session, args.command).await,
         Command::Env(args) => variable::run(session, args.command).await,
+        Command::Addon(args) => addon::run(session, args.command).await,
+        Command::Redis(args) => redis::run(session, args.command).await,
         Command::Domain(args) => domain::run(session, args.command).await,
         Command::Cert(args) => certificate::run(session, args.command).await,
         Command::Nginx(args) => domain::nginx(session, args.command).await,

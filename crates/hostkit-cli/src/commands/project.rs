@@ -188,7 +188,8 @@ async fn delete(session: &Session<'_>, name: ProjectName, yes: bool, deletion: D
     // What does not exist is said before anybody is asked about it.
     client.call::<GetProject>(&name, &NoQuery {}, &()).await?;
     if !yes {
-        confirm(session, &name)?;
+        let what = format!("`{name}` with its releases, variables, add-ons, logs and files");
+        confirm(session, &name, &what)?;
     }
     let deleted = client.call::<DeleteProject>(&name, &deletion, &()).await?;
     let printer = session.printer();
@@ -196,7 +197,7 @@ async fn delete(session: &Session<'_>, name: ProjectName, yes: bool, deletion: D
         return printer.json(&deleted);
     }
     printer.say(&format!(
-        "Deleted project `{name}` with its releases, variables, logs and files."
+        "Deleted project `{name}` with its releases, variables, add-ons, logs and files."
     ));
     if let Some(Archive { file, bytes }) = &deleted.archive {
         printer.say(&format!(
@@ -208,16 +209,17 @@ async fn delete(session: &Session<'_>, name: ProjectName, yes: bool, deletion: D
     Ok(())
 }
 
-fn confirm(session: &Session<'_>, name: &ProjectName) -> Result<(), Stop> {
+/// Asks whether something of a project is really to be deleted.
+pub(super) fn confirm(session: &Session<'_>, name: &ProjectName, what: &str) -> Result<(), Stop> {
     if !std::io::stdin().is_terminal() {
         return Err(Stop::usage(
-            format!("cannot delete `{name}`: nobody can be asked, stdin is no terminal"),
+            format!("cannot delete {what}: nobody can be asked, stdin is no terminal"),
             "add `--yes` if you mean it",
         ));
     }
-    session.printer().ask(&format!(
-        "This deletes `{name}` with its releases, variables, logs and files. Type its name to go on: "
-    ));
+    session
+        .printer()
+        .ask(&format!("This deletes {what}. Type `{name}` to go on: "));
     let mut answer = String::new();
     std::io::stdin()
         .lock()

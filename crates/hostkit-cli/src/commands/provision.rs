@@ -3,16 +3,18 @@
 
 use std::path::Path;
 
-use hostkit_api::endpoints::{CreateProject, NoQuery, ProvisionProject};
+use hostkit_api::endpoints::{CreateProject, ListAddons, NoQuery, ProvisionProject};
 use hostkit_api::project::{NewProject, Project, Provisioned};
 use hostkit_api::target::Installation;
+use hostkit_core::addon::{AddonId, AddonKind, AddonSettings};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::{FILE_NAME, Manifest};
 use hostkit_core::names::{EnvironmentName, ProjectName};
+use hostkit_core::project::EnvironmentId;
 use serde::Serialize;
 
-use super::deploy;
 use super::deployment::{Outcome, told};
+use super::{addon, deploy};
 use crate::args::{CreateArgs, DeployArgs, Extras, ProvisionArgs, Target};
 use crate::output::Style;
 use crate::session::{Session, read_manifest};
@@ -142,6 +144,9 @@ async fn finish<T: Serialize>(
     if !printer.wants_json() {
         places(session, project)?;
     }
+    if extras.with_redis {
+        redis(session, &project.name).await?;
+    }
     let deployment = match &extras.source {
         Some(source) => Some(deploy::carry_out(session, &first(project, source)).await?),
         None => None,
@@ -161,6 +166,21 @@ async fn finish<T: Serialize>(
             Ok(())
         }
     }
+}
+
+/// A Redis of its own, where production has none; before the first deployment, which finds it.
+async fn redis(session: &Session<'_>, name: &ProjectName) -> Result<(), Stop> {
+    let production = EnvironmentId::new(name.clone(), EnvironmentName::production());
+    let there = session
+        .client()?
+        .call::<ListAddons>(&production, &NoQuery {}, &())
+        .await?;
+    if !there.iter().any(|addon| addon.kind == AddonKind::Redis) {
+        let id = AddonId::new(production, AddonKind::Redis);
+        addon::made(session, &id, AddonSettings::default()).await?;
+        session.printer().say(&format!("`{name}` has a Redis."));
+    }
+    Ok(())
 }
 
 /// Where the new project is.

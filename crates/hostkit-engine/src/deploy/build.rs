@@ -14,6 +14,7 @@ use hostkit_core::traits::{BuildJob, Builder};
 
 use super::fetch::{check_space, scratch, source_folder, write_source};
 use super::{Step, keep, processes, scan};
+use crate::addons;
 use crate::context::on_disk;
 use crate::run::Run;
 
@@ -98,7 +99,8 @@ async fn build_one(
         move |files| files.create_folder(&cache)
     });
     made.await?.map_err(|e| on_disk("create", &cache, &e))?;
-    let mut variables = parts.store.variables(&run.deployment.environment)?;
+    let id = &run.deployment.environment;
+    let mut variables = addons::with(&run.context, id, parts.store.variables(id)?)?;
     if let Some(manifest) = &run.saved.manifest {
         for (name, value) in &manifest.defaults {
             let value = hostkit_core::secret::Secret::new(value);

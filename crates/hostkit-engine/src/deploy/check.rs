@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::start::counts_before;
 use super::{Step, elsewhere};
+use crate::addons;
 use crate::probing;
 use crate::run::Run;
 use crate::wanted;
@@ -209,7 +210,9 @@ pub(super) async fn explained(run: &Run, not_ready: NotReady) -> Failure {
             .store
             .release_variables(&run.deployment.environment, &instance.release)
             .unwrap_or_default();
-        let variables: Vec<VariableName> = user.into_keys().collect();
+        let bound = addons::names(&run.context, &run.deployment.environment).unwrap_or_default();
+        let bound = bound.into_iter().map(|(_, name)| name);
+        let variables: Vec<VariableName> = user.into_keys().chain(bound).collect();
         let causes = explain(&Evidence {
             process,
             diagnosis: &diagnosis,

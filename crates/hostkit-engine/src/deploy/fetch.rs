@@ -12,6 +12,7 @@ use hostkit_core::source::{SourceContent, SourceId};
 use hostkit_core::vercel;
 
 use super::Step;
+use crate::addons;
 use crate::context::on_disk;
 use crate::run::Run;
 
@@ -157,7 +158,7 @@ pub(super) fn check_fits(run: &Run, manifest: &Manifest) -> Result<(), Failure> 
         return Err(Failure::new(Kind::Invalid, message)
             .hint(format!("deploy with `--project {name}`, or change the file")));
     }
-    let user = run.context.parts.store.variables(id)?;
+    let user = addons::with(&run.context, id, run.context.parts.store.variables(id)?)?;
     let missing: Vec<VariableName> = missing(manifest, &user);
     if missing.is_empty() {
         return Ok(());

@@ -9,6 +9,7 @@ use hostkit_core::project::EnvironmentId;
 use hostkit_store::{Canary, Live, Standing};
 
 use super::{Step, canary, hosts};
+use crate::addons;
 use crate::context::Context;
 use crate::run::Run;
 
@@ -216,6 +217,9 @@ impl Step for Prepare {
                 .parts
                 .store
                 .assign_port(&id, &name, context.parts.port_is_free)?;
+        }
+        for sentence in addons::complaints(&context, &id).await? {
+            run.journal.say(&format!("warning: {sentence}"));
         }
         run.saved.wanted = Some(wanted);
         run.hide();

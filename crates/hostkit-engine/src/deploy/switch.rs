@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::check::{ended, explained, fallen, observe};
 use super::{Step, hosts};
+use crate::addons;
 use crate::probing;
 use crate::routing;
 use crate::run::Run;
@@ -65,7 +66,8 @@ async fn show_live(run: &Run, standing: &Standing) -> Result<(), Failure> {
     let own = own
         .into_iter()
         .filter_map(|(name, value)| Some((VariableName::parse(name).ok()?, value?)));
-    let theirs = parts.store.release_variables(id, &live.release)?.into_iter();
+    let theirs = parts.store.release_variables(id, &live.release)?;
+    let theirs = addons::with(&run.context, id, theirs)?.into_iter();
     let theirs = theirs.map(|(name, value)| (name, value.reveal().to_owned()));
     let pairs: Vec<(VariableName, String)> = own.chain(theirs).collect();
     let text = Secret::new(dotenv::write(&pairs));

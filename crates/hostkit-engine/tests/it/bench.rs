@@ -18,8 +18,8 @@ use hostkit_engine::{Engine, Parts, Procfile, Settings};
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeArchives, FakeBuilder, FakeCertificates, FakeClock, FakeInternet, FakePortOwners, FakePremises,
-    FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Journal,
+    FakeAddon, FakeArchives, FakeBuilder, FakeCertificates, FakeClock, FakeInternet, FakePortOwners,
+    FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Journal,
 };
 
 /// The front door as the fake traffic has it: what its table says is what a visitor gets.
@@ -63,6 +63,7 @@ pub(crate) struct World {
     pub(crate) premises: FakePremises,
     pub(crate) archives: FakeArchives,
     pub(crate) port_owners: FakePortOwners,
+    pub(crate) addon: FakeAddon,
     pub(crate) runtime: FakeRuntime,
     pub(crate) probe: FakeProbe,
     pub(crate) traffic: FakeTraffic,
@@ -111,6 +112,7 @@ impl World {
             premises,
             archives: FakeArchives::default(),
             port_owners: FakePortOwners::new(&journal),
+            addon: FakeAddon::new(&journal),
             runtime,
             certificates: FakeCertificates::default(),
             internet: FakeInternet::before(&traffic),
@@ -138,6 +140,8 @@ impl World {
             archives: Some(Arc::new(self.archives.clone())),
             port_owners: Some(Arc::new(self.port_owners.clone())),
             runtime: Arc::new(self.runtime.clone()),
+            addons: vec![Arc::new(self.addon.clone())],
+            services: None,
             builders: vec![Arc::new(self.builder.clone())],
             procfile: |folder| {
                 let text = std::fs::read_to_string(folder.join("Procfile")).unwrap_or_default();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod acts;
+mod addons;
 mod bench;
 mod caches;
 mod canary;

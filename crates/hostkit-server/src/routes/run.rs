@@ -59,7 +59,11 @@ async fn start(call: &Admitted<RunCommand>, socket: &mut WebSocket) -> Result<Ex
     };
     let request: RunRequest = Json::decode(text.as_bytes())?;
     let bytes: usize = request.arguments.iter().map(String::len).sum();
-    if request.arguments.first().is_none_or(String::is_empty) {
+    let names_program = request
+        .arguments
+        .first()
+        .is_some_and(|program| !program.is_empty());
+    if request.console.is_none() && !names_program {
         return Err(refused("it names no program").hint("give one: `hostkit run -- COMMAND`"));
     }
     if request.arguments.iter().any(|a| a.contains('\0')) {
@@ -68,9 +72,13 @@ async fn start(call: &Admitted<RunCommand>, socket: &mut WebSocket) -> Result<Ex
     if bytes > ARGUMENTS {
         return Err(refused("its arguments are too long").hint("send the data by standard input"));
     }
-    let program = request.arguments[0].as_str();
+    let program = match request.console {
+        Some(kind) => kind.as_str(),
+        None => request.arguments[0].as_str(),
+    };
     tracing::info!(by = call.by(), environment = %call.target(), program, "Running a one-off command");
     let request = OneOffRequest {
+        console: request.console,
         terminal: request.terminal,
         release: request.release,
         arguments: request.arguments,

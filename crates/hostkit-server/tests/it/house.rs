@@ -22,8 +22,8 @@ use hostkit_engine::{Engine, Parts};
 use hostkit_server::{AccountOf, Settings};
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeArchives, FakeBuilder, FakeCertificates, FakeInternet, FakePremises, FakeProbe, FakeRuntime,
-    FakeSources, FakeSshKeys, FakeTraffic, Faults,
+    FakeAddon, FakeArchives, FakeBuilder, FakeCertificates, FakeInternet, FakePremises, FakeProbe,
+    FakeRuntime, FakeSources, FakeSshKeys, FakeTraffic, Faults,
 };
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -124,6 +124,8 @@ impl House {
             archives: Some(Arc::new(FakeArchives::default())),
             port_owners: None,
             runtime: Arc::new(runtime.clone()),
+            addons: vec![Arc::new(FakeAddon::default())],
+            services: None,
             builders: vec![Arc::new(builder.clone())],
             procfile: |_| Ok(Default::default()),
             sources: Arc::new(sources.clone()),

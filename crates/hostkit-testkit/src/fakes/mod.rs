@@ -2,6 +2,7 @@
 //! across fakes can be checked) and takes its faults from [`Faults`], by the name of the method.
 
 mod accounts;
+mod addon;
 mod archives;
 mod backup_target;
 mod builder;
@@ -23,6 +24,7 @@ pub mod systemd;
 mod traffic;
 
 pub use accounts::FakeAccounts;
+pub use addon::FakeAddon;
 pub use archives::FakeArchives;
 pub use backup_target::FakeBackupTarget;
 pub use builder::FakeBuilder;

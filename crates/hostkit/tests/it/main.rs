@@ -20,6 +20,7 @@ mod many_sockets;
 mod no_downtime;
 mod no_downtime_tls;
 mod production;
+mod redis;
 mod requests;
 mod tls;
 mod tools;

@@ -6,7 +6,9 @@ use std::io::{IsTerminal, Read};
 
 use hostkit_api::client::{RunInput, RunOutput, Running};
 use hostkit_api::run::{Input, Output, RunRequest};
+use hostkit_core::addon::AddonKind;
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::project::EnvironmentId;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -17,21 +19,58 @@ use crate::stop::Stop;
 use terminal::RawTerminal;
 
 pub(crate) async fn run(session: &Session<'_>, args: &RunArgs) -> Result<(), Stop> {
-    let printer = session.printer();
-    if printer.wants_json() {
-        return Err(Stop::usage(
-            "cannot print `run` as JSON: its output is the command's own",
-            "leave out `--json`",
-        ));
-    }
+    refuse_json(session)?;
     let environment = session.target(&args.target).await?;
-    let with_terminal = !args.no_terminal && std::io::stdin().is_terminal() && printer.out_is_terminal();
     let request = RunRequest {
         arguments: args.command.clone(),
-        terminal: with_terminal.then(|| terminal::size().unwrap_or((24, 80))),
+        terminal: None,
         release: None,
+        console: None,
     };
-    let Running { input, mut output } = session.client()?.run(&environment, &request).await?;
+    carry_out(session, &environment, request, !args.no_terminal).await
+}
+
+/// The console of an add-on, with words for it; with our terminal where it has none.
+pub(super) async fn console(
+    session: &Session<'_>,
+    environment: &EnvironmentId,
+    kind: AddonKind,
+    words: Vec<String>,
+) -> Result<(), Stop> {
+    refuse_json(session)?;
+    let wants_terminal = words.is_empty();
+    let request = RunRequest {
+        arguments: words,
+        terminal: None,
+        release: None,
+        console: Some(kind),
+    };
+    carry_out(session, environment, request, wants_terminal).await
+}
+
+fn refuse_json(session: &Session<'_>) -> Result<(), Stop> {
+    match session.printer().wants_json() {
+        true => Err(Stop::usage(
+            "cannot print this as JSON: the output is the command's own",
+            "leave out `--json`",
+        )),
+        false => Ok(()),
+    }
+}
+
+async fn carry_out(
+    session: &Session<'_>,
+    environment: &EnvironmentId,
+    request: RunRequest,
+    wants_terminal: bool,
+) -> Result<(), Stop> {
+    let printer = session.printer();
+    let with_terminal = wants_terminal && std::io::stdin().is_terminal() && printer.out_is_terminal();
+    let request = RunRequest {
+        terminal: with_terminal.then(|| terminal::size().unwrap_or((24, 80))),
+        ..request
+    };
+    let Running { input, mut output } = session.client()?.run(environment, &request).await?;
     let raw = request.terminal.map(|_| RawTerminal::enter()).transpose()?;
     let sending = tokio::spawn(send(input, raw.is_some()));
     let result = receive(printer, &mut output).await;

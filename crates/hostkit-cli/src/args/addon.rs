@@ -1,0 +1,127 @@
+//! Arguments of `addon` and `redis`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use hostkit_core::addon::AddonKind;
+use hostkit_core::names::{EnvironmentName, ProjectName};
+use hostkit_core::size::ByteSize;
+
+use crate::completion;
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct AddonArgs {
+    #[command(subcommand)]
+    pub(crate) command: AddonCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AddonCommand {
+    /// Add one; programs find its variables once they are started anew
+    Add {
+        #[command(flatten)]
+        which: WhichAddon,
+        /// The most memory its data may take, such as 128MB [default for redis: 64MB]
+        #[arg(long, value_name = "SIZE", value_parser = ByteSize::parse)]
+        memory: Option<ByteSize>,
+    },
+    /// List the add-ons of a project, and how each is
+    List {
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Give one a new credential, tell programs by a restart, and refuse the old one
+    Rotate {
+        #[command(flatten)]
+        which: WhichAddon,
+    },
+    /// Take one away, with all of its data
+    Remove {
+        #[command(flatten)]
+        which: WhichAddon,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// Whose add-ons are meant.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Whose {
+    /// The project
+    #[arg(add = completion::projects())]
+    pub(crate) name: ProjectName,
+    /// The environment of the project
+    #[arg(
+        long = "env",
+        short = 'e',
+        value_name = "ENV",
+        env = "HOSTKIT_ENV",
+        hide_env_values = true,
+        default_value = "production"
+    )]
+    pub(crate) environment: EnvironmentName,
+}
+
+/// Which add-on is meant.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WhichAddon {
+    #[command(flatten)]
+    pub(crate) whose: Whose,
+    /// What it is
+    #[arg(value_enum)]
+    pub(crate) kind: KindName,
+}
+
+/// An add-on, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KindName {
+    /// A Redis server
+    Redis,
+}
+
+impl From<KindName> for AddonKind {
+    fn from(name: KindName) -> AddonKind {
+        match name {
+            KindName::Redis => AddonKind::Redis,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct RedisArgs {
+    #[command(subcommand)]
+    pub(crate) command: RedisCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RedisCommand {
+    /// Open redis-cli as the project, or run one command
+    Cli {
+        #[command(flatten)]
+        whose: Whose,
+        /// A command of Redis and its arguments
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Print what the server says of itself
+    Info {
+        #[command(flatten)]
+        whose: Whose,
+        /// Only this part, such as memory
+        section: Option<String>,
+    },
+    /// Delete every key
+    Flush {
+        #[command(flatten)]
+        whose: Whose,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Print the URL that programs are told, with its password
+    Url {
+        #[command(flatten)]
+        whose: Whose,
+    },
+}

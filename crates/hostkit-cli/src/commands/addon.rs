@@ -1,0 +1,173 @@
+//! `hostkit addon`.
+
+use hostkit_api::addon::{Addon, NewAddon};
+use hostkit_api::endpoints::{AddAddon, ListAddons, NoQuery, RemoveAddon, RotateAddon};
+use hostkit_api::target::OneAddon;
+use hostkit_core::addon::{AddonHealth, AddonId, AddonSettings};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::size::ByteSize;
+use serde_json::json;
+
+use super::project::confirm;
+use crate::args::{AddonCommand, WhichAddon, Whose};
+use crate::output::{Style, Table, ago};
+use crate::session::{Session, spelled};
+use crate::stop::Stop;
+
+pub(crate) async fn run(session: &Session<'_>, command: AddonCommand) -> Result<(), Stop> {
+    match command {
+        AddonCommand::Add { which, memory } => {
+            let id = which.id();
+            session.is_about(&id.environment);
+            add(session, &id, AddonSettings { memory }).await
+        }
+        AddonCommand::List { whose } => list(session, &whose.id()).await,
+        AddonCommand::Rotate { which } => rotate(session, &which.id()).await,
+        AddonCommand::Remove { which, yes } => remove(session, &which.id(), yes).await,
+    }
+}
+
+impl Whose {
+    pub(super) fn id(&self) -> EnvironmentId {
+        EnvironmentId::new(self.name.clone(), self.environment.clone())
+    }
+}
+
+impl WhichAddon {
+    fn id(&self) -> AddonId {
+        AddonId::new(self.whose.id(), self.kind.into())
+    }
+}
+
+/// Asks for an add-on and waits until it is ready.
+pub(super) async fn made(
+    session: &Session<'_>,
+    id: &AddonId,
+    settings: AddonSettings,
+) -> Result<Addon, Stop> {
+    let new = NewAddon {
+        kind: id.kind,
+        settings,
+    };
+    let client = session.client()?;
+    Ok(client
+        .call::<AddAddon>(&id.environment, &NoQuery {}, &new)
+        .await?)
+}
+
+async fn add(session: &Session<'_>, id: &AddonId, settings: AddonSettings) -> Result<(), Stop> {
+    let addon = made(session, id, settings).await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&addon);
+    }
+    let names: Vec<String> = addon.variables.iter().map(ToString::to_string).collect();
+    printer.say(&format!(
+        "`{}` has a {} now. Programs find {} once they are started anew.",
+        id.environment,
+        id.kind.title(),
+        names.join(", ")
+    ));
+    printer.next(&format!(
+        "`hostkit restart{}` tells what is live",
+        spelled(&id.environment)
+    ));
+    Ok(())
+}
+
+async fn list(session: &Session<'_>, environment: &EnvironmentId) -> Result<(), Stop> {
+    session.is_about(environment);
+    let addons = session
+        .client()?
+        .call::<ListAddons>(environment, &NoQuery {}, &())
+        .await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&addons);
+    }
+    if addons.is_empty() {
+        printer.say(&format!("`{environment}` has no add-on."));
+        printer.next(&format!("`hostkit addon add {} redis`", environment.project));
+        return Ok(());
+    }
+    let now = jiff::Timestamp::now();
+    let mut table = Table::new(&["ADD-ON", "STATE", "VERSION", "MEMORY", "PORT", "CREDENTIAL"]);
+    for addon in &addons {
+        let (state, style) = state(addon);
+        let credential = match addon.rotation {
+            Some(_) => "rotating".to_owned(),
+            None => ago(now, addon.credential_since),
+        };
+        let memory = addon.state.memory.map(|bytes| ByteSize(bytes).to_string());
+        let port = addon.port.map(|port| port.to_string());
+        table.row(vec![
+            (addon.kind.to_string(), Style::Name),
+            (state, style),
+            (addon.state.version.clone().unwrap_or_default(), Style::Plain),
+            (memory.unwrap_or_default(), Style::Plain),
+            (port.unwrap_or_default(), Style::Plain),
+            (credential, Style::Plain),
+        ]);
+    }
+    printer.table(&table)
+}
+
+fn state(addon: &Addon) -> (String, Style) {
+    if addon.removing {
+        return ("being removed".into(), Style::Warning);
+    }
+    match &addon.state.health {
+        AddonHealth::Ready => ("ready".into(), Style::Good),
+        AddonHealth::Starting => ("starting".into(), Style::Warning),
+        AddonHealth::Down(why) => (format!("down: {why}"), Style::Bad),
+    }
+}
+
+async fn rotate(session: &Session<'_>, id: &AddonId) -> Result<(), Stop> {
+    session.is_about(&id.environment);
+    let client = session.client()?;
+    let target = OneAddon(id.clone());
+    let rotated = client.call::<RotateAddon>(&target, &NoQuery {}, &()).await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&rotated);
+    }
+    let (title, environment) = (id.kind.title(), &id.environment);
+    match rotated.deployment {
+        Some(deployment) => {
+            printer.say(&format!(
+                "The {title} of `{environment}` has a new credential. The old one is refused once deployment \
+                 {deployment} has told it to what is live."
+            ));
+            printer.next(&format!(
+                "`hostkit deployments show {deployment}{}`",
+                spelled(environment)
+            ));
+        }
+        None => printer.say(&format!(
+            "The {title} of `{environment}` has a new credential, and the old one is refused."
+        )),
+    }
+    Ok(())
+}
+
+async fn remove(session: &Session<'_>, id: &AddonId, yes: bool) -> Result<(), Stop> {
+    session.is_about(&id.environment);
+    let (title, environment) = (id.kind.title(), &id.environment);
+    if !yes {
+        let what = format!("the {title} of `{environment}` with all of its data");
+        confirm(session, &environment.project, &what)?;
+    }
+    let client = session.client()?;
+    client
+        .call::<RemoveAddon>(&OneAddon(id.clone()), &NoQuery {}, &())
+        .await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&json!({ "removed": id.kind }));
+    }
+    printer.say(&format!(
+        "Removed the {title} of `{environment}`. Programs that run have its variables until they are started anew."
+    ));
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! Add-ons of environments: added, listed, given new credentials, taken away. The row in the state comes first and goes last:
+//! whatever is interrupted in between is finished by the loop ([`keep`]).
+
+mod bindings;
+pub(crate) mod keep;
+mod rotation;
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings, AddonState, Console};
+use hostkit_core::event::What;
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::{ProjectName, VariableName};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::traits::Addon as Driver;
+use hostkit_core::variables::Variables;
+use hostkit_store::Addon;
+
+use crate::context::Context;
+use crate::lanes::LaneSet;
+use crate::ports;
+
+pub(crate) use bindings::{names, refuse_bound, secrets, with};
+
+/// An add-on with how it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddonReport {
+    /// How it was ordered.
+    pub addon: Addon,
+    /// How it is.
+    pub state: AddonState,
+    /// The names of the variables that programs are told.
+    pub variables: Vec<VariableName>,
+}
+
+/// What provides a kind.
+fn driver<'a>(context: &'a Context, kind: AddonKind) -> Option<&'a Arc<dyn Driver>> {
+    context.parts.addons.iter().find(|driver| driver.kind() == kind)
+}
+
+fn provided<'a>(context: &'a Context, verb: &str, id: &AddonId) -> Result<&'a Arc<dyn Driver>, Failure> {
+    driver(context, id.kind).ok_or_else(|| {
+        let kinds: Vec<&str> = context
+            .parts
+            .addons
+            .iter()
+            .map(|known| known.kind().as_str())
+            .collect();
+        let message = format!(
+            "cannot {verb} {} of `{}`: this version provides none",
+            id.kind.title(),
+            id.environment
+        );
+        Failure::new(Kind::Conflict, message).hint(format!("it provides: {}", kinds.join(", ")))
+    })
+}
+
+pub(crate) async fn list(context: &Context, id: &EnvironmentId) -> Result<Vec<AddonReport>, Failure> {
+    context.parts.store.environment(id)?;
+    let addons = context.parts.store.addons_of(id)?;
+    Ok(join_all(addons.into_iter().map(|addon| report(context, addon))).await)
+}
+
+async fn report(context: &Context, addon: Addon) -> AddonReport {
+    let down = |why: String| AddonState {
+        health: AddonHealth::Down(why),
+        memory: None,
+        version: None,
+    };
+    let Some(driver) = driver(context, addon.order.id.kind) else {
+        return AddonReport {
+            state: down("this version does not provide it".into()),
+            variables: Vec::new(),
+            addon,
+        };
+    };
+    let state = driver.observe(&addon.order).await;
+    AddonReport {
+        state: state.unwrap_or_else(|failure| down(failure.message)),
+        variables: driver.variable_names(),
+        addon,
+    }
+}
+
+/// Adds an add-on and returns when it is ready. Where it cannot be made nothing of it is left. Goes on when the caller
+/// stops waiting.
+pub(crate) async fn add(
+    context: &Arc<Context>,
+    id: &AddonId,
+    settings: &AddonSettings,
+    by: &str,
+) -> Result<AddonReport, Failure> {
+    let driver = provided(context, "add", id)?.clone();
+    bindings::refuse_taken(context, id, &driver.variable_names())?;
+    let (context, id, settings, by) = (context.clone(), id.clone(), settings.clone(), by.to_owned());
+    let made = tokio::spawn(async move {
+        let lock = context.lock_of_addon(&id);
+        let _held = lock.lock().await;
+        let port = driver.needs_port().then_some(context.parts.port_is_free);
+        let addon = context.parts.store.add_addon(&id, &settings, port, &by)?;
+        let made = async {
+            ports::bring_in_force(&context).await?;
+            driver.ensure(&addon.order).await
+        };
+        match made.await {
+            Ok(()) => Ok(report(&context, addon).await),
+            Err(failure) => {
+                // Marked first: where it cannot be taken back now, the loop does it.
+                context.parts.store.begin_addon_removal(&id)?;
+                take_away(&context, &driver, &id).await?;
+                Err(failure)
+            }
+        }
+    });
+    finished(made.await)
+}
+
+/// Takes an add-on away with its data. Programs that run still have its variables until they are started anew.
+pub(crate) async fn remove(context: &Arc<Context>, id: &AddonId) -> Result<(), Failure> {
+    let driver = provided(context, "remove", id)?.clone();
+    let (context, id) = (context.clone(), id.clone());
+    let removed = tokio::spawn(async move {
+        let lock = context.lock_of_addon(&id);
+        let _held = lock.lock().await;
+        context.parts.store.begin_addon_removal(&id)?;
+        take_away(&context, &driver, &id).await
+    });
+    finished(removed.await)
+}
+
+fn finished<T>(outcome: Result<Result<T, Failure>, tokio::task::JoinError>) -> Result<T, Failure> {
+    outcome.unwrap_or_else(|why| {
+        Err(Failure::new(
+            Kind::Internal,
+            format!("cannot change an add-on: {why}"),
+        ))
+    })
+}
+
+async fn take_away(context: &Context, driver: &Arc<dyn Driver>, id: &AddonId) -> Result<(), Failure> {
+    driver.remove(id).await?;
+    context.parts.store.finish_addon_removal(id)?;
+    ports::bring_in_force(context).await
+}
+
+/// Takes all add-ons of a project away that is being deleted. Their rows go with the project's: a deletion that is
+/// interrupted finds them again.
+pub(crate) async fn remove_all(context: &Context, project: &ProjectName) -> Result<(), Failure> {
+    let all = context.parts.store.addons()?;
+    for addon in all
+        .iter()
+        .filter(|addon| addon.order.id.environment.project == *project)
+    {
+        let id = &addon.order.id;
+        let lock = context.lock_of_addon(id);
+        let _held = lock.lock().await;
+        if let Some(driver) = driver(context, id.kind) {
+            driver.remove(id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives an add-on a new credential: accepted beside the old one at once, told to programs by a restart of what is live,
+/// alone accepted once they run. Returns when the restart is queued; one that is under way goes on.
+pub(crate) async fn rotate(
+    context: &Arc<Context>,
+    lanes: &LaneSet,
+    id: &AddonId,
+    by: &str,
+) -> Result<Addon, Failure> {
+    let driver = provided(context, "rotate", id)?;
+    let lock = context.lock_of_addon(id);
+    let _held = lock.lock().await;
+    context.parts.store.begin_rotation(id, by)?;
+    rotation::step(context, lanes, driver, id).await?;
+    context.parts.store.addon(id)
+}
+
+/// What programs are told of an add-on, for a caller who may see it. It is told first: nothing is shown in secret.
+pub(crate) fn reveal(context: &Context, id: &AddonId, by: &str) -> Result<Variables, Failure> {
+    let driver = provided(context, "show", id)?;
+    let variables = driver.variables(&context.parts.store.addon(id)?.order);
+    let what = What::VariablesRevealed {
+        names: variables.keys().map(ToString::to_string).collect(),
+        by: by.to_owned(),
+    };
+    context.parts.store.record(Some(&id.environment), what)?;
+    Ok(variables)
+}
+
+/// The program with which people work on an add-on.
+pub(crate) fn console(context: &Context, id: &AddonId, arguments: &[String]) -> Result<Console, Failure> {
+    let driver = provided(context, "open a console of", id)?;
+    let addon = context.parts.store.addon(id)?;
+    driver.console(&addon.order, arguments).ok_or_else(|| {
+        Failure::new(
+            Kind::Conflict,
+            format!(
+                "cannot open a console of {id}: there is none for {}",
+                id.kind.title()
+            ),
+        )
+    })
+}
+
+/// What of an environment's add-ons does not work, in words.
+pub(crate) async fn complaints(context: &Context, id: &EnvironmentId) -> Result<Vec<String>, Failure> {
+    let addons = context.parts.store.addons_of(id)?;
+    let reports = join_all(addons.into_iter().map(|addon| report(context, addon))).await;
+    let found = reports.into_iter().filter_map(|report| {
+        let title = report.addon.order.id.kind.title();
+        match report.state.health {
+            AddonHealth::Ready => None,
+            AddonHealth::Starting => Some(format!("{title} still reads its data")),
+            AddonHealth::Down(why) => Some(format!("{title} does not work: {why}")),
+        }
+    });
+    Ok(found.collect())
+}

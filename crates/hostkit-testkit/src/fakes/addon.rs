@@ -1,0 +1,105 @@
+//! An add-on in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
+use hostkit_core::kind::Failure;
+use hostkit_core::names::VariableName;
+use hostkit_core::secret::Secret;
+use hostkit_core::traits::Addon;
+use hostkit_core::variables::Variables;
+
+use super::faults::locked;
+use super::{Faults, Journal};
+
+/// Provides Redis that nobody can talk to. Clones share one. Faults: `"ensure_addon"`, `"remove_addon"`.
+#[derive(Debug, Clone, Default)]
+pub struct FakeAddon {
+    accepted: Arc<Mutex<BTreeMap<AddonId, Vec<u32>>>>,
+    /// What was done: `accept shop/production redis 2 1`, `take shop/production redis away`.
+    pub journal: Journal,
+    /// Faults by method.
+    pub faults: Faults,
+}
+
+impl FakeAddon {
+    /// One that writes to `journal`.
+    pub fn new(journal: &Journal) -> Self {
+        FakeAddon {
+            journal: journal.clone(),
+            ..FakeAddon::default()
+        }
+    }
+
+    /// The numbers of the credentials that an add-on accepts; none where there is no such add-on.
+    pub fn accepted(&self, id: &AddonId) -> Vec<u32> {
+        locked(&self.accepted).get(id).cloned().unwrap_or_default()
+    }
+
+    /// Loses an add-on, as a machine that was started again does.
+    pub fn lose(&self, id: &AddonId) {
+        locked(&self.accepted).remove(id);
+    }
+}
+
+#[async_trait::async_trait]
+impl Addon for FakeAddon {
+    fn kind(&self) -> AddonKind {
+        AddonKind::Redis
+    }
+
+    fn needs_port(&self) -> bool {
+        true
+    }
+
+    async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure> {
+        self.faults.pass("ensure_addon").await?;
+        let numbers: Vec<u32> = order.credentials.iter().map(|c| c.number).collect();
+        let before = locked(&self.accepted).insert(order.id.clone(), numbers.clone());
+        if before.as_ref() != Some(&numbers) {
+            let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+            self.journal
+                .note(format!("accept {} {}", order.id, numbers.join(" ")));
+        }
+        Ok(())
+    }
+
+    async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure> {
+        let is_there = locked(&self.accepted).contains_key(&order.id);
+        Ok(AddonState {
+            health: match is_there {
+                true => AddonHealth::Ready,
+                false => AddonHealth::Down("it is not there".into()),
+            },
+            memory: None,
+            version: None,
+        })
+    }
+
+    async fn remove(&self, id: &AddonId) -> Result<(), Failure> {
+        self.faults.pass("remove_addon").await?;
+        if locked(&self.accepted).remove(id).is_some() {
+            self.journal.note(format!("take {id} away"));
+        }
+        Ok(())
+    }
+
+    fn variable_names(&self) -> Vec<VariableName> {
+        VariableName::parse("REDIS_URL").into_iter().collect()
+    }
+
+    fn variables(&self, order: &AddonOrder) -> Variables {
+        let credential = &order.credentials[0];
+        let value = format!("fake://{}:{}@", credential.number, credential.secret.reveal());
+        let names = self.variable_names().into_iter();
+        names.map(|name| (name, Secret::new(value.as_str()))).collect()
+    }
+
+    fn console(&self, _order: &AddonOrder, arguments: &[String]) -> Option<Console> {
+        Some(Console {
+            arguments: [&["fake-cli".to_owned()], arguments].concat(),
+            variables: Variables::new(),
+        })
+    }
+}
