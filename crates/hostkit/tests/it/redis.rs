@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::harness::{Installation, kill, projects, wait_until};
 
-/// A program that counts its visitors in Redis, with a client of its own: `/` answers the number, or why there is none.
+/// A program that counts its visitors in Redis, with a client of its own: `/count` answers the number, or why there is none.
 fn counter(parent: &Path) -> PathBuf {
     let server = r#"
 const http = require('http'), net = require('net');
@@ -29,6 +29,7 @@ function ask(words, done) {
 http.createServer((request, response) => {
   if (request.url === '/health') return response.end('ok');
   if (request.url === '/user') return response.end(username);
+  if (request.url !== '/count') return response.end('hello');
   ask(['INCR', 'visitors'], answer => response.end(answer));
 }).listen(Number(process.env.PORT), process.env.HOST);
 "#;
@@ -62,7 +63,7 @@ fn server(host: &Installation) -> Option<u32> {
 }
 
 fn visitors(host: &Installation) -> String {
-    host.get("shop", "/").body
+    host.get("shop", "/count").body
 }
 
 #[test]
