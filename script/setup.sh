@@ -13,9 +13,9 @@ die() {
     exit 1
 }
 
-# setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `data` (servers of add-ons), `host` (boot machines of their own),
+# setup WHAT…: `build` (compile HostKit), `apps` (build and run the sample apps), `host` (boot machines of their own),
 # `vm` (boot virtual machines), `browser` (open pages as visitors do), `compare` (what tests of the front door work with),
-# `data` (servers of data), `sdks` (what programs of users speak to them with), `bench` (what it is compared with)
+# `data` (servers of add-ons), `sdks` (what programs of users speak to them with), `bench` (what it is compared with)
 setup() {
     local missing=() what
     for what in "$@"; do
@@ -34,6 +34,10 @@ setup() {
         data)
             have redis-server || missing+=(redis-server)
             have redis-cli || missing+=(redis-tools)
+            # `psql` comes with the client alone, too.
+            [ -x /usr/share/postgresql-common/pg_wrapper ] && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 ||
+                missing+=(postgresql)
+            have pgbouncer || missing+=(pgbouncer)
             ;;
         host)
             have mmdebstrap || missing+=(mmdebstrap)
@@ -64,9 +68,6 @@ setup() {
             have chromium || missing+=(chromium)
             have certutil || missing+=(libnss3-tools)
             ;;
-        data)
-            have redis-server || missing+=(redis-server)
-            ;;
         sdks) ;;
         browser)
             have chromium || missing+=(chromium)
@@ -85,7 +86,10 @@ setup() {
         *) die "cannot set up \`$what\`: there is no such part" ;;
         esac
     done
-    install_packages "${missing[@]}"
+    case " ${missing[*]} " in
+    *" postgresql "* | *" pgbouncer "* | *" redis-server "*) install_without_servers "${missing[@]}" ;;
+    *) install_packages "${missing[@]}" ;;
+    esac
     have cargo || PATH="$HOME/.cargo/bin:$PATH"
     have cargo || die "cannot build HostKit: there is no cargo on this machine" \
         "install Rust from https://rustup.rs, then run this again"
@@ -121,6 +125,21 @@ install_packages() {
     done
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         --allow-downgrades "${packages[@]}" >&2
+}
+
+# Debian's packages make a cluster on port 5432 and start it, a PgBouncer on 6432 and a Redis on 6379 at every boot. Nobody
+# asked for them: tests start servers of their own. What is there already is left as it is.
+install_without_servers() {
+    local as_root=() folder=/etc/postgresql-common/createcluster.d service
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    "${as_root[@]}" mkdir -p "$folder"
+    echo 'create_main_cluster = false' | "${as_root[@]}" tee "$folder/hostkit.conf" >/dev/null
+    install_packages "$@"
+    "${as_root[@]}" rm "$folder/hostkit.conf"
+    [ -d /run/systemd/system ] || return 0
+    for service in pgbouncer redis-server; do
+        case " $* " in *" $service "*) "${as_root[@]}" systemctl disable --quiet --now "$service" ;; esac
+    done
 }
 
 # The sample apps need Node.js 20. Debian 12 has 18, whose npm fetches a newer one into the cache folder.

@@ -1,7 +1,8 @@
 //! Family of what an environment can have besides its programs. The catalogue: [`redis::RedisAddon`], a Redis server of
-//! its own. [`storage`] is the lowest layer of the object storage, which nothing uses yet
+//! its own. [`postgres`] is PostgreSQL with its pooler, which is in no catalogue yet. [`storage`] is the lowest layer of the object storage, which nothing uses yet
 //! (docs/decisions/007-object-storage.md).
 
+pub mod postgres;
 pub mod redis;
 pub mod redis_rest;
 pub mod storage;

@@ -1,0 +1,182 @@
+//! A cluster that is HostKit's own, in the data folder: local mode. One serves all projects.
+
+mod admission;
+mod initialise;
+mod settings;
+
+use std::time::Duration;
+
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::manifest::{StopRule, StopSignal};
+use hostkit_core::names::RelativePath;
+use hostkit_core::secret::Secret;
+use hostkit_core::service::{Service, ServiceFile, ServiceName, ServiceRole, WhenChanged};
+use hostkit_core::size::Span;
+use hostkit_core::traits::Services;
+use hostkit_core::variables::Variables;
+use hostkit_core::workload::InstanceState;
+
+pub(crate) use admission::{SUPERUSER, TENANTS};
+pub use settings::ClusterSettings;
+
+use super::programs::Programs;
+use super::session::{Access, Place, Session};
+
+/// How long a start may take: after a crash the log is read from the last checkpoint on.
+const LONGEST_START: Duration = Duration::from_secs(120);
+/// How often it is tried to connect meanwhile.
+const PAUSE: Duration = Duration::from_millis(50);
+/// So many lines of its output are shown where it does not start.
+const SHOWN_LINES: usize = 8;
+
+/// A private cluster, described. Nothing of it need be there yet.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    settings: ClusterSettings,
+    superuser: Secret,
+}
+
+impl Cluster {
+    /// Describes a cluster. `superuser` is the password that HostKit itself logs in with: the same at every call.
+    pub fn new(settings: ClusterSettings, superuser: Secret) -> Self {
+        Cluster { settings, superuser }
+    }
+
+    /// The name of the program that runs it.
+    pub fn name() -> ServiceName {
+        ServiceName {
+            environment: None,
+            role: ServiceRole::Postgres,
+        }
+    }
+
+    /// How HostKit gets in.
+    pub fn access(&self, services: &dyn Services) -> Access {
+        let data = services.place(&Self::name()).data;
+        Access {
+            place: settings::socket_folder(&data, self.settings.port).map_or(Place::Loopback, Place::Socket),
+            port: self.settings.port,
+            user: SUPERUSER.to_owned(),
+            password: Some(self.superuser.clone()),
+        }
+    }
+
+    /// Makes it so that the cluster is there, runs and answers. Idempotent. Data that are there are never touched; those
+    /// of another version than the installed ones are refused.
+    pub async fn ensure(&self, services: &dyn Services) -> Result<(), Failure> {
+        let data = services.place(&Self::name()).data.join(initialise::FOLDER);
+        let programs = Programs::for_data(&data)?;
+        let described = self.describe(services, &programs)?;
+        initialise::ensure(services, &described, &programs, &self.superuser).await?;
+        services.ensure(&described).await?;
+        let session = self.wait(services).await?;
+        session
+            .run("set up the cluster of PostgreSQL", &first_settings())
+            .await
+    }
+
+    /// The program, as it should run.
+    fn describe(&self, services: &dyn Services, programs: &Programs) -> Result<Service, Failure> {
+        let place = services.place(&Self::name());
+        let sockets = settings::socket_folder(&place.data, self.settings.port);
+        let configuration = |name: &str| place.configuration.join(name).display().to_string();
+        let mut start = settings::at_start(&self.settings, sockets.as_deref());
+        start += &format!("include '{ANY_TIME}'\n");
+        let file = |path: &str, content: String, changed| {
+            let path = RelativePath::parse(path)
+                .map_err(|why| Failure::new(Kind::Internal, format!("cannot name a file: {why}")))?;
+            Ok::<_, Failure>(ServiceFile {
+                path,
+                content: Secret::new(content),
+                changed,
+            })
+        };
+        Ok(Service {
+            name: Self::name(),
+            arguments: vec![
+                programs.file("postgres").display().to_string(),
+                "-D".to_owned(),
+                place.data.join(initialise::FOLDER).display().to_string(),
+                format!("--config_file={}", configuration(START)),
+                format!("--hba_file={}", configuration(ADMISSION)),
+            ],
+            variables: Variables::new(),
+            files: vec![
+                file(START, start, WhenChanged::Restart)?,
+                file(
+                    ANY_TIME,
+                    settings::at_any_time(&self.settings),
+                    WhenChanged::Reload,
+                )?,
+                file(ADMISSION, admission::of_private_cluster(), WhenChanged::Reload)?,
+            ],
+            // "Fast": open transactions are rolled back, everything is written, nothing has to be recovered.
+            stop: StopRule {
+                signal: StopSignal::Int,
+                grace: Span::secs(60),
+            },
+            memory: None,
+            never_root: true,
+        })
+    }
+
+    /// Waits until it answers.
+    async fn wait(&self, services: &dyn Services) -> Result<Session, Failure> {
+        let access = self.access(services);
+        let answers = async {
+            loop {
+                match access.try_connect("postgres").await {
+                    Ok(session) => return Ok(session),
+                    Err(why) if is_lasting(&why) => {
+                        return Err(super::session::explain("start PostgreSQL", &why));
+                    }
+                    Err(_) => {}
+                }
+                if let Some(found) = services.observe(&Self::name()).await?
+                    && found.state == InstanceState::CrashLoop
+                {
+                    return Err(does_not_start(services, "it ends again and again").await);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        match tokio::time::timeout(LONGEST_START, answers).await {
+            Ok(done) => done,
+            Err(_) => Err(does_not_start(services, "it does not answer").await),
+        }
+    }
+}
+
+/// Whether waiting does not help: it answers, and does not let us in.
+fn is_lasting(why: &tokio_postgres::Error) -> bool {
+    use tokio_postgres::error::SqlState;
+    why.code().is_some_and(|code| {
+        *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+    })
+}
+
+async fn does_not_start(services: &dyn Services, why: &str) -> Failure {
+    let lines = services
+        .last_lines(&Cluster::name(), SHOWN_LINES)
+        .await
+        .unwrap_or_default();
+    Failure::new(Kind::Unavailable, format!("cannot start PostgreSQL: {why}")).details(lines)
+}
+
+const START: &str = "postgresql.conf";
+const ANY_TIME: &str = "running.conf";
+const ADMISSION: &str = "pg_hba.conf";
+
+/// What is said to a cluster once; saying it again changes nothing.
+pub(crate) fn first_settings() -> String {
+    format!(
+        "DO $$ BEGIN
+             IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '{TENANTS}') THEN
+                 CREATE ROLE {TENANTS} NOLOGIN;
+             END IF;
+         END $$;
+         REVOKE CONNECT, TEMPORARY ON DATABASE postgres FROM PUBLIC;
+         REVOKE CONNECT, TEMPORARY ON DATABASE template1 FROM PUBLIC;
+         CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA public;"
+    )
+}

@@ -1,0 +1,127 @@
+//! The roles that programs log in as, one for each credential. Two can be valid at once, which is what a rotation needs;
+//! both are the same role once they are in, so it does not matter which one made a table.
+
+use std::collections::BTreeMap;
+
+use hostkit_core::addon::Credential;
+use hostkit_core::kind::Failure;
+
+use super::OWN_DATABASE;
+use super::activity::disconnect_role;
+use super::limits::Limits;
+use crate::postgres::names::DatabaseName;
+use crate::postgres::quote::{identifier, literal};
+use crate::postgres::session::{Access, Session};
+use crate::postgres::verifier;
+
+/// Makes it so that exactly these credentials are accepted for the databases of an environment. One that was and is
+/// there is accepted all the time; one that is not there any more is refused, also to connections that are open.
+pub async fn ensure(
+    access: &Access,
+    main: &DatabaseName,
+    credentials: &[Credential],
+    limits: &Limits,
+) -> Result<(), Failure> {
+    let session = access.connect(OWN_DATABASE).await?;
+    let mut there = found(&session, main).await?;
+    for credential in credentials {
+        let stored = there.remove(&credential.number).map(|login| login.verifier);
+        ensure_one(&session, main, credential, stored, limits).await?;
+    }
+    for number in there.into_keys() {
+        remove(access, &session, &main.login(number), main).await?;
+    }
+    Ok(())
+}
+
+struct Login {
+    verifier: Option<String>,
+}
+
+/// The logins of an environment by the number of their credential.
+async fn found(session: &Session, main: &DatabaseName) -> Result<BTreeMap<u32, Login>, Failure> {
+    let question = "SELECT a.rolname::text, a.rolpassword FROM pg_catalog.pg_authid a
+         JOIN pg_catalog.pg_auth_members m ON m.member = a.oid
+         JOIN pg_catalog.pg_authid o ON o.oid = m.roleid
+         WHERE o.rolname = $1";
+    let act = format!("look at who may log in to `{main}`");
+    let rows = session.rows(&act, question, &[&main.as_str()]).await?;
+    let logins = rows.iter().filter_map(|row| {
+        let number = main.number_of(row.get(0))?;
+        Some((number, Login { verifier: row.get(1) }))
+    });
+    Ok(logins.collect())
+}
+
+/// What every login of an environment is told to be and to heed.
+fn settings(login: &str, owner: &str, limits: &Limits) -> Result<String, Failure> {
+    let (role, owner) = (identifier(login)?, literal(owner)?);
+    Ok(format!(
+        "ALTER ROLE {role} RESET ALL;
+         ALTER ROLE {role} SET role = {owner};
+         ALTER ROLE {role} SET statement_timeout = {};
+         ALTER ROLE {role} SET idle_in_transaction_session_timeout = {};
+         ALTER ROLE {role} SET temp_file_limit = {};",
+        limits.statement.0.as_millis(),
+        limits.idle_in_transaction.0.as_millis(),
+        limits.temporary_files.0 / 1024,
+    ))
+}
+
+async fn ensure_one(
+    session: &Session,
+    main: &DatabaseName,
+    credential: &Credential,
+    stored: Option<Option<String>>,
+    limits: &Limits,
+) -> Result<(), Failure> {
+    let login = main.login(credential.number);
+    let role = identifier(&login)?;
+    let mut statements = String::new();
+    if stored.is_none() {
+        statements += &format!("CREATE ROLE {role} IN ROLE {};", identifier(main.as_str())?);
+    }
+    statements += &format!(
+        "ALTER ROLE {role} LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;"
+    );
+    let keeps = stored
+        .flatten()
+        .is_some_and(|stored| verifier::is_of(&stored, &credential.secret));
+    if !keeps {
+        let verifier = literal(&verifier::make(&credential.secret)?)?;
+        statements += &format!("ALTER ROLE {role} PASSWORD {verifier};");
+    }
+    statements += &settings(&login, main.as_str(), limits)?;
+    session
+        .run(&format!("let programs log in as `{login}`"), &statements)
+        .await
+}
+
+/// Takes a login away. What it made while it was itself (`RESET ROLE`) becomes the owner's.
+pub(super) async fn remove(
+    access: &Access,
+    session: &Session,
+    login: &str,
+    main: &DatabaseName,
+) -> Result<(), Failure> {
+    let act = format!("take the login `{login}` away");
+    let (role, owner) = (identifier(login)?, identifier(main.as_str())?);
+    session.run(&act, &format!("ALTER ROLE {role} NOLOGIN")).await?;
+    disconnect_role(session, login).await?;
+    let question = "SELECT DISTINCT d.datname::text FROM pg_catalog.pg_shdepend s
+         JOIN pg_catalog.pg_database d ON d.oid = s.dbid
+         JOIN pg_catalog.pg_roles r ON r.oid = s.refobjid AND s.refclassid = 'pg_authid'::regclass
+         WHERE r.rolname = $1";
+    for row in session.rows(&act, question, &[&login]).await? {
+        let inside = access.connect(row.get(0)).await?;
+        inside
+            .run(
+                &act,
+                &format!("REASSIGN OWNED BY {role} TO {owner}; DROP OWNED BY {role}"),
+            )
+            .await?;
+    }
+    session
+        .run(&act, &format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await
+}

@@ -1,0 +1,27 @@
+//! Databases of environments, and the roles that belong to them.
+//!
+//! ```text
+//! hostkit_tenants ◄── shop_db (owns all, cannot log in) ◄── shop_db.1, shop_db.2 (log in, and then are shop_db)
+//!                        └──► shop_tenant_a (only a name: who is a member may connect to the database called so)
+//! ```
+//!
+//! The databases themselves belong to HostKit: an owner could lift its limits.
+
+mod activity;
+mod create;
+mod errand;
+mod limits;
+mod logins;
+mod remove;
+mod walls;
+
+pub(crate) use activity::{disconnect, let_nobody_in};
+pub(crate) use create::create_empty;
+pub use create::{Known, ensure, ensure_further, known};
+pub(crate) use errand::{Errand, May};
+pub use limits::Limits;
+pub use logins::ensure as ensure_logins;
+pub use remove::{drop_further, remove};
+
+/// The database that HostKit's own work is done in.
+pub(crate) const OWN_DATABASE: &str = "postgres";

@@ -1,0 +1,9 @@
+//! PostgreSQL with PgBouncer: one server for all projects, a database for each environment.
+
+pub mod cluster;
+pub mod databases;
+pub mod names;
+pub mod programs;
+pub mod quote;
+pub mod session;
+pub mod verifier;

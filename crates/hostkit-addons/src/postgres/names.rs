@@ -1,0 +1,195 @@
+//! Names of databases and roles. They follow from what they belong to, so that they are found again without a record,
+//! and no two projects or environments can share one:
+//!
+//! ```text
+//! shop_db              the database of production, and the role that owns everything in it (it cannot log in)
+//! shop_db.3            a role that programs log in as; 3 is the number of its credential
+//! shop_tenant_a        a further database of production
+//! my-app--staging_db   of another environment
+//! ```
+//!
+//! A project's name has no underscore and no two hyphens in a row, an environment's neither: the first underscore ends
+//! what names the environment.
+
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::project::EnvironmentId;
+use sha2::{Digest, Sha256};
+
+/// PostgreSQL cuts longer names off (63 bytes); this leaves room for what is put behind.
+const LONGEST: usize = 48;
+/// What names of HostKit's own begin with. No project can be called so.
+pub(crate) const OWN_PREFIX: &str = "hostkit_";
+/// The label of the database that every environment with PostgreSQL has.
+const MAIN: &str = "db";
+
+/// The name of a database of an environment. The role that owns a main database has its name, too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DatabaseName(String);
+
+impl DatabaseName {
+    /// The database that every environment with PostgreSQL has: `shop_db`.
+    pub fn main(environment: &EnvironmentId) -> Self {
+        Self::compose(environment, MAIN)
+    }
+
+    /// A further database, by the label that the user gave it: 1 to 24 lower-case letters, digits and underscores,
+    /// beginning with a letter.
+    pub fn further(environment: &EnvironmentId, label: &str) -> Result<Self, Failure> {
+        let is_label = (1..=24).contains(&label.len())
+            && label.as_bytes()[0].is_ascii_lowercase()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        if !is_label {
+            let shown: String = label.chars().filter(|c| !c.is_control()).take(40).collect();
+            return Err(Failure::new(
+                Kind::Invalid,
+                format!("cannot name a database `{shown}`: that is not a name for one"),
+            )
+            .hint(
+                "use 1 to 24 lowercase letters, digits and underscores, starting with a letter, as in `tenant_a`",
+            ));
+        }
+        Ok(Self::compose(environment, label))
+    }
+
+    fn compose(environment: &EnvironmentId, label: &str) -> Self {
+        let whose = if environment.environment.is_production() {
+            environment.project.to_string()
+        } else {
+            format!("{}--{}", environment.project, environment.environment)
+        };
+        let whole = format!("{whose}_{label}");
+        if whole.len() <= LONGEST {
+            return DatabaseName(whole);
+        }
+        // A long one keeps what a person needs to recognise it; the dot, which no other name has in front of letters,
+        // and the hash of the whole keep it apart.
+        let hash: String = Sha256::digest(&whole)[..6]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        DatabaseName(format!("{}.x{hash}", &whole[..LONGEST - 14]))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The role that programs log in as with the credential of this number.
+    pub fn login(&self, number: u32) -> String {
+        format!("{}.{number}", self.0)
+    }
+
+    /// A database that takes this one's place in a moment, or that is in the way until it is removed.
+    pub(crate) fn beside(&self, what: &str) -> String {
+        format!("{}.{what}", self.0)
+    }
+
+    /// The number of a login of this database's owner; none where the name is another's.
+    pub(crate) fn number_of(&self, login: &str) -> Option<u32> {
+        let number = login.strip_prefix(&self.0)?.strip_prefix('.')?;
+        let canonical = number.parse().ok()?;
+        (self.login(canonical) == login).then_some(canonical)
+    }
+}
+
+impl std::fmt::Display for DatabaseName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn environment(project: &str, environment: &str) -> EnvironmentId {
+        EnvironmentId::new(project.parse().unwrap(), environment.parse().unwrap())
+    }
+
+    #[test]
+    fn names_say_whose_they_are() {
+        let shop = environment("shop", "production");
+        assert_eq!(DatabaseName::main(&shop).as_str(), "shop_db");
+        assert_eq!(DatabaseName::main(&shop).login(3), "shop_db.3");
+        let tenant = DatabaseName::further(&shop, "tenant_a").unwrap();
+        assert_eq!(tenant.as_str(), "shop_tenant_a");
+        let staging = environment("my-app", "staging");
+        assert_eq!(DatabaseName::main(&staging).as_str(), "my-app--staging_db");
+    }
+
+    #[test]
+    fn no_two_have_the_same_name() {
+        let long = [
+            "a".repeat(32),
+            format!("{}b", "a".repeat(31)),
+            "shop".into(),
+            "shop-x".into(),
+        ];
+        let environments = ["production", "x", "db", "x-db", &"e".repeat(28)];
+        let labels = ["db", "x_db", "x", "tenant_a", "abcdefghijklmnopqrstuvwx"];
+        let mut seen = BTreeMap::new();
+        for project in &long {
+            for name in environments {
+                for label in labels {
+                    let id = environment(project, name);
+                    let database = DatabaseName::further(&id, label).unwrap();
+                    assert!(database.as_str().len() <= LONGEST);
+                    assert!(!database.as_str().starts_with(OWN_PREFIX));
+                    assert!(database.login(u32::MAX).len() <= 63);
+                    let before = seen.insert(database.clone(), (project, name, label));
+                    assert_eq!(before, None, "{database}");
+                    for other in seen.keys() {
+                        assert_eq!(
+                            other.number_of(&database.login(7)),
+                            (*other == database).then_some(7)
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_label_is_nothing_that_could_be_mistaken() {
+        let shop = environment("shop", "production");
+        for bad in [
+            "",
+            "A",
+            "1a",
+            "_a",
+            "a-b",
+            "a.1",
+            "a b",
+            "a\"; drop database x; --",
+            "a'b",
+            "a\0",
+            "ä",
+            "../x",
+            "abcdefghijklmnopqrstuvwxy",
+        ] {
+            let failure = DatabaseName::further(&shop, bad).unwrap_err();
+            assert_eq!(failure.kind, Kind::Invalid, "{bad:?}");
+            assert!(!failure.message.contains('\0'));
+        }
+    }
+
+    #[test]
+    fn only_a_login_of_its_own_has_a_number() {
+        let name = DatabaseName::main(&environment("shop", "production"));
+        for other in [
+            "shop_db",
+            "shop_db.",
+            "shop_db.x",
+            "shop_db.01",
+            "shop_db.+1",
+            "shop_db.1.1",
+            "shop_dbx.1",
+        ] {
+            assert_eq!(name.number_of(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! One connection to a server, and the words for what goes wrong on it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::secret::Secret;
+use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage};
+
+/// How long a server on this machine may take to answer a new connection.
+const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+
+/// Where a server on this machine listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A unix socket in this folder.
+    Socket(PathBuf),
+    /// TCP on 127.0.0.1.
+    Loopback,
+}
+
+/// How HostKit gets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Where the server listens.
+    pub place: Place,
+    /// Its port, which names the socket, too.
+    pub port: u16,
+    /// As whom.
+    pub user: String,
+    /// The password; none where the server asks the kernel who calls.
+    pub password: Option<Secret>,
+}
+
+/// An open connection. It is closed when this is dropped.
+#[derive(Debug)]
+pub struct Session {
+    client: Client,
+    driver: JoinHandle<()>,
+}
+
+impl Access {
+    /// Opens a connection to a database. Nothing that somebody made in there is found by a bare name.
+    pub async fn connect(&self, database: &str) -> Result<Session, Failure> {
+        let act = format!("connect to the database `{database}`");
+        let session = self
+            .try_connect(database)
+            .await
+            .map_err(|why| explain(&act, &why))?;
+        session.run(&act, "SET search_path = pg_catalog, pg_temp").await?;
+        Ok(session)
+    }
+
+    /// As [`Access::connect`], for who tells failures apart.
+    pub(crate) async fn try_connect(&self, database: &str) -> Result<Session, tokio_postgres::Error> {
+        let mut config = Config::new();
+        config
+            .port(self.port)
+            .user(&self.user)
+            .dbname(database)
+            .application_name("hostkit")
+            .connect_timeout(LONGEST_CONNECT);
+        match &self.place {
+            Place::Socket(folder) => config.host_path(folder),
+            Place::Loopback => config.host("127.0.0.1"),
+        };
+        if let Some(password) = &self.password {
+            config.password(password.reveal());
+        }
+        let (client, connection) = config.connect(NoTls).await?;
+        Ok(Session::new(client, async move {
+            // Whoever waits for an answer is told by the client's own error.
+            let _ = connection.await;
+        }))
+    }
+}
+
+impl Session {
+    pub(crate) fn new(client: Client, driver: impl Future<Output = ()> + Send + 'static) -> Self {
+        Session {
+            client,
+            driver: tokio::spawn(driver),
+        }
+    }
+
+    /// Runs statements. `act` names what they are for, as in `cannot <act>`.
+    pub async fn run(&self, act: &str, statements: &str) -> Result<(), Failure> {
+        self.client
+            .batch_execute(statements)
+            .await
+            .map_err(|why| explain(act, &why))
+    }
+
+    /// The rows of a question.
+    pub async fn rows(
+        &self,
+        act: &str,
+        question: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Failure> {
+        self.client
+            .query(question, values)
+            .await
+            .map_err(|why| explain(act, &why))
+    }
+
+    /// The first row of a question, where there is one.
+    pub async fn row(
+        &self,
+        act: &str,
+        question: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>, Failure> {
+        Ok(self.rows(act, question, values).await?.into_iter().next())
+    }
+
+    /// Says something in the simple protocol, the only one that the console of PgBouncer knows.
+    pub async fn simple(&self, act: &str, text: &str) -> Result<Vec<SimpleQueryMessage>, Failure> {
+        self.client
+            .simple_query(text)
+            .await
+            .map_err(|why| explain(act, &why))
+    }
+
+    /// The connection itself, for what needs its types.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// What a server said, for users. No statement is part of it.
+pub(crate) fn explain(act: &str, why: &tokio_postgres::Error) -> Failure {
+    let Some(said) = why.as_db_error() else {
+        let inner = std::error::Error::source(why).map_or_else(|| why.to_string(), ToString::to_string);
+        return Failure::new(
+            Kind::Unavailable,
+            format!("cannot {act}: PostgreSQL does not answer ({inner})"),
+        )
+        .hint("it may be starting; `hostkit doctor` says how it is");
+    };
+    let message = format!("cannot {act}: {}", said.message());
+    let code = said.code();
+    let failure = match code {
+        _ if *code == SqlState::DISK_FULL => Failure::new(Kind::Unavailable, message)
+            .hint("make room on the disk; nothing that was written before is lost"),
+        _ if *code == SqlState::TOO_MANY_CONNECTIONS => Failure::new(Kind::Unavailable, message)
+            .hint("close connections, or use the pooled DATABASE_URL in place of DIRECT_URL"),
+        // It starts, stops, or recovers.
+        _ if *code == SqlState::CANNOT_CONNECT_NOW
+            || *code == SqlState::ADMIN_SHUTDOWN
+            || *code == SqlState::CRASH_SHUTDOWN =>
+        {
+            Failure::new(Kind::Unavailable, message).hint("try again in a moment")
+        }
+        _ if *code == SqlState::INVALID_CATALOG_NAME => Failure::new(Kind::NotFound, message),
+        _ if *code == SqlState::INSUFFICIENT_PRIVILEGE
+            || *code == SqlState::INVALID_PASSWORD
+            || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION =>
+        {
+            Failure::new(Kind::Denied, message)
+        }
+        _ if *code == SqlState::DUPLICATE_DATABASE
+            || *code == SqlState::DUPLICATE_OBJECT
+            || *code == SqlState::OBJECT_IN_USE =>
+        {
+            Failure::new(Kind::Conflict, message)
+        }
+        _ => Failure::new(Kind::Failed, message),
+    };
+    let details = [said.detail(), said.hint()]
+        .into_iter()
+        .flatten()
+        .map(str::to_owned)
+        .collect();
+    failure.details(details)
+}

@@ -1,0 +1,99 @@
+//! What a server keeps of a password (RFC 5803, as PostgreSQL writes it in `pg_authid`). It is made here, so that no
+//! statement, and thereby no log of statements, ever has a password in it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::secret::Secret;
+use sha2::{Digest, Sha256};
+
+/// What PostgreSQL itself uses. The passwords are random and long: more rounds would protect nothing.
+const ROUNDS: u32 = 4096;
+/// The name of the mechanism in front of a verifier.
+const MECHANISM: &str = "SCRAM-SHA-256";
+
+/// Makes a verifier of a password, with a salt of its own. Passwords are those of HostKit: printable ASCII, which
+/// `SASLprep` leaves as it is.
+pub fn make(password: &Secret) -> Result<String, Failure> {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(|why| {
+        Failure::new(
+            Kind::Internal,
+            format!("cannot make a password's verifier: {why}"),
+        )
+    })?;
+    Ok(compute(password, &salt, ROUNDS))
+}
+
+/// Whether a verifier was made of this password. One that cannot be read was not.
+pub fn is_of(verifier: &str, password: &Secret) -> bool {
+    let parts = || {
+        let (mechanism, rest) = verifier.split_once('$')?;
+        let (rounds, rest) = rest.split_once(':')?;
+        let (salt, _) = rest.split_once('$')?;
+        let rounds = rounds
+            .parse()
+            .ok()
+            .filter(|rounds| (1..=1_000_000).contains(rounds))?;
+        (mechanism == MECHANISM).then_some((STANDARD.decode(salt).ok()?, rounds))
+    };
+    parts().is_some_and(|(salt, rounds)| compute(password, &salt, rounds) == verifier)
+}
+
+fn compute(password: &Secret, salt: &[u8], rounds: u32) -> String {
+    let salted = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.reveal().as_bytes(), salt, rounds);
+    let stored = Sha256::digest(keyed(&salted, b"Client Key"));
+    let server = keyed(&salted, b"Server Key");
+    format!(
+        "{MECHANISM}${rounds}:{}${}:{}",
+        STANDARD.encode(salt),
+        STANDARD.encode(stored),
+        STANDARD.encode(server)
+    )
+}
+
+#[allow(clippy::expect_used)]
+fn keyed(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
+    // A key of any length is taken.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes every key");
+    mac.update(text);
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_what_postgresql_makes() {
+        // Printed by PostgreSQL 15 after `ALTER ROLE x PASSWORD 'pencil'`.
+        let theirs = "SCRAM-SHA-256$4096:nrYuNH0lDZCGUepQqxFnYg==$P7jJBfuL9j0io+UP8dF3re21UJ+g/ZOaAIUuaxRyWvA=:VQlpQOto7SW9TOghszgsXzyaZh7QINKURePOnjbJWfk=";
+        assert!(is_of(theirs, &Secret::new("pencil")));
+        assert!(!is_of(theirs, &Secret::new("pencils")));
+    }
+
+    #[test]
+    fn one_made_here_is_recognised_and_no_two_are_alike() {
+        let password = Secret::new("0123456789abcdef");
+        let (one, other) = (make(&password).unwrap(), make(&password).unwrap());
+        assert_ne!(one, other);
+        assert!(is_of(&one, &password) && is_of(&other, &password));
+        assert!(!one.contains(password.reveal()));
+    }
+
+    #[test]
+    fn what_is_none_is_of_no_password() {
+        for text in [
+            "",
+            "md5aaaa",
+            "SCRAM-SHA-256$",
+            "SCRAM-SHA-256$0:YQ==$a:b",
+            "SCRAM-SHA-256$4294967295:YQ==$a:b",
+            "SCRAM-SHA-256$4096:!$a:b",
+            "x$4096:YQ==$a:b",
+        ] {
+            assert!(!is_of(text, &Secret::new("x")), "{text}");
+        }
+    }
+}
