@@ -1,8 +1,11 @@
 //! PostgreSQL with PgBouncer: one server for all projects, a database for each environment.
 
+pub mod addon;
+pub mod address;
 pub mod cluster;
 pub mod databases;
 pub mod names;
+pub mod pooler;
 pub mod programs;
 pub mod quote;
 pub mod session;

@@ -13,7 +13,7 @@
 
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 /// PostgreSQL cuts longer names off (63 bytes); this leaves room for what is put behind.
 const LONGEST: usize = 48;
@@ -65,7 +65,7 @@ impl DatabaseName {
         }
         // A long one keeps what a person needs to recognise it; the dot, which no other name has in front of letters,
         // and the hash of the whole keep it apart.
-        let hash: String = Sha256::digest(&whole)[..6]
+        let hash: String = digest(&SHA256, whole.as_bytes()).as_ref()[..6]
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();

@@ -1,15 +1,16 @@
 //! What a server keeps of a password (RFC 5803, as PostgreSQL writes it in `pg_authid`). It is made here, so that no
 //! statement, and thereby no log of statements, ever has a password in it.
 
+use std::num::NonZeroU32;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::secret::Secret;
-use sha2::{Digest, Sha256};
+use ring::{digest, hmac, pbkdf2};
 
 /// What PostgreSQL itself uses. The passwords are random and long: more rounds would protect nothing.
-const ROUNDS: u32 = 4096;
+const ROUNDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(4095);
 /// The name of the mechanism in front of a verifier.
 const MECHANISM: &str = "SCRAM-SHA-256";
 
@@ -32,33 +33,33 @@ pub fn is_of(verifier: &str, password: &Secret) -> bool {
         let (mechanism, rest) = verifier.split_once('$')?;
         let (rounds, rest) = rest.split_once(':')?;
         let (salt, _) = rest.split_once('$')?;
-        let rounds = rounds
-            .parse()
-            .ok()
-            .filter(|rounds| (1..=1_000_000).contains(rounds))?;
+        let rounds: NonZeroU32 = rounds.parse().ok()?;
+        // More would only be there to keep us busy.
+        let rounds = (rounds.get() <= 1_000_000).then_some(rounds)?;
         (mechanism == MECHANISM).then_some((STANDARD.decode(salt).ok()?, rounds))
     };
     parts().is_some_and(|(salt, rounds)| compute(password, &salt, rounds) == verifier)
 }
 
-fn compute(password: &Secret, salt: &[u8], rounds: u32) -> String {
-    let salted = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.reveal().as_bytes(), salt, rounds);
-    let stored = Sha256::digest(keyed(&salted, b"Client Key"));
-    let server = keyed(&salted, b"Server Key");
+fn compute(password: &Secret, salt: &[u8], rounds: NonZeroU32) -> String {
+    let mut salted = [0; digest::SHA256_OUTPUT_LEN];
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        rounds,
+        salt,
+        password.reveal().as_bytes(),
+        &mut salted,
+    );
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
+    let client = hmac::sign(&key, b"Client Key");
+    let stored = digest::digest(&digest::SHA256, client.as_ref());
+    let server = hmac::sign(&key, b"Server Key");
     format!(
         "{MECHANISM}${rounds}:{}${}:{}",
         STANDARD.encode(salt),
         STANDARD.encode(stored),
         STANDARD.encode(server)
     )
-}
-
-#[allow(clippy::expect_used)]
-fn keyed(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
-    // A key of any length is taken.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes every key");
-    mac.update(text);
-    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

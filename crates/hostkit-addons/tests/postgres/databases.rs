@@ -12,7 +12,7 @@ async fn a_database_is_made_once_and_data_stay() {
     let (access, name, limits) = (house.access(), main_of("my-app"), Limits::default());
     for round in 0..2 {
         databases::ensure(&access, &name, &limits).await.unwrap();
-        databases::ensure_logins(&access, &name, &[credential(1)], &limits)
+        databases::admit(&access, &name, &[credential(1)], &limits)
             .await
             .unwrap();
         let client = log_in(house.port, name.as_str(), &name.login(1), &credential(1).secret)
@@ -72,7 +72,7 @@ async fn two_credentials_are_valid_at_once_and_an_old_one_is_cut_off() {
         .await
     };
     databases::ensure(&access, &name, &limits).await.unwrap();
-    databases::ensure_logins(&access, &name, &[credential(1)], &limits)
+    databases::admit(&access, &name, &[credential(1)], &limits)
         .await
         .unwrap();
     let old = log_in(1).await.unwrap();
@@ -80,7 +80,7 @@ async fn two_credentials_are_valid_at_once_and_an_old_one_is_cut_off() {
     old.batch_execute("CREATE TABLE a (b int); RESET ROLE; CREATE SCHEMA own; CREATE TABLE own.c (d int)")
         .await
         .unwrap();
-    databases::ensure_logins(&access, &name, &[credential(2), credential(1)], &limits)
+    databases::admit(&access, &name, &[credential(2), credential(1)], &limits)
         .await
         .unwrap();
     old.batch_execute("INSERT INTO a VALUES (1)").await.unwrap();
@@ -88,7 +88,7 @@ async fn two_credentials_are_valid_at_once_and_an_old_one_is_cut_off() {
     new.batch_execute("INSERT INTO a VALUES (2); ALTER TABLE a ADD e int")
         .await
         .unwrap();
-    databases::ensure_logins(&access, &name, &[credential(2)], &limits)
+    databases::expel_others(&access, &name, &[credential(2)])
         .await
         .unwrap();
     assert!(old.batch_execute("SELECT 1").await.is_err());
@@ -98,7 +98,7 @@ async fn two_credentials_are_valid_at_once_and_an_old_one_is_cut_off() {
     // A changed secret under the same number is mended, too.
     let mut changed = credential(2);
     changed.secret = hostkit_core::secret::Secret::new("another");
-    databases::ensure_logins(&access, &name, &[changed], &limits)
+    databases::admit(&access, &name, &[changed], &limits)
         .await
         .unwrap();
     assert!(log_in(2).await.is_err());
@@ -115,7 +115,7 @@ async fn further_databases_are_reached_with_the_same_credential() {
         .unwrap_err();
     assert_eq!(early.kind, Kind::NotFound);
     databases::ensure(&access, &name, &limits).await.unwrap();
-    databases::ensure_logins(&access, &name, &[credential(1)], &limits)
+    databases::admit(&access, &name, &[credential(1)], &limits)
         .await
         .unwrap();
     for _ in 0..2 {

@@ -1,271 +1,55 @@
-//! A server with PgBouncer for tests, and who keeps both running meanwhile.
+//! A server with PgBouncer for tests.
 
-use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
+use hostkit_addons::postgres::addon::Postgres;
 use hostkit_addons::postgres::cluster::{Cluster, ClusterSettings};
+use hostkit_addons::postgres::databases::Limits;
 use hostkit_addons::postgres::names::DatabaseName;
+use hostkit_addons::postgres::pooler::Pooler;
 use hostkit_addons::postgres::session::Access;
-use hostkit_core::addon::Credential;
-use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::addon::{AddonId, AddonKind, AddonOrder, AddonSettings, Credential};
+use hostkit_core::layout::Layout;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
-use hostkit_core::service::{
-    Ensured, Service, ServiceName, ServicePlace, ServiceState, ServiceTask, WhenChanged,
-};
-use hostkit_core::size::ByteSize;
-use hostkit_core::traits::Services;
-use hostkit_core::workload::InstanceState;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use hostkit_core::size::{ByteSize, Span};
+use hostkit_host::roles::SelfProgram;
+use hostkit_host::shim::RestartRule;
+use hostkit_runtimes::services::ProcessServices;
 use tokio::sync::OnceCell;
 
-/// Keeps programs running as children of the test.
-pub(crate) struct Children {
-    root: PathBuf,
-    running: Arc<Mutex<BTreeMap<String, Kept>>>,
-    /// Removes the folder once the test is gone, however that comes: it waits for its input to end.
-    _sweeper: Child,
-}
+/// Ends what was started in a folder and removes it, once this test is gone, however that comes: it waits for its input to
+/// end. A folder's name is in the command line of everything that runs there.
+const SWEEP: &str = r#"
+read -r folder; read -r _
+for round in $(seq 100); do
+    found="$(grep -lsF -- "$folder" /proc/[0-9]*/cmdline)" || break
+    signal=TERM; [ "$round" -lt 50 ] || signal=KILL
+    for file in $found; do
+        process="${file#/proc/}"; kill -s "$signal" "${process%/cmdline}"
+    done
+    sleep 0.2
+done 2>/dev/null
+rm -rf -- "$folder""#;
 
-struct Kept {
-    service: Service,
-    pid: Pid,
-    starts: u32,
-    is_wanted: bool,
-}
-
-impl Children {
-    pub(crate) fn new(below: &Path) -> Self {
-        let root = tempfile::Builder::new()
-            .prefix("hk")
-            .tempdir_in(below)
-            .unwrap()
-            .keep();
-        let sweeper = Command::new("/bin/sh")
-            .args(["-c", r#"read -r _; rm -rf -- "$0""#])
-            .arg(&root)
-            .stdin(Stdio::piped())
-            .process_group_of_its_own()
-            .spawn()
-            .unwrap();
-        Children {
-            root,
-            running: Arc::default(),
-            _sweeper: sweeper,
-        }
-    }
-
-    /// The process of a program.
-    pub(crate) fn pid(&self, name: &ServiceName) -> Pid {
-        self.running.lock().unwrap()[&name.to_string()].pid
-    }
-
-    fn command(service: &Service, arguments: &[String], place: &ServicePlace) -> Command {
-        let mut whole: Vec<&str> = Vec::new();
-        if service.never_root && nix::unistd::geteuid().is_root() {
-            whole.extend(["unshare", "--user", "--map-user=postgres", "--"]);
-        }
-        whole.extend(["setpriv", "--pdeathsig", "KILL", "--"]);
-        whole.extend(arguments.iter().map(String::as_str));
-        let mut command = Command::new(whole[0]);
-        command
-            .args(&whole[1..])
-            .current_dir(&place.data)
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .envs(service.variables.iter().map(|(n, v)| (n.as_str(), v.reveal())))
-            .process_group_of_its_own();
-        command
-    }
-
-    fn folders(&self, service: &Service) -> Result<bool, Failure> {
-        let place = self.place(&service.name);
-        std::fs::create_dir_all(&place.data).unwrap();
-        std::fs::create_dir_all(&place.configuration).unwrap();
-        std::fs::set_permissions(&place.data, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-        let mut reload = false;
-        for file in &service.files {
-            let path = place.configuration.join(file.path.as_str());
-            if std::fs::read_to_string(&path).ok().as_deref() != Some(file.content.reveal()) {
-                std::fs::write(&path, file.content.reveal()).unwrap();
-                reload |= file.changed == WhenChanged::Reload;
-            }
-        }
-        Ok(reload)
-    }
-
-    fn spawn(service: &Service, place: &ServicePlace) -> Child {
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(place.data.with_extension("log"))
-            .unwrap();
-        Self::command(service, &service.arguments, place)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap()
-    }
-
-    /// Starts it and starts it again whenever it ends, as long as it is wanted. The thread lives as long as the test: the
-    /// kernel ties the program's life to it.
-    fn keep(&self, service: &Service) {
-        let (running, service, place) = (self.running.clone(), service.clone(), self.place(&service.name));
-        let (told, started) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let name = service.name.to_string();
-            let mut starts = 0;
-            loop {
-                let mut child = Self::spawn(&service, &place);
-                starts += 1;
-                let pid = Pid::from_raw(child.id() as i32);
-                let kept = Kept {
-                    service: service.clone(),
-                    pid,
-                    starts,
-                    is_wanted: true,
-                };
-                running.lock().unwrap().insert(name.clone(), kept);
-                let _ = told.send(());
-                child.wait().unwrap();
-                let mut running = running.lock().unwrap();
-                if !running[&name].is_wanted {
-                    running.remove(&name);
-                    return;
-                }
-            }
-        });
-        started.recv().unwrap();
-    }
-}
-
-trait Apart {
-    fn process_group_of_its_own(&mut self) -> &mut Self;
-}
-
-impl Apart for Command {
-    fn process_group_of_its_own(&mut self) -> &mut Self {
-        std::os::unix::process::CommandExt::process_group(self, 0)
-    }
-}
-
-#[async_trait::async_trait]
-impl Services for Children {
-    fn place(&self, name: &ServiceName) -> ServicePlace {
-        let folder = self.root.join(name.to_string());
-        ServicePlace {
-            data: folder.join("data"),
-            configuration: folder.join("configuration"),
-        }
-    }
-
-    async fn ensure(&self, service: &Service) -> Result<Ensured, Failure> {
-        let reload = self.folders(service)?;
-        let there = self
-            .running
-            .lock()
-            .unwrap()
-            .get(&service.name.to_string())
-            .map(|kept| kept.service.clone());
-        match there {
-            None => {
-                self.keep(service);
-                Ok(Ensured::Started)
-            }
-            Some(before) => {
-                assert_eq!(before.arguments, service.arguments, "tests change no arguments");
-                if reload {
-                    self.reload(&service.name).await?;
-                    return Ok(Ensured::Reloaded);
-                }
-                Ok(Ensured::AsItWas)
-            }
-        }
-    }
-
-    async fn observe(&self, name: &ServiceName) -> Result<Option<ServiceState>, Failure> {
-        let running = self.running.lock().unwrap();
-        Ok(running.get(&name.to_string()).map(|kept| ServiceState {
-            state: if kept.starts > 20 {
-                InstanceState::CrashLoop
-            } else {
-                InstanceState::Running
-            },
-            pid: Some(kept.pid.as_raw() as u32),
-            started_at: None,
-            restarts: kept.starts - 1,
-            last_exit: None,
-            memory: None,
-        }))
-    }
-
-    async fn reload(&self, name: &ServiceName) -> Result<(), Failure> {
-        kill(self.pid(name), Signal::SIGHUP).unwrap();
-        Ok(())
-    }
-
-    async fn stop(&self, name: &ServiceName) -> Result<(), Failure> {
-        let pid = {
-            let mut running = self.running.lock().unwrap();
-            let Some(kept) = running.get_mut(&name.to_string()) else {
-                return Ok(());
-            };
-            kept.is_wanted = false;
-            kept.pid
-        };
-        let _ = kill(pid, Signal::SIGINT);
-        while self.running.lock().unwrap().contains_key(&name.to_string()) {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        Ok(())
-    }
-
-    async fn remove(&self, name: &ServiceName) -> Result<(), Failure> {
-        self.stop(name).await?;
-        std::fs::remove_dir_all(self.root.join(name.to_string())).unwrap();
-        Ok(())
-    }
-
-    async fn list(&self, _: Option<&EnvironmentId>) -> Result<Vec<ServiceName>, Failure> {
-        let running = self.running.lock().unwrap();
-        Ok(running.values().map(|kept| kept.service.name.clone()).collect())
-    }
-
-    async fn last_lines(&self, name: &ServiceName, count: usize) -> Result<Vec<String>, Failure> {
-        let log = std::fs::read_to_string(self.place(name).data.with_extension("log")).unwrap_or_default();
-        let lines: Vec<String> = log.lines().map(str::to_owned).collect();
-        Ok(lines[lines.len().saturating_sub(count)..].to_vec())
-    }
-
-    async fn run(&self, task: &ServiceTask<'_>) -> Result<String, Failure> {
-        self.folders(task.service)?;
-        let place = self.place(&task.service.name);
-        let mut child = Self::command(task.service, &task.arguments, &place)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = child.stdin.take().unwrap();
-        if let Some(text) = &task.input {
-            std::io::Write::write_all(&mut input, text.reveal().as_bytes()).unwrap();
-        }
-        drop(input);
-        let output = child.wait_with_output().unwrap();
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        let lines = String::from_utf8_lossy(&output.stderr)
-            .lines()
-            .map(str::to_owned)
-            .collect();
-        Err(Failure::new(Kind::Failed, format!("cannot run `{}`", task.arguments[0])).details(lines))
-    }
+fn swept_folder(below: &Path) -> (PathBuf, Child) {
+    let folder = tempfile::Builder::new()
+        .prefix("hk")
+        .tempdir_in(below)
+        .unwrap()
+        .keep();
+    let mut sweeper = Command::new("/bin/sh");
+    sweeper.args(["-c", SWEEP]).stdin(Stdio::piped());
+    // A key pressed in the terminal ends the test, not what sweeps after it.
+    std::os::unix::process::CommandExt::process_group(&mut sweeper, 0);
+    let mut sweeper = sweeper.spawn().unwrap();
+    writeln!(sweeper.stdin.as_mut().unwrap(), "{}", folder.display()).unwrap();
+    (folder, sweeper)
 }
 
 /// Waits until something is so; the test is given up after a minute.
@@ -291,9 +75,13 @@ pub(crate) fn free_port() -> u16 {
 
 /// A server, running.
 pub(crate) struct House {
-    pub(crate) services: Arc<Children>,
-    pub(crate) cluster: Cluster,
+    pub(crate) services: Arc<ProcessServices>,
+    pub(crate) addon: Postgres,
+    /// Of the server itself.
     pub(crate) port: u16,
+    /// Of PgBouncer.
+    pub(crate) pooled: u16,
+    _sweeper: Child,
 }
 
 impl House {
@@ -305,24 +93,40 @@ impl House {
 
     /// One of its own, with its data below a folder.
     pub(crate) async fn start(below: &Path) -> House {
-        let services = Arc::new(Children::new(below));
-        let port = free_port();
+        let (folder, sweeper) = swept_folder(below);
+        let own = SelfProgram::at(env!("CARGO_BIN_EXE_hostkit-addons-role"));
+        let rule = RestartRule {
+            first: Span(Duration::from_millis(50)),
+            longest: Span(Duration::from_millis(500)),
+            ..RestartRule::default()
+        };
+        let services = ProcessServices::new(Layout::new(folder), own).with_restart_rule(rule);
+        let services = Arc::new(services);
+        let (port, pooled) = (free_port(), free_port());
         let settings = ClusterSettings {
             port,
             memory: ByteSize::mib(256),
             archive_command: None,
         };
         let cluster = Cluster::new(settings, Secret::new("the superuser's own"));
-        cluster.ensure(&*services).await.unwrap();
+        let pooler = Pooler {
+            port: pooled,
+            operator: Secret::new("the pooler's own"),
+            limits: Limits::default(),
+        };
+        let addon = Postgres::new(services.clone(), cluster, pooler);
+        addon.ensure_server().await.unwrap();
         House {
             services,
-            cluster,
+            addon,
             port,
+            pooled,
+            _sweeper: sweeper,
         }
     }
 
     pub(crate) fn access(&self) -> Access {
-        self.cluster.access(&*self.services)
+        self.addon.access()
     }
 }
 
@@ -341,6 +145,17 @@ pub(crate) fn credential(number: u32) -> Credential {
     Credential {
         number,
         secret: Secret::new(format!("{number:064x}")),
+    }
+}
+
+/// What is ordered of a project, with the credentials of these numbers.
+pub(crate) fn order(project: &str, numbers: &[u32]) -> AddonOrder {
+    AddonOrder {
+        id: AddonId::new(production(project), AddonKind::Postgres),
+        credentials: numbers.iter().map(|&number| credential(number)).collect(),
+        operator: Secret::new("not used"),
+        port: None,
+        settings: AddonSettings::default(),
     }
 }
 

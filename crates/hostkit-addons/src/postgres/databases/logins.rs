@@ -14,9 +14,9 @@ use crate::postgres::quote::{identifier, literal};
 use crate::postgres::session::{Access, Session};
 use crate::postgres::verifier;
 
-/// Makes it so that exactly these credentials are accepted for the databases of an environment. One that was and is
-/// there is accepted all the time; one that is not there any more is refused, also to connections that are open.
-pub async fn ensure(
+/// Makes it so that these credentials are accepted for the databases of an environment. One that was accepted before is
+/// so all the time. Others that are accepted stay: [`expel_others`] takes them away.
+pub async fn admit(
     access: &Access,
     main: &DatabaseName,
     credentials: &[Credential],
@@ -28,10 +28,25 @@ pub async fn ensure(
         let stored = there.remove(&credential.number).map(|login| login.verifier);
         ensure_one(&session, main, credential, stored, limits).await?;
     }
-    for number in there.into_keys() {
-        remove(access, &session, &main.login(number), main).await?;
-    }
     Ok(())
+}
+
+/// Takes all credentials away but these: they are refused from now on, also to connections that are open. Says whether
+/// there were any.
+pub async fn expel_others(
+    access: &Access,
+    main: &DatabaseName,
+    credentials: &[Credential],
+) -> Result<bool, Failure> {
+    let session = access.connect(OWN_DATABASE).await?;
+    let mut any = false;
+    for number in found(&session, main).await?.into_keys() {
+        if credentials.iter().all(|credential| credential.number != number) {
+            remove(access, &session, &main.login(number), main).await?;
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 struct Login {

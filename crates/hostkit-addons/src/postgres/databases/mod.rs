@@ -20,7 +20,7 @@ pub(crate) use create::create_empty;
 pub use create::{Known, ensure, ensure_further, known};
 pub(crate) use errand::{Errand, May};
 pub use limits::Limits;
-pub use logins::ensure as ensure_logins;
+pub use logins::{admit, expel_others};
 pub use remove::{drop_further, remove};
 
 /// The database that HostKit's own work is done in.

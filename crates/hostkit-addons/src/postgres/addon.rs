@@ -1,0 +1,205 @@
+//! PostgreSQL as an add-on of environments.
+
+use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::VariableName;
+use hostkit_core::secret::Secret;
+use hostkit_core::traits::{Addon, Services};
+use hostkit_core::variables::Variables;
+use tokio_postgres::SimpleQueryMessage;
+
+use super::address::{Address, POOLED_FOR_PRISMA};
+use super::cluster::Cluster;
+use super::databases::{self, Limits};
+use super::names::DatabaseName;
+use super::pooler::Pooler;
+use super::session::{Access, explain};
+
+/// The pooled address: for programs.
+const DATABASE_URL: &str = "DATABASE_URL";
+/// The direct one: for migrations, and for what needs a session (`LISTEN`, advisory locks that are kept, `SET`).
+const DIRECT_URL: &str = "DIRECT_URL";
+/// The pooled one with what Prisma must be told of a pool; nobody else understands that word, so it has a name of its own,
+/// the one that Vercel gives it.
+const POSTGRES_PRISMA_URL: &str = "POSTGRES_PRISMA_URL";
+
+/// The server of all environments and what stands in front of it.
+pub struct Postgres {
+    services: std::sync::Arc<dyn Services>,
+    cluster: Cluster,
+    pooler: Pooler,
+    /// Who changes what all share waits for who does: add-ons are ensured side by side.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Postgres {
+    /// Describes both; nothing is started by it.
+    pub fn new(services: std::sync::Arc<dyn Services>, cluster: Cluster, pooler: Pooler) -> Self {
+        Postgres {
+            services,
+            cluster,
+            pooler,
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// How HostKit gets into the server.
+    pub fn access(&self) -> Access {
+        self.cluster.access(&*self.services)
+    }
+
+    /// What environments may have.
+    pub fn limits(&self) -> &Limits {
+        &self.pooler.limits
+    }
+
+    /// What stands in front of the server.
+    pub fn pooler(&self) -> &Pooler {
+        &self.pooler
+    }
+
+    /// Makes it so that the server runs and answers. Also what a restore begins with.
+    pub async fn ensure_server(&self) -> Result<(), Failure> {
+        let _turn = self.turn.lock().await;
+        self.cluster.ensure(&*self.services).await
+    }
+
+    /// Tells PgBouncer which databases and logins there are now.
+    pub async fn tell_pooler(&self) -> Result<(), Failure> {
+        let _turn = self.turn.lock().await;
+        self.pooler.ensure(&*self.services, &self.access()).await
+    }
+
+    /// Where a database is found with the newest credential of an order: through PgBouncer.
+    pub fn pooled(&self, order: &AddonOrder, database: &DatabaseName) -> Option<Address> {
+        self.at(order, database, self.pooler.port)
+    }
+
+    /// The same, at the server itself.
+    pub fn direct(&self, order: &AddonOrder, database: &DatabaseName) -> Option<Address> {
+        self.at(order, database, self.access().port)
+    }
+
+    fn at(&self, order: &AddonOrder, database: &DatabaseName, port: u16) -> Option<Address> {
+        let newest = order.credentials.first()?;
+        Some(Address {
+            port,
+            login: DatabaseName::main(&order.id.environment).login(newest.number),
+            password: newest.secret.clone(),
+            database: database.as_str().to_owned(),
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Addon for Postgres {
+    fn kind(&self) -> AddonKind {
+        AddonKind::Postgres
+    }
+
+    fn needs_port(&self) -> bool {
+        false
+    }
+
+    async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure> {
+        let main = DatabaseName::main(&order.id.environment);
+        self.ensure_server().await?;
+        let (access, limits) = (self.access(), self.limits());
+        databases::ensure(&access, &main, limits).await?;
+        // New logins are known to the server before PgBouncer hears of them, and are heard of before old ones are gone.
+        databases::admit(&access, &main, &order.credentials, limits).await?;
+        self.tell_pooler().await?;
+        if databases::expel_others(&access, &main, &order.credentials).await? {
+            self.tell_pooler().await?;
+        }
+        Ok(())
+    }
+
+    async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure> {
+        let main = DatabaseName::main(&order.id.environment);
+        let state = |health, version| AddonState {
+            health,
+            memory: None,
+            version,
+        };
+        let address = self
+            .pooled(order, &main)
+            .ok_or_else(|| Failure::new(Kind::Internal, "cannot look at a database without a credential"))?;
+        // As a program would: through PgBouncer, with the newest credential. In one message and without a setting: what a
+        // client leaves behind there is the next one's.
+        let asked = match address.access().try_connect(main.as_str()).await {
+            Ok(session) => session.simple("ask the database", "SHOW server_version").await,
+            Err(why) => Err(explain("ask the database", &why)),
+        };
+        match asked {
+            Ok(said) => Ok(state(AddonHealth::Ready, first_value(&said))),
+            Err(failure) if failure.kind == Kind::Unavailable && self.is_starting().await => {
+                Ok(state(AddonHealth::Starting, None))
+            }
+            Err(failure) => Ok(state(AddonHealth::Down(failure.message), None)),
+        }
+    }
+
+    async fn remove(&self, id: &AddonId) -> Result<(), Failure> {
+        // Without the server nobody can say what there is to remove.
+        if self.services.observe(&Cluster::name()).await?.is_none() {
+            return Ok(());
+        }
+        self.ensure_server().await?;
+        databases::remove(&self.access(), &DatabaseName::main(&id.environment)).await?;
+        self.tell_pooler().await
+    }
+
+    fn variable_names(&self) -> Vec<VariableName> {
+        [DATABASE_URL, DIRECT_URL, POSTGRES_PRISMA_URL]
+            .iter()
+            .filter_map(|name| VariableName::parse(name).ok())
+            .collect()
+    }
+
+    fn variables(&self, order: &AddonOrder) -> Variables {
+        let main = DatabaseName::main(&order.id.environment);
+        let url = |address: Option<Address>, parameters: &str| {
+            Some(Secret::new(format!("{}{parameters}", address?.url().reveal())))
+        };
+        [
+            (DATABASE_URL, url(self.pooled(order, &main), "")),
+            (DIRECT_URL, url(self.direct(order, &main), "")),
+            (
+                POSTGRES_PRISMA_URL,
+                url(self.pooled(order, &main), POOLED_FOR_PRISMA),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((VariableName::parse(name).ok()?, value?)))
+        .collect()
+    }
+
+    fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console> {
+        let main = DatabaseName::main(&order.id.environment);
+        let address = self.direct(order, &main)?;
+        let mut words = vec!["psql".to_owned()];
+        words.extend_from_slice(arguments);
+        Some(Console {
+            arguments: words,
+            variables: address.variables(),
+        })
+    }
+}
+
+/// The first column of the first row.
+fn first_value(said: &[SimpleQueryMessage]) -> Option<String> {
+    said.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    })
+}
+
+impl Postgres {
+    /// Whether the server is there and reads its log, or is about to be started again.
+    async fn is_starting(&self) -> bool {
+        use hostkit_core::workload::InstanceState::{Backoff, Running};
+        let found = self.services.observe(&Cluster::name()).await;
+        matches!(found, Ok(Some(state)) if matches!(state.state, Running | Backoff))
+    }
+}
