@@ -3,10 +3,14 @@
 pub mod addon;
 pub mod address;
 pub mod cluster;
+pub mod copies;
 pub mod databases;
+pub mod extensions;
 pub mod names;
 pub mod pooler;
 pub mod programs;
 pub mod quote;
 pub mod session;
+pub mod stats;
+pub mod tenants;
 pub mod verifier;

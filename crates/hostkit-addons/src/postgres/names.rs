@@ -17,8 +17,6 @@ use ring::digest::{SHA256, digest};
 
 /// PostgreSQL cuts longer names off (63 bytes); this leaves room for what is put behind.
 const LONGEST: usize = 48;
-/// What names of HostKit's own begin with. No project can be called so.
-pub(crate) const OWN_PREFIX: &str = "hostkit_";
 /// The label of the database that every environment with PostgreSQL has.
 const MAIN: &str = "db";
 
@@ -138,7 +136,8 @@ mod tests {
                     let id = environment(project, name);
                     let database = DatabaseName::further(&id, label).unwrap();
                     assert!(database.as_str().len() <= LONGEST);
-                    assert!(!database.as_str().starts_with(OWN_PREFIX));
+                    // Names of HostKit's own begin so, and no project can be called so.
+                    assert!(!database.as_str().starts_with("hostkit_"));
                     assert!(database.login(u32::MAX).len() <= 63);
                     let before = seen.insert(database.clone(), (project, name, label));
                     assert_eq!(before, None, "{database}");

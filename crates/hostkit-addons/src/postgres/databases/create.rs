@@ -149,11 +149,12 @@ async fn ensure_database(
         session.run(&act, &create).await?;
     }
     // From here on everything can be said again.
-    let mark = literal(&format!("{MARK}{main}"))?;
+    let mark = mark(main)?;
     let made = literal(&format!("{MARK}has its database"))?;
     let name_role = identifier(name)?;
     let statements = format!(
-        "REVOKE ALL ON DATABASE {database} FROM PUBLIC;
+        "ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true;
+         REVOKE ALL ON DATABASE {database} FROM PUBLIC;
          GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {database} TO {role};
          ALTER DATABASE {database} CONNECTION LIMIT {};
          COMMENT ON DATABASE {database} IS {mark};
@@ -162,6 +163,11 @@ async fn ensure_database(
     );
     session.run(&act, &statements).await?;
     walls::ensure(access, name, main).await
+}
+
+/// The comment of a database of ours, quoted.
+pub(crate) fn mark(main: &DatabaseName) -> Result<String, Failure> {
+    literal(&format!("{MARK}{main}"))
 }
 
 /// A role that says that it has a database, where there is none.

@@ -72,6 +72,15 @@ impl Errand {
         ))
     }
 
+    /// How this login gets in, where `access` is how HostKit does.
+    pub(crate) fn access(&self, access: &Access) -> Access {
+        Access {
+            user: self.login.clone(),
+            password: Some(self.password.clone()),
+            ..access.clone()
+        }
+    }
+
     /// Takes the login away, and ends what it still does.
     pub(crate) async fn end(self, access: &Access) -> Result<(), Failure> {
         let session = access.connect(OWN_DATABASE).await?;

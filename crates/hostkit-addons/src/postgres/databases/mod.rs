@@ -16,11 +16,12 @@ mod remove;
 mod walls;
 
 pub(crate) use activity::{disconnect, let_nobody_in};
-pub(crate) use create::create_empty;
 pub use create::{Known, ensure, ensure_further, known};
+pub(crate) use create::{create_empty, mark};
 pub(crate) use errand::{Errand, May};
 pub use limits::Limits;
 pub use logins::{admit, expel_others};
+pub(crate) use remove::{drop_database, drop_role};
 pub use remove::{drop_further, remove};
 
 /// The database that HostKit's own work is done in.

@@ -23,8 +23,6 @@ const VIEWS: &[&str] = &[
     "pg_stat_progress_create_index",
     "pg_stat_progress_vacuum",
     "pg_prepared_xacts",
-    "pg_shdescription",
-    "pg_db_role_setting",
 ];
 /// The functions behind them.
 const FUNCTIONS: &[&str] = &[

@@ -1,0 +1,207 @@
+//! A restore: into a new database beside the old one, which it then replaces by two renames. Until then the old one is
+//! not touched; a restore that fails, or is cut off, leaves it as it is.
+
+use hostkit_core::kind::{Failure, Kind};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+
+use super::dump::{last_lines, read_complaints};
+use super::tools::Tools;
+use crate::postgres::databases::{
+    Errand, Limits, May, OWN_DATABASE, create_empty, disconnect, drop_database, drop_role, known,
+    let_nobody_in, mark,
+};
+use crate::postgres::names::DatabaseName;
+use crate::postgres::pooler::Pooler;
+use crate::postgres::quote::identifier;
+use crate::postgres::session::{Access, Session};
+
+/// What every archive in the custom format begins with.
+const MAGIC: &[u8; 5] = b"PGDMP";
+/// A database that waits to take another's place.
+const NEW: &str = "new";
+/// The one that was replaced.
+const OLD: &str = "old";
+
+/// A database that was restored and waits beside the one it is meant to replace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// The environment's main database, which owns both.
+    pub main: DatabaseName,
+    /// The database that is to be replaced.
+    pub target: DatabaseName,
+    /// The one that waits.
+    pub name: String,
+}
+
+/// Restores a dump into a new database beside `target`. Whatever waited there is removed.
+///
+/// The dump is run with the rights of the project's own programs. Anything that cannot be restored fails the whole.
+pub async fn restore_beside(
+    access: &Access,
+    tools: &Tools,
+    (main, target): (&DatabaseName, &DatabaseName),
+    limits: &Limits,
+    mut dump: impl AsyncRead + Unpin + Send,
+) -> Result<Restored, Failure> {
+    let mut magic = [0; MAGIC.len()];
+    let begins = dump.read_exact(&mut magic).await;
+    if begins.is_err() || magic != *MAGIC {
+        return Err(Failure::new(
+            Kind::Invalid,
+            "cannot restore this: it is not a dump in the custom format of pg_dump",
+        )
+        .hint("make one with `hostkit db dump`, or with `pg_dump --format=custom`"));
+    }
+    let restored = Restored {
+        main: main.clone(),
+        target: target.clone(),
+        name: target.beside(NEW),
+    };
+    let session = access.connect(OWN_DATABASE).await?;
+    discard(access, &restored).await?;
+    create_empty(access, &session, &restored.name, main, limits).await?;
+    let whole = magic.as_slice().chain(dump);
+    if let Err(failure) = fill(access, tools, &restored, whole).await {
+        discard(access, &restored).await?;
+        return Err(failure);
+    }
+    // What is not analysed yet is slow, and would be so when it is needed most.
+    let inside = access.connect(&restored.name).await?;
+    inside.run("look over what was restored", "ANALYZE").await?;
+    Ok(restored)
+}
+
+async fn fill(
+    access: &Access,
+    tools: &Tools,
+    restored: &Restored,
+    mut dump: impl AsyncRead + Unpin + Send,
+) -> Result<(), Failure> {
+    let errand = Errand::begin(access, &restored.main, May::BeOwner).await?;
+    let database = format!("--dbname={}", restored.name);
+    let arguments = [
+        "--exit-on-error",
+        "--no-owner",
+        "--no-privileges",
+        "--no-password",
+        &database,
+    ];
+    let done = async {
+        let mut running = tools
+            .start("pg_restore", &arguments, &errand, &restored.name)
+            .await?;
+        let complaints = running
+            .errors
+            .take()
+            .map(|errors| tokio::spawn(read_complaints(errors)));
+        let mut read = Ok(0);
+        if let Some(mut input) = running.input.take() {
+            read = copy(&mut dump, &mut input).await;
+        }
+        let ending = running.wait().await?;
+        let said = match complaints {
+            Some(complaints) => complaints.await.unwrap_or_default(),
+            None => String::new(),
+        };
+        let act = format!("restore the database `{}`", restored.target);
+        if let Err(why) = read {
+            return Err(Failure::new(
+                Kind::Unavailable,
+                format!("cannot {act}: cannot read the dump: {why}"),
+            ));
+        }
+        if !ending.is_success() {
+            let is_full = said.contains("No space left on device");
+            let kind = if is_full { Kind::Unavailable } else { Kind::Failed };
+            return Err(Failure::new(kind, format!("cannot {act}: pg_restore refused it"))
+                .hint("the database is as it was before")
+                .details(last_lines(&said)));
+        }
+        Ok(())
+    }
+    .await;
+    errand.end(access).await?;
+    done
+}
+
+/// Copies a dump to the program that reads it. That it does not want the rest is told by how it ends; only a dump that
+/// cannot be read is an error here.
+async fn copy(
+    dump: &mut (impl AsyncRead + Unpin),
+    input: &mut (impl tokio::io::AsyncWrite + Unpin),
+) -> std::io::Result<u64> {
+    let mut bytes = vec![0; 64 * 1024];
+    let mut all = 0;
+    loop {
+        let count = dump.read(&mut bytes).await?;
+        if count == 0 || input.write_all(&bytes[..count]).await.is_err() {
+            return Ok(all);
+        }
+        all += count as u64;
+    }
+}
+
+/// Puts a restored database into the place of the one it is for. Transactions that come by PgBouncer wait meanwhile;
+/// direct connections are cut. The one that was replaced is removed.
+pub async fn take_place(access: &Access, pooler: &Pooler, restored: &Restored) -> Result<(), Failure> {
+    let session = access.connect(OWN_DATABASE).await?;
+    let there = known(&session).await?;
+    if !there.iter().any(|database| database.name == restored.name) {
+        return Err(Failure::new(
+            Kind::NotFound,
+            format!(
+                "cannot put a restored database into the place of `{}`: there is none",
+                restored.target
+            ),
+        ));
+    }
+    let old = restored.target.beside(OLD);
+    drop_database(&session, &old).await?;
+    let console = pooler.console().await?;
+    console.pause(restored.target.as_str()).await?;
+    let swapped = swap(&session, restored, &old).await;
+    // Whatever happened, those who wait must not wait for ever.
+    console.resume(restored.target.as_str()).await?;
+    swapped?;
+    drop_database(&session, &old).await?;
+    drop_role(&session, &restored.name).await
+}
+
+/// Two renames, in one transaction: at no moment is there none of that name.
+async fn swap(session: &Session, restored: &Restored, old: &str) -> Result<(), Failure> {
+    let target = restored.target.as_str();
+    let_nobody_in(session, target, true).await?;
+    let done = async {
+        disconnect(session, target).await?;
+        disconnect(session, &restored.name).await?;
+        let (name, new, old) = (identifier(target)?, identifier(&restored.name)?, identifier(old)?);
+        let statements = format!(
+            "BEGIN;
+             ALTER DATABASE {name} RENAME TO {old};
+             ALTER DATABASE {new} RENAME TO {name};
+             COMMENT ON DATABASE {name} IS {mark};
+             COMMIT;",
+            mark = mark(&restored.main)?,
+        );
+        session
+            .run(
+                &format!("put the restored database into the place of `{target}`"),
+                &statements,
+            )
+            .await
+    }
+    .await;
+    if done.is_err() {
+        // A failed transaction is still open; what follows is not to be part of it.
+        session.run("give up", "ROLLBACK").await?;
+    }
+    let_nobody_in(session, target, false).await?;
+    done
+}
+
+/// Removes a database that waits to take another's place. That there is none is no failure.
+pub async fn discard(access: &Access, restored: &Restored) -> Result<(), Failure> {
+    let session = access.connect(OWN_DATABASE).await?;
+    drop_database(&session, &restored.name).await?;
+    drop_role(&session, &restored.name).await
+}

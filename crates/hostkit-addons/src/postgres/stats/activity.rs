@@ -1,0 +1,69 @@
+//! Who is connected to a database and what they do: `top`.
+
+use hostkit_core::kind::Failure;
+
+use crate::postgres::databases::OWN_DATABASE;
+use crate::postgres::session::Access;
+
+/// The longest text of a query that is shown, in characters.
+const LONGEST: i32 = 500;
+
+/// A connection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connection {
+    /// The number of the server's process for it.
+    pub pid: i32,
+    /// Who it is.
+    pub login: String,
+    /// What it calls itself.
+    pub program: String,
+    /// What it does: `active`, `idle`, `idle in transaction`, …
+    pub state: String,
+    /// How long it has been doing that, in seconds.
+    pub since: f64,
+    /// What it waits for, if it does: `Lock:transactionid`.
+    pub waits_for: Option<String>,
+    /// The connections it waits for, where it waits for a lock.
+    pub blocked_by: Vec<i32>,
+    /// What it asked last, with its values.
+    pub query: String,
+}
+
+/// The connections to a database: those at work first, of them the longest first.
+pub async fn connections(access: &Access, database: &str) -> Result<Vec<Connection>, Failure> {
+    let session = access.connect(OWN_DATABASE).await?;
+    let question = "SELECT pid, usename::text, application_name, coalesce(state, ''),
+               coalesce(extract(epoch FROM clock_timestamp() - state_change)::float8, 0),
+               wait_event_type || ':' || wait_event, pg_blocking_pids(pid), left(query, $2)
+         FROM pg_stat_activity
+         WHERE datname = $1 AND backend_type = 'client backend' AND usename <> current_user
+         ORDER BY state = 'active' DESC, state_change";
+    let rows = session
+        .rows("look at connections", question, &[&database, &LONGEST])
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let waits_for: Option<String> = row.get(5);
+            Connection {
+                pid: row.get(0),
+                login: row.get(1),
+                program: row.get(2),
+                state: row.get(3),
+                since: row.get(4),
+                // One that is idle waits for its client, which is nothing to tell.
+                waits_for: waits_for.filter(|event| !event.starts_with("Client:")),
+                blocked_by: row.get(6),
+                query: row.get(7),
+            }
+        })
+        .collect())
+}
+
+/// Of these, the ones that hold a transaction open and do nothing in it, for longer than `seconds`.
+pub fn idle_in_transaction(connections: &[Connection], seconds: f64) -> Vec<&Connection> {
+    connections
+        .iter()
+        .filter(|one| one.state.starts_with("idle in transaction") && one.since > seconds)
+        .collect()
+}

@@ -1,0 +1,60 @@
+//! Slow queries, as `pg_stat_statements` counts them. Values are not in them: it keeps `$1` in their place.
+
+use hostkit_core::kind::Failure;
+
+use crate::postgres::databases::OWN_DATABASE;
+use crate::postgres::session::Access;
+
+/// The longest text of a query that is shown, in characters.
+const LONGEST: i32 = 2000;
+
+/// A query, however often it was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SlowQuery {
+    /// Its text.
+    pub text: String,
+    /// How often it was asked.
+    pub calls: i64,
+    /// The time it took in all, in milliseconds.
+    pub total: f64,
+    /// The time it took on the average, in milliseconds.
+    pub mean: f64,
+    /// The longest it took, in milliseconds.
+    pub longest: f64,
+    /// The rows it gave or changed in all.
+    pub rows: i64,
+}
+
+/// The queries on a database that took the most time in all; at most `count`.
+pub async fn slow_queries(access: &Access, database: &str, count: i64) -> Result<Vec<SlowQuery>, Failure> {
+    let session = access.connect(OWN_DATABASE).await?;
+    let question =
+        "SELECT left(s.query, $3), s.calls, s.total_exec_time, s.mean_exec_time, s.max_exec_time, s.rows
+         FROM public.pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+         WHERE d.datname = $1 AND s.userid <> (SELECT oid FROM pg_roles WHERE rolname = current_user)
+         ORDER BY s.total_exec_time DESC LIMIT $2";
+    let rows = session
+        .rows("look at slow queries", question, &[&database, &count, &LONGEST])
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| SlowQuery {
+            text: row.get(0),
+            calls: row.get(1),
+            total: row.get(2),
+            mean: row.get(3),
+            longest: row.get(4),
+            rows: row.get(5),
+        })
+        .collect())
+}
+
+/// Begins to count anew for a database.
+pub async fn forget_queries(access: &Access, database: &str) -> Result<(), Failure> {
+    let session = access.connect(OWN_DATABASE).await?;
+    let question = "SELECT public.pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = $1";
+    session
+        .rows("begin to count queries anew", question, &[&database])
+        .await
+        .map(drop)
+}
