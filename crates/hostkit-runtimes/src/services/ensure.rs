@@ -90,9 +90,20 @@ fn cannot(service: &Service, why: &std::io::Error) -> Failure {
 }
 
 /// How a program of a service is started. As root, one that refuses to be root is shown another number of its own
-/// account: inside a name space of users it is `nobody`, what it writes is root's outside, as all of local mode is.
+/// account: inside a name space of users it is `nobody`, what it writes is root's outside, as all of local mode is. The
+/// kernel takes that for a change of account and forgets whose end is to end the program; it is told again.
 pub(super) fn launch(service: &Service, arguments: &[String], place: &ServicePlace) -> Launch {
-    let disguise = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"];
+    let disguise = [
+        "unshare",
+        "--user",
+        "--map-user=65534",
+        "--map-group=65534",
+        "--",
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "--",
+    ];
     let is_disguised = service.never_root && nix::unistd::geteuid().is_root();
     let mut words = disguise
         .iter()
