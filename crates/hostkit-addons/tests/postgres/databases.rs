@@ -76,8 +76,8 @@ async fn two_credentials_are_valid_at_once_and_an_old_one_is_cut_off() {
         .await
         .unwrap();
     let old = log_in(1).await.unwrap();
-    // What is made after `RESET ROLE` is the login's own, and must not be lost with it.
-    old.batch_execute("CREATE TABLE a (b int); RESET ROLE; CREATE SCHEMA own; CREATE TABLE own.c (d int)")
+    // What is made after `SET ROLE NONE` is the login's own, and must not be lost with it.
+    old.batch_execute("CREATE TABLE a (b int); SET ROLE NONE; CREATE SCHEMA own; CREATE TABLE own.c (d int)")
         .await
         .unwrap();
     databases::admit(&access, &name, &[credential(2), credential(1)], &limits)

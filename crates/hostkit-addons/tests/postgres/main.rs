@@ -4,5 +4,7 @@
 mod copies;
 mod databases;
 mod house;
+mod isolation;
 mod pooler;
 mod stats;
+mod survive;

@@ -4,7 +4,7 @@ mod admission;
 mod initialise;
 mod settings;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::{StopRule, StopSignal};
@@ -24,6 +24,8 @@ use super::session::{Access, Place, Session};
 
 /// How long a start may take: after a crash the log is read from the last checkpoint on.
 const LONGEST_START: Duration = Duration::from_secs(120);
+/// How long it may end again and again: what was killed before may still be on its way out.
+pub(super) const LONGEST_CRASHING: Duration = Duration::from_secs(20);
 /// How often it is tried to connect meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
 /// So many lines of its output are shown where it does not start.
@@ -123,6 +125,7 @@ impl Cluster {
     /// Waits until it answers.
     async fn wait(&self, services: &dyn Services) -> Result<Session, Failure> {
         let access = self.access(services);
+        let began = Instant::now();
         let answers = async {
             loop {
                 match access.try_connect("postgres").await {
@@ -134,6 +137,7 @@ impl Cluster {
                 }
                 if let Some(found) = services.observe(&Self::name()).await?
                     && found.state == InstanceState::CrashLoop
+                    && began.elapsed() > LONGEST_CRASHING
                 {
                     return Err(does_not_start(services, "it ends again and again").await);
                 }

@@ -112,7 +112,7 @@ async fn ensure_one(
         .await
 }
 
-/// Takes a login away. What it made while it was itself (`RESET ROLE`) becomes the owner's.
+/// Takes a login away. What it made while it was itself (`SET ROLE NONE`) becomes the owner's.
 pub(super) async fn remove(
     access: &Access,
     session: &Session,

@@ -10,7 +10,7 @@
 mod console;
 mod files;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::{StopRule, StopSignal};
@@ -27,7 +27,7 @@ pub use console::{Console, PoolState};
 pub(crate) use files::Login;
 pub use files::Version;
 
-use super::cluster::TENANTS;
+use super::cluster::{LONGEST_CRASHING, TENANTS};
 use super::databases::{self, Limits, OWN_DATABASE};
 use super::session::{Access, Session};
 use super::verifier;
@@ -133,6 +133,7 @@ impl Pooler {
     }
 
     async fn wait(&self, services: &dyn Services) -> Result<Console, Failure> {
+        let began = Instant::now();
         let answers = async {
             loop {
                 match self.console().await {
@@ -143,6 +144,7 @@ impl Pooler {
                 }
                 if let Some(found) = services.observe(&Self::name()).await?
                     && found.state == InstanceState::CrashLoop
+                    && began.elapsed() > LONGEST_CRASHING
                 {
                     return Err(does_not_start(services, "it ends again and again").await);
                 }
