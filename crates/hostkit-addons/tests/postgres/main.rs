@@ -6,5 +6,6 @@ mod databases;
 mod house;
 mod isolation;
 mod pooler;
+mod sdk;
 mod stats;
 mod survive;
