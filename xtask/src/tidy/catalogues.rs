@@ -6,7 +6,11 @@ use crate::finding::Finding;
 use crate::tree::TextFile;
 
 /// The crates whose `src/lib.rs` is a catalogue of the folders beside it.
-const FAMILIES: &[&str] = &["crates/hostkit-builders/src/", "crates/hostkit-runtimes/src/"];
+const FAMILIES: &[&str] = &[
+    "crates/hostkit-addons/src/",
+    "crates/hostkit-builders/src/",
+    "crates/hostkit-runtimes/src/",
+];
 
 /// Folders that their catalogue does not use.
 pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {

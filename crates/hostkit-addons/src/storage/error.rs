@@ -1,4 +1,4 @@
-//! What can go wrong with the files of objects.
+//! What can go wrong with objects, their files and the index.
 
 use std::io;
 
@@ -17,6 +17,44 @@ pub enum StorageError {
         #[source]
         source: io::Error,
     },
+    /// The index could not be read or written.
+    #[error("cannot use the index of the storage")]
+    Index(#[source] rusqlite::Error),
+    /// The index has something that no version of HostKit wrote.
+    #[error("the index of the storage is damaged: {0}")]
+    Damaged(&'static str),
+    /// The transaction that an act was part of came to nothing, or it is unknown whether it did.
+    #[error("cannot record in the index of the storage: {0}")]
+    NotRecorded(String),
+    /// There is no such bucket.
+    #[error("there is no such bucket")]
+    NoSuchBucket,
+    /// There is no such object.
+    #[error("there is no such object")]
+    NoSuchKey,
+    /// There is no such upload in parts: never begun, or completed or aborted.
+    #[error("there is no such upload")]
+    NoSuchUpload,
+    /// A condition of a request (`If-Match`, `If-None-Match`) does not hold.
+    #[error("the condition does not hold")]
+    Precondition,
+    /// The bucket would have more bytes than it may.
+    #[error("the bucket may have {quota} bytes and would have {needed}")]
+    Quota {
+        /// Bytes it may have.
+        quota: u64,
+        /// Bytes it would have.
+        needed: u64,
+    },
+    /// Parts that are to be completed are not there, or others.
+    #[error("part {0} was not uploaded, or is another one")]
+    InvalidPart(u32),
+    /// Parts that are to be completed are not in ascending order.
+    #[error("the parts are not in ascending order")]
+    PartOrder,
+    /// A part that is not the last one is too small.
+    #[error("part {0} is smaller than 5 MiB and not the last one")]
+    PartTooSmall(u32),
 }
 
 /// What an act on the storage gives.
@@ -30,6 +68,15 @@ impl StorageError {
                 StorageError::DiskFull
             }
             _ => StorageError::File { act, source },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StorageError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => StorageError::DiskFull,
+            _ => StorageError::Index(error),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Object storage: the names that clients choose, and the files that objects consist of.
+//! Object storage: the names that clients choose, the files that objects consist of, and the index that says which.
 
 pub mod contents;
 pub mod error;
+pub mod index;
 pub mod names;

@@ -31,6 +31,16 @@ impl ContentId {
         Ok(ContentId(bytes))
     }
 
+    /// As the index keeps it.
+    pub(crate) fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// From what the index keeps.
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        ContentId(bytes)
+    }
+
     /// As hexadecimal digits.
     pub fn text(self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
