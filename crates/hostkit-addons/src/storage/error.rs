@@ -46,6 +46,9 @@ pub enum StorageError {
         /// Bytes it would have.
         needed: u64,
     },
+    /// A checksum that the client said is not that of the bytes.
+    #[error("a checksum does not fit: {0}")]
+    BadDigest(&'static str),
     /// Parts that are to be completed are not there, or others.
     #[error("part {0} was not uploaded, or is another one")]
     InvalidPart(u32),

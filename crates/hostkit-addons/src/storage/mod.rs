@@ -1,6 +1,17 @@
-//! Object storage: the names that clients choose, the files that objects consist of, and the index that says which.
+//! Object storage that speaks the S3 API, for one project: [`names`] that clients choose, the files that objects consist
+//! of ([`contents`]), the [`index`] that says which, the [`s3`] service that does what was asked, the [`gate`] in front of
+//! it. Why it is so: docs/decisions/007-object-storage.md.
 
 pub mod contents;
+pub mod cors;
 pub mod error;
+pub mod gate;
 pub mod index;
+pub mod lifecycle;
 pub mod names;
+pub mod s3;
+pub mod settings;
+pub mod tend;
+
+/// Answered with 200 as soon as a server answers at all. No bucket has this name.
+pub const READY: &str = "/-/ready";

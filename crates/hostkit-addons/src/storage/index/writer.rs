@@ -85,8 +85,8 @@ impl Drop for Writer {
 trait Job: Send {
     /// Does it, in a savepoint. What went wrong is kept for the answer.
     fn run(&mut self, connection: &Connection);
-    /// Answers. `committed` tells what became of the transaction.
-    fn end(self: Box<Self>, committed: std::result::Result<(), &str>);
+    /// Answers. `failed` is why the transaction came to nothing, or may have.
+    fn end(self: Box<Self>, failed: Option<&str>);
 }
 
 fn work(connection: &Connection, waiting: &Receiver<Box<dyn Job>>) {
@@ -97,10 +97,9 @@ fn work(connection: &Connection, waiting: &Receiver<Box<dyn Job>>) {
         {
             jobs.push(next);
         }
-        let committed = together(connection, &mut jobs);
-        let committed = committed.as_ref().map(|()| ()).map_err(ToString::to_string);
+        let failed = together(connection, &mut jobs).err().map(|why| why.to_string());
         for job in jobs {
-            job.end(committed.as_ref().map(|()| ()).map_err(String::as_str));
+            job.end(failed.as_deref());
         }
     }
 }
@@ -168,22 +167,23 @@ where
         self.outcome = Some(self.attempt(connection));
     }
 
-    fn end(self: Box<Self>, committed: std::result::Result<(), &str>) {
-        let answer = match (self.outcome, committed) {
-            (Some(Ok(value)), Ok(())) => {
+    fn end(self: Box<Self>, failed: Option<&str>) {
+        let answer = match (self.outcome, failed) {
+            (Some(Ok(value)), None) => {
                 self.written.into_iter().for_each(Written::keep);
                 self.contents.remove(&self.freed);
                 Ok(value)
             }
-            (Some(Ok(_)), Err(why)) => {
+            (Some(Ok(_)), Some(why)) => {
                 // Perhaps it is on the disk nevertheless: the next sweep tells.
                 self.written.into_iter().for_each(Written::keep);
                 Err(StorageError::NotRecorded(why.to_owned()))
             }
             // Undone, so that the files go.
             (Some(Err(why)), _) => Err(why),
-            (None, Err(why)) => Err(StorageError::NotRecorded(why.to_owned())),
-            (None, Ok(())) => Err(StorageError::NotRecorded("it was not tried".to_owned())),
+            (None, why) => Err(StorageError::NotRecorded(
+                why.unwrap_or("it was not tried").to_owned(),
+            )),
         };
         // Who asked may be gone.
         let _ = self.reply.send(answer);
