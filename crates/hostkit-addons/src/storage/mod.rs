@@ -10,6 +10,7 @@ pub mod index;
 pub mod lifecycle;
 pub mod names;
 pub mod s3;
+pub mod server;
 pub mod settings;
 pub mod tend;
 

@@ -1,0 +1,10 @@
+//! A storage server as programs meet it: a real process, real SDKs, real signals.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod crash;
+mod disk;
+mod hostile;
+mod house;
+mod role;
+mod sdks;
