@@ -1,6 +1,6 @@
 //! Family of what an environment can have besides its programs. The catalogue: [`redis::RedisAddon`], a Redis server of
-//! its own. [`postgres`] is PostgreSQL with its pooler, which is in no catalogue yet. [`storage`] is the lowest layer of the object storage, which nothing uses yet
-//! (docs/decisions/007-object-storage.md).
+//! its own. Not in it yet: [`postgres`], databases with a pooler, [`redis_rest`], the REST protocol of Upstash in front of
+//! Redis, and [`storage`], which speaks S3 (docs/decisions/007-object-storage.md).
 
 pub mod postgres;
 pub mod redis;

@@ -7,6 +7,7 @@ mod machine_settings;
 mod proxy;
 mod server;
 mod socket_units;
+mod storage;
 mod trust;
 mod up;
 mod wire;
@@ -27,6 +28,9 @@ fn main() -> ExitCode {
     }
     if arguments.get(1).is_some_and(|role| role == "images") {
         return exit_code(hostkit_images::run());
+    }
+    if let Some(code) = storage::dispatch(&arguments) {
+        return exit_code(code);
     }
     let hooks = hostkit_cli::local::Hooks {
         up: up::run,

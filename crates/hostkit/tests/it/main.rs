@@ -22,6 +22,7 @@ mod no_downtime_tls;
 mod production;
 mod redis;
 mod requests;
+mod storage;
 mod tls;
 mod tools;
 mod variables;
