@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use crate::deployment::DeploymentId;
 use crate::names::{ProjectName, ReleaseName};
 use crate::project::EnvironmentId;
-use crate::service::ServiceName;
+use crate::services::ServiceName;
 
 /// The places of one installation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -25,7 +25,7 @@ pub mod scan;
 pub mod secret;
 pub mod server;
 pub mod server_settings;
-pub mod service;
+pub mod services;
 pub mod size;
 pub mod source;
 pub mod traits;

@@ -5,5 +5,4 @@
 pub mod process;
 pub mod services;
 pub mod shared;
-mod shimmed;
 pub mod systemd;

@@ -10,7 +10,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::StopRule;
 use hostkit_core::names::{RelativePath, VariableName};
 use hostkit_core::secret::Secret;
-use hostkit_core::service::{Service, ServiceFile, ServiceName, WhenChanged};
+use hostkit_core::services::{Service, ServiceFile, ServiceName, WhenChanged};
 use hostkit_core::size::{ByteSize, Span};
 use hostkit_core::traits::Services;
 

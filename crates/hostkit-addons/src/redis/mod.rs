@@ -13,7 +13,7 @@ use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonStat
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
 use hostkit_core::secret::Secret;
-use hostkit_core::service::{ServiceName, ServiceRole};
+use hostkit_core::services::{ServiceName, ServiceRole};
 use hostkit_core::traits::{Addon, Services};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::InstanceState;

@@ -9,7 +9,7 @@ use hostkit_core::layout::Layout;
 use hostkit_core::names::{EnvironmentName, ProjectName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
-use hostkit_core::service::{ServiceName, ServicePlace, ServiceRole};
+use hostkit_core::services::{ServiceName, ServicePlace, ServiceRole};
 use hostkit_core::size::Span;
 use hostkit_core::traits::{Addon, Services};
 use hostkit_host::roles::SelfProgram;

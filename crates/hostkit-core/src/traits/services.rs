@@ -2,7 +2,7 @@
 
 use crate::kind::Failure;
 use crate::project::EnvironmentId;
-use crate::service::{Ensured, Service, ServiceName, ServicePlace, ServiceState, ServiceTask};
+use crate::services::{Ensured, Service, ServiceName, ServicePlace, ServiceState, ServiceTask};
 
 /// Keeps services running. They outlive the caller: after a restart of the caller everything is found again.
 /// A service that ends by itself is started again with growing pauses, also while the caller is gone.

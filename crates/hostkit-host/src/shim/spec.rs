@@ -16,7 +16,7 @@ use crate::processes::ProcessMark;
 /// What a program below a shim is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShimSpec {
-    /// Its name, an [`hostkit_core::workload::InstanceId`] or a [`hostkit_core::service::ServiceName`].
+    /// Its name, an [`hostkit_core::workload::InstanceId`] or a [`hostkit_core::services::ServiceName`].
     pub id: String,
     /// The release it runs; none for a service.
     #[serde(default, skip_serializing_if = "Option::is_none")]

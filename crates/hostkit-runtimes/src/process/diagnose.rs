@@ -7,7 +7,7 @@ use hostkit_host::processes;
 
 use super::folder::InstanceFolder;
 use crate::shared::port_lease::is_free;
-use crate::shimmed::Shim;
+use crate::shared::shimmed::Shim;
 
 /// Enough to hold a stack trace with what stands in front of it: causes are found in these lines.
 const LINES: usize = 80;

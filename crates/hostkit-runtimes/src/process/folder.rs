@@ -9,7 +9,7 @@ use hostkit_host::processes;
 use hostkit_host::shim::ShimSpec;
 
 use crate::shared::instances;
-use crate::shimmed::Shimmed;
+use crate::shared::shimmed::Shimmed;
 
 /// Where one instance is described.
 #[derive(Debug, Clone)]

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep};
 use super::ProcessRuntime;
 use super::folder::InstanceFolder;
 use crate::shared::instances::no_instance;
+use crate::shared::shimmed::{MARGIN, NotStarted, Shim};
 use crate::shared::{off_thread, program};
-use crate::shimmed::{MARGIN, NotStarted, Shim};
 
 impl ProcessRuntime {
     /// Makes sure one instance is looked after by a shim.

@@ -1,7 +1,7 @@
 //! Bringing a service to what it should be: nothing, a word to it, or a new start.
 
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::service::{Ensured, Service, ServicePlace, WhenChanged};
+use hostkit_core::services::{Ensured, Service, ServicePlace, WhenChanged};
 use hostkit_core::traits::Services;
 use hostkit_host::files as disk;
 use hostkit_host::launch::{Launch, Leads, Priority};
@@ -9,7 +9,7 @@ use hostkit_host::shim::ShimSpec;
 
 use super::{LOG_FILE, ProcessServices, files, hang_up};
 use crate::shared::off_thread;
-use crate::shimmed::NotStarted;
+use crate::shared::shimmed::NotStarted;
 
 /// There from before a file is changed that a running program must be told of until it was told.
 const RELOAD_FILE: &str = "reload";

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use hostkit_core::service::{Service, ServicePlace, WhenChanged};
+use hostkit_core::services::{Service, ServicePlace, WhenChanged};
 use hostkit_host::files;
 
 /// What the most demanding of the files that differ asks for; nothing where all are as they should be. A file that is

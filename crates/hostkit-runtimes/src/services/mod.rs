@@ -16,7 +16,7 @@ mod task;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::service::{
+use hostkit_core::services::{
     Ensured, Service, ServiceName, ServicePlace, ServiceRole, ServiceState, ServiceTask,
 };
 use hostkit_core::traits::Services;
@@ -30,8 +30,8 @@ use hostkit_host::shim::RestartRule;
 use nix::sys::signal::Signal;
 
 use crate::shared::instances::all_environments;
+use crate::shared::shimmed::{Shim, Shimmed};
 use crate::shared::{off_thread, turns};
-use crate::shimmed::{Shim, Shimmed};
 
 /// Runs services as child processes. Two of these on one data folder see the same services.
 pub struct ProcessServices {

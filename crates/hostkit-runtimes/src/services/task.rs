@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::service::ServiceTask;
+use hostkit_core::services::ServiceTask;
 use hostkit_core::traits::Services;
 use hostkit_host::command::{Job, Limits, Wiring};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

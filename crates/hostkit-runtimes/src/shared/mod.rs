@@ -4,6 +4,7 @@ pub(crate) mod instances;
 pub(crate) mod lines;
 pub mod port_lease;
 pub(crate) mod program;
+pub(crate) mod shimmed;
 pub(crate) mod turns;
 
 use hostkit_core::kind::{Failure, Kind};

@@ -21,6 +21,7 @@ fn path(endpoint: &Endpoint, project: &str) -> String {
         .replace("{environment}", "production")
         .replace("{deployment}", "999")
         .replace("{variable}", "NAME")
+        .replace("{addon}", "redis")
         .replace("{domain}", "www.example.com")
         .replace("{token}", "nobody")
         .replace("{certificate}", "shop.localhost")
@@ -37,6 +38,7 @@ fn body(name: Name) -> &'static str {
         Name::AddDomain => r#"{"domain":"www.example.com"}"#,
         Name::ImportCertificate => r#"{"chain":"shop.localhost","key":"key"}"#,
         Name::PlanSource | Name::CommitSource => r#"{"files":[]}"#,
+        Name::AddAddon => r#"{"kind":"redis"}"#,
         Name::ChangeVariables => r#"{"set":{"NAME":"value"}}"#,
         _ => "",
     }
@@ -230,6 +232,7 @@ async fn without_a_right_token_nothing_but_the_public_answers() {
         arguments: vec!["echo".into()],
         terminal: None,
         release: None,
+        console: None,
     };
     let Err(failure) = client.run(&crate::house::production("shop"), &request).await else {
         panic!("a viewer ran a command");

@@ -12,6 +12,7 @@ fn request(arguments: &[&str]) -> RunRequest {
         arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
         terminal: Some((24, 80)),
         release: None,
+        console: None,
     }
 }
 

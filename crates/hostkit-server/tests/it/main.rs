@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // Only inside `#[test]` functions does clippy know that this is a test.
 
 mod access;
+mod addons;
 mod cancelling;
 mod certificates;
 mod command;

@@ -325,7 +325,7 @@ fn free_port(sql: &Connection, is_free: fn(u16) -> bool) -> Result<u16> {
     let taken: std::collections::BTreeSet<u16> = statement
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut ports = ADDON_PORTS.into_iter();
+    let mut ports = ADDON_PORTS;
     let found = ports.find(|port| !taken.contains(port) && is_free(*port));
     found.ok_or_else(|| {
         let (first, last) = (ADDON_PORTS.start(), ADDON_PORTS.end());

@@ -10,7 +10,7 @@ use hostkit_core::manifest::StopRule;
 use hostkit_core::names::{EnvironmentName, ProjectName, RelativePath, VariableName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
-use hostkit_core::service::{
+use hostkit_core::services::{
     Ensured, Service, ServiceFile, ServiceName, ServiceRole, ServiceTask, WhenChanged,
 };
 use hostkit_core::size::Span;

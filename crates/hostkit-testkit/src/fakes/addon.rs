@@ -98,7 +98,7 @@ impl Addon for FakeAddon {
 
     fn console(&self, _order: &AddonOrder, arguments: &[String]) -> Option<Console> {
         Some(Console {
-            arguments: [&["fake-cli".to_owned()], arguments].concat(),
+            arguments: [&["echo".to_owned(), "console".to_owned()], arguments].concat(),
             variables: Variables::new(),
         })
     }

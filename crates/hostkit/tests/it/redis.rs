@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hostkit_core::names::{EnvironmentName, ProjectName};
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::service::{ServiceName, ServiceRole};
+use hostkit_core::services::{ServiceName, ServiceRole};
 use serde_json::Value;
 
 use crate::harness::{Installation, kill, projects, wait_until};
