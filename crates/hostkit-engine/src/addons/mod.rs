@@ -35,7 +35,7 @@ pub struct AddonReport {
 }
 
 /// What provides a kind.
-fn driver<'a>(context: &'a Context, kind: AddonKind) -> Option<&'a Arc<dyn Driver>> {
+fn driver(context: &Context, kind: AddonKind) -> Option<&Arc<dyn Driver>> {
     context.parts.addons.iter().find(|driver| driver.kind() == kind)
 }
 

@@ -137,3 +137,54 @@ fn a_project_with_redis_counts_through_kills_and_rotations_until_it_is_deleted()
         .unwrap();
     assert!(!gone.status.success());
 }
+
+#[test]
+fn each_project_has_a_server_of_its_own_that_comes_and_goes_by_command() {
+    let host = Installation::start();
+    for name in ["shop", "blog"] {
+        host.run(&["project", "create", name]).ok();
+        let none = host.run(&["redis", "info", name]).failed();
+        assert!(none.err.contains("it has none"), "{}", none.err);
+        host.run(&["addon", "add", name, "redis", "--memory", "8MB"]).ok();
+        host.run(&["redis", "cli", name, "--", "SET", "whose", name]).ok();
+    }
+    let twice = host.run(&["addon", "add", "shop", "redis"]).failed();
+    assert!(twice.err.contains("it has one"), "{}", twice.err);
+    let whose = |name: &str| host.run(&["redis", "cli", name, "--", "GET", "whose"]).ok().out;
+    assert_eq!((whose("shop").trim(), whose("blog").trim()), ("shop", "blog"));
+
+    // A credential of one is none of the other's.
+    let url = |name: &str| host.run(&["redis", "url", name]).ok().out.trim().to_owned();
+    let (shop, blog) = (url("shop"), url("blog"));
+    let login = shop.trim_start_matches("redis://").split('@').next().unwrap();
+    let (user, password) = login.split_once(':').unwrap();
+    let port = blog.rsplit(':').next().unwrap().trim_end_matches("/0");
+    for user in [user, "blog-1", "default", "hostkit"] {
+        let tried = std::process::Command::new("redis-cli")
+            .args(["-p", port, "--user", user, "GET", "whose"])
+            .env("REDISCLI_AUTH", password)
+            .output()
+            .unwrap();
+        let answer = String::from_utf8_lossy(&tried.stdout).into_owned();
+        assert!(!answer.contains("blog"), "{user}: {answer}");
+    }
+
+    let refused = host.run(&["redis", "flush", "shop"]).failed();
+    assert!(refused.err.contains("nobody can be asked"), "{}", refused.err);
+    host.run(&["redis", "flush", "shop", "--yes"]).ok();
+    assert_eq!((whose("shop").trim(), whose("blog").trim()), ("", "blog"));
+
+    let refused = host.run(&["addon", "remove", "shop", "redis"]).failed();
+    assert!(refused.err.contains("with all of its data"), "{}", refused.err);
+    host.run(&["addon", "remove", "shop", "redis", "--yes"]).ok();
+    assert_eq!(
+        host.run(&["addon", "list", "shop", "--json"]).ok().json(),
+        serde_json::json!([])
+    );
+    assert_eq!(server(&host), None);
+    // What was in the first does not come back with the next one.
+    host.run(&["project", "create", "third", "--with-redis"]).ok();
+    host.run(&["addon", "add", "shop", "redis"]).ok();
+    assert_eq!(whose("shop").trim(), "");
+    assert_eq!(whose("blog").trim(), "blog");
+}
