@@ -3,6 +3,8 @@
 
 #![no_main]
 
+use std::net::Ipv6Addr;
+
 use hostkit_proxy::fuzzing::request_head;
 use http::{Method, Request, Version};
 use libfuzzer_sys::fuzz_target;
@@ -13,11 +15,13 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     assert!(!host.is_empty() && host.len() <= 255);
-    assert!(
-        host.iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(b)),
-        "{host:?}"
-    );
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._:".contains(b);
+    let address = |host: &[u8]| {
+        let inner = host.strip_prefix(b"[")?;
+        let end = inner.iter().position(|b| *b == b']')?;
+        std::str::from_utf8(&inner[..end]).ok()?.parse::<Ipv6Addr>().ok()
+    };
+    assert!(host.iter().all(plain) || address(&host).is_some(), "{host:?}");
     assert!(parts.uri.authority().is_none() && parts.uri.scheme().is_none());
     let path = parts.uri.path();
     assert!(

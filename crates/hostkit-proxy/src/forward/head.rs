@@ -1,6 +1,9 @@
 //! What a request's head must be, and what becomes of it. The front door is the edge: what a client says about where
 //! it comes from is dropped, and nothing that two parsers could read in two ways is passed on.
 
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
 use hostkit_core::canary::Side;
 use hostkit_core::traits::front_door::{VISIT_CANARY, VISIT_HEADER};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -236,16 +239,12 @@ pub(crate) fn check(parts: &mut Parts, scan: &mut Scan) -> Result<Host, Refusal>
 /// of these.
 fn end_of_name(host: &[u8]) -> Option<usize> {
     let (name, rest) = match host.strip_prefix(b"[") {
-        Some(inner) => match inner.iter().position(|b| *b == b']') {
-            Some(end)
-                if inner[..end]
-                    .iter()
-                    .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.')) =>
-            {
-                (&inner[..end], &inner[end + 1..])
-            }
-            _ => return None,
-        },
+        // What stands in brackets is an address of IPv6, and nothing else (RFC 3986, 3.2.2).
+        Some(inner) => {
+            let end = inner.iter().position(|b| *b == b']')?;
+            Ipv6Addr::from_str(std::str::from_utf8(&inner[..end]).ok()?).ok()?;
+            (&inner[..end], &inner[end + 1..])
+        }
         None => {
             let end = host.iter().position(|b| *b == b':').unwrap_or(host.len());
             let fine = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');

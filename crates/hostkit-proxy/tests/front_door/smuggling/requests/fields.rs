@@ -35,6 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::refused("Host with two ports", Refuse, host("Host: shop.localhost:80:90\r\n"), &[400]),
         Case::refused("Host with NUL", Refuse, host("Host: shop.localhost\0.other\r\n"), &[400]),
         Case::refused("Host with a bracket that is not closed", Refuse, host("Host: [::1\r\n"), &[400]),
+        Case::refused("Host with something in brackets that is no address", Refuse, host("Host: [1]\r\n"), &[400]),
         Case::refused("folded Host", Refuse, host("Host:\r\n shop.localhost\r\n"), &[400]),
         Case::refused("blank before the first header", Refuse, host(&format!(" {HOST}")), &[400]),
         Case::refused("blank before the colon of Host", Refuse, host("Host : shop.localhost\r\n"), &[400]),
