@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use hostkit_addons::postgres::cluster::Cluster;
 use hostkit_addons::postgres::pooler::Pooler;
 use hostkit_core::addon::AddonHealth;
-use hostkit_core::service::ServiceName;
+use hostkit_core::services::ServiceName;
 use hostkit_core::traits::{Addon, Services};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

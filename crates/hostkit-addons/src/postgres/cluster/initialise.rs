@@ -3,7 +3,7 @@
 
 use hostkit_core::kind::Failure;
 use hostkit_core::secret::Secret;
-use hostkit_core::service::{Service, ServiceTask};
+use hostkit_core::services::{Service, ServiceTask};
 use hostkit_core::size::Span;
 use hostkit_core::traits::Services;
 

@@ -10,7 +10,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::{StopRule, StopSignal};
 use hostkit_core::names::RelativePath;
 use hostkit_core::secret::Secret;
-use hostkit_core::service::{Service, ServiceFile, ServiceName, ServiceRole, WhenChanged};
+use hostkit_core::services::{Service, ServiceFile, ServiceName, ServiceRole, WhenChanged};
 use hostkit_core::size::Span;
 use hostkit_core::traits::Services;
 use hostkit_core::variables::Variables;

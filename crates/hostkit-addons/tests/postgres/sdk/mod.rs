@@ -16,10 +16,15 @@ fn run(house: &House, project: &str, mut command: Command) -> String {
         .env("PATH", "/usr/bin:/bin:/usr/lib/postgresql/15/bin")
         .env("HOME", "/nonexistent")
         .env("LC_ALL", "C.UTF-8")
-        .envs(variables.iter().map(|(name, value)| (name.as_str(), value.reveal())))
+        .envs(
+            variables
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.reveal())),
+        )
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     said
 }
@@ -37,9 +42,18 @@ async fn alembic_migrates_directly_and_sqlalchemy_and_asyncpg_work_through_the_p
     ] {
         std::fs::write(scripts.join(name), text).unwrap();
     }
-    std::fs::write(folder.path().join("alembic.ini"), "[alembic]\nscript_location = migrations\n").unwrap();
+    std::fs::write(
+        folder.path().join("alembic.ini"),
+        "[alembic]\nscript_location = migrations\n",
+    )
+    .unwrap();
     std::fs::write(folder.path().join("app.py"), include_str!("app.py")).unwrap();
-    for step in [&["upgrade", "head"][..], &["downgrade", "base"], &["upgrade", "head"], &["current"]] {
+    for step in [
+        &["upgrade", "head"][..],
+        &["downgrade", "base"],
+        &["upgrade", "head"],
+        &["current"],
+    ] {
         let mut alembic = Command::new(sdks::python().with_file_name("alembic"));
         alembic.args(step).current_dir(folder.path());
         run(house, "sdk-python", alembic);
@@ -60,14 +74,23 @@ async fn psql_and_pgbench_work_over_both_addresses() {
         run(house, "sdk-bench", command)
     };
     shell(r#"pgbench --initialize --quiet --scale=1 "$DIRECT_URL""#);
-    for (name, protocol) in [("DATABASE_URL", "simple"), ("DIRECT_URL", "simple"), ("DIRECT_URL", "prepared")] {
+    for (name, protocol) in [
+        ("DATABASE_URL", "simple"),
+        ("DIRECT_URL", "simple"),
+        ("DIRECT_URL", "prepared"),
+    ] {
         let said = shell(&format!(
             r#"pgbench --client=8 --transactions=50 --protocol={protocol} --no-vacuum "${name}""#
         ));
         println!("{name} {protocol}: {said}");
-        assert!(said.contains("number of transactions actually processed: 400/400"), "{said}");
+        assert!(
+            said.contains("number of transactions actually processed: 400/400"),
+            "{said}"
+        );
         assert!(said.contains("number of failed transactions: 0"), "{said}");
-        let said = shell(&format!(r#"psql "${name}" --tuples-only --command='SELECT count(*) FROM pgbench_history'"#));
+        let said = shell(&format!(
+            r#"psql "${name}" --tuples-only --command='SELECT count(*) FROM pgbench_history'"#
+        ));
         assert!(said.contains("00"), "{said}");
     }
     house.addon.remove(&order("sdk-bench", &[1]).id).await.unwrap();
