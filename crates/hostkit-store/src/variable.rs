@@ -1,16 +1,21 @@
 //! Variables of environments: values sealed, each bound to its place; and who changed which name when.
 
+use std::collections::BTreeMap;
+
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
 use hostkit_core::names::VariableName;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_core::variables::Variables;
+use hostkit_core::variables::generate::Recipe;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
+use zeroize::Zeroizing;
 
 use crate::column::Word;
 use crate::error::{Result, not_found};
+use crate::seal::random;
 use crate::{Store, Write, environment};
 
 /// A variable without its value.
@@ -42,23 +47,7 @@ impl Store {
         self.write(&format!("change variables of `{id}`"), |write| {
             environment::insert(write, id)?;
             for (name, value) in set {
-                let sealed = self.sealer().seal(&place(id, name), value.reveal())?;
-                write
-                    .sql
-                    .prepare_cached(
-                        "INSERT INTO variable (project, environment, name, sealed, updated_at, updated_by)
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                         ON CONFLICT DO UPDATE SET sealed = ?4, updated_at = ?5, updated_by = ?6",
-                    )?
-                    .execute(params![
-                        id.project.as_str(),
-                        id.environment.as_str(),
-                        name.as_str(),
-                        sealed,
-                        Word(write.now),
-                        by
-                    ])?;
-                note(write, id, name, false, by)?;
+                self.put_variable(write, id, name, value, by)?;
             }
             let mut removed = Vec::new();
             for name in unset.iter().filter(|name| !set.contains_key(name)) {
@@ -82,6 +71,72 @@ impl Store {
             };
             write.event(id, what)
         })
+    }
+
+    /// Gives each of these variables a random value that has none yet, and answers which those were.
+    pub fn make_up_variables(
+        &self,
+        id: &EnvironmentId,
+        recipes: &BTreeMap<VariableName, Recipe>,
+        by: &str,
+    ) -> std::result::Result<Vec<VariableName>, Failure> {
+        self.write(&format!("make up variables of `{id}`"), |write| {
+            environment::insert(write, id)?;
+            let mut made = Vec::new();
+            for (name, recipe) in recipes {
+                let there: Option<i64> = write
+                    .sql
+                    .prepare_cached(
+                        "SELECT 1 FROM variable WHERE project = ?1 AND environment = ?2 AND name = ?3",
+                    )?
+                    .query_row(
+                        [id.project.as_str(), id.environment.as_str(), name.as_str()],
+                        |row| row.get(0),
+                    )
+                    .optional()?;
+                if there.is_none() {
+                    let mut bytes = Zeroizing::new(vec![0; recipe.bytes()]);
+                    random(&mut bytes)?;
+                    self.put_variable(write, id, name, &recipe.make(&bytes), by)?;
+                    made.push(name.clone());
+                }
+            }
+            if !made.is_empty() {
+                let what = What::VariablesChanged {
+                    set: made.iter().map(ToString::to_string).collect(),
+                    unset: Vec::new(),
+                };
+                write.event(id, what)?;
+            }
+            Ok(made)
+        })
+    }
+
+    fn put_variable(
+        &self,
+        write: &Write<'_>,
+        id: &EnvironmentId,
+        name: &VariableName,
+        value: &Secret,
+        by: &str,
+    ) -> Result<()> {
+        let sealed = self.sealer().seal(&place(id, name), value.reveal())?;
+        write
+            .sql
+            .prepare_cached(
+                "INSERT INTO variable (project, environment, name, sealed, updated_at, updated_by)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT DO UPDATE SET sealed = ?4, updated_at = ?5, updated_by = ?6",
+            )?
+            .execute(params![
+                id.project.as_str(),
+                id.environment.as_str(),
+                name.as_str(),
+                sealed,
+                Word(write.now),
+                by
+            ])?;
+        note(write, id, name, false, by)
     }
 
     /// The variables of an environment, by name; no values.

@@ -19,6 +19,8 @@ use crate::names::{ProcessName, RelativePath, VariableName};
 use crate::route::Protocol;
 use crate::scan::ScanRule;
 use crate::size::{ByteSize, Processors, Span};
+use crate::variables::generate::Recipe;
+use crate::variables::rule::VariableRule;
 
 type Entry<'a> = (&'a Spanned<std::borrow::Cow<'a, str>>, &'a Spanned<DeValue<'a>>);
 
@@ -141,6 +143,12 @@ pub(super) fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Manifes
                 Some((name.get_ref().parse().ok()?, value.get_ref().as_str()?.to_owned()))
             })
             .collect(),
+        generate: generate(variables, problems),
+        checks: named(variables.table("checks"), |check| VariableRule {
+            min_length: check.whole("min_length"),
+            format: check.parsed("format"),
+            pattern: check.text("pattern").map(str::to_owned),
+        }),
         keep: keep(root, problems),
         releases: releases.whole("keep").unwrap_or(Manifest::default().releases),
         release_command: releases.command("command"),
@@ -156,6 +164,32 @@ pub(super) fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Manifes
         },
         routing,
     }
+}
+
+/// Made-up values, each for a variable without a default.
+fn generate(variables: View<'_>, problems: &mut Collector<'_>) -> BTreeMap<VariableName, Recipe> {
+    let mut recipes = BTreeMap::new();
+    for (name, value) in variables.table("generate").entries() {
+        if variables.table("defaults").has(name.get_ref()) {
+            let key = join("variables.generate", name.get_ref());
+            let message = format!("`{key}` has a default already, so nothing is made up");
+            problems.add(name.span(), &key, message, None);
+        }
+        let recipe = value.get_ref().as_str().and_then(|text| text.parse().ok());
+        recipes.extend(name.get_ref().parse().ok().zip(recipe));
+    }
+    recipes
+}
+
+/// Tables by names of variables.
+fn named<T>(tables: View<'_>, read: impl Fn(View<'_>) -> T) -> BTreeMap<VariableName, T> {
+    let entries = tables.entries();
+    entries
+        .filter_map(|(name, value)| match value.get_ref() {
+            DeValue::Table(table) => Some((name.get_ref().parse().ok()?, read(View(Some(table))))),
+            _ => None,
+        })
+        .collect()
 }
 
 fn once_each<T: Ord + Clone + std::fmt::Display>(

@@ -8,6 +8,7 @@ use super::routing::keys::{
 use super::rules;
 use crate::route::Protocol;
 use crate::scan::{self, Policy};
+use crate::variables::rule::{ValueFormat, check_pattern};
 
 /// The builders a file may name.
 pub(super) const BUILDERS: &[&str] = &["python", "node", "nextjs", "static"];
@@ -90,6 +91,14 @@ const MIB: u64 = 1 << 20;
 pub(crate) const FREE: Text = Text {
     pattern: None,
     check: rules::free,
+};
+const RECIPE: Text = Text {
+    pattern: Some("^([0-9]{2,4} (hex|letters)|uuid)$"),
+    check: rules::recipe,
+};
+const VALUE_PATTERN: Text = Text {
+    pattern: None,
+    check: check_pattern,
 };
 const PROJECT: Text = Text {
     pattern: Some("^[a-z][a-z0-9-]{1,30}[a-z0-9]$"),
@@ -219,6 +228,14 @@ const STOP: &[Key] = keys! {
 const VARIABLES: &[Key] = keys! {
     "required" Shape::List(&Shape::Text(&FREE_VARIABLE)), , "Variables without which a deploy is refused before it changes anything.";
     "defaults" Shape::Named(&FREE_VARIABLE, &Shape::Text(&FREE)), , "Values for variables that nobody set. Not for secrets: this file is part of the source.";
+    "generate" Shape::Named(&FREE_VARIABLE, &Shape::Text(&RECIPE)), , "Variables that get a random value, once for each environment, where nobody set them: `64 hex`, `32 letters` or `uuid`.";
+    "checks" Shape::Named(&FREE_VARIABLE, &Shape::Table(CHECK)), , "What values must be; a deploy with others is refused before it changes anything.";
+};
+
+const CHECK: &[Key] = keys! {
+    "min_length" Shape::Whole(1, 65536), , "The fewest characters it may have.";
+    "format" Shape::OneOf(&ValueFormat::WORDS), , "What it looks like: `url`, `integer`, or `boolean` (`true` or `false`).";
+    "pattern" Shape::Text(&VALUE_PATTERN), , "A regular expression for the whole value.";
 };
 
 const RELEASES: &[Key] = keys! {

@@ -11,6 +11,8 @@ use crate::names::{ProcessName, ProjectName, RelativePath, VariableName};
 use crate::route::Protocol;
 use crate::scan::ScanRule;
 use crate::size::{ByteSize, Processors, Span};
+use crate::variables::generate::Recipe;
+use crate::variables::rule::VariableRule;
 
 pub(crate) mod check;
 pub(crate) mod keys;
@@ -48,6 +50,12 @@ pub struct Manifest {
     pub required: Vec<VariableName>,
     /// Values for variables that nobody set.
     pub defaults: BTreeMap<VariableName, String>,
+    /// How variables that nobody set get a random value.
+    #[serde(default)]
+    pub generate: BTreeMap<VariableName, Recipe>,
+    /// What values must be.
+    #[serde(default)]
+    pub checks: BTreeMap<VariableName, VariableRule>,
     /// Files and folders that live in `shared/` and are linked into every release.
     pub keep: Vec<RelativePath>,
     /// How many releases are kept (at least 2; 5 by default).
@@ -73,6 +81,8 @@ impl Default for Manifest {
             processes: BTreeMap::new(),
             required: Vec::new(),
             defaults: BTreeMap::new(),
+            generate: BTreeMap::new(),
+            checks: BTreeMap::new(),
             keep: Vec::new(),
             releases: 5,
             release_command: None,

@@ -269,6 +269,26 @@ fn variables(manifest: &Manifest) -> Table {
         defaults[name.as_str()] = value(text);
     }
     insert(&mut table, "defaults", defaults);
+    let mut generate = Table::new();
+    for (name, recipe) in &manifest.generate {
+        generate[name.as_str()] = value(recipe.to_string());
+    }
+    insert(&mut table, "generate", generate);
+    let mut checks = Table::new();
+    for (name, rule) in &manifest.checks {
+        let mut check = Table::new();
+        if let Some(least) = rule.min_length {
+            check["min_length"] = value(i64::from(least));
+        }
+        if let Some(format) = rule.format {
+            check["format"] = value(format.as_str());
+        }
+        if let Some(pattern) = &rule.pattern {
+            check["pattern"] = value(pattern);
+        }
+        checks[name.as_str()] = Item::Table(check);
+    }
+    insert(&mut table, "checks", checks);
     table
 }
 

@@ -2,6 +2,7 @@
 
 use crate::domain;
 use crate::names::{HostName, NameError, ProcessName, ProjectName, RelativePath, VariableName};
+use crate::variables::generate::Recipe;
 use crate::variables::{MAX_VALUE_BYTES, RESERVED};
 
 /// A text as it may be shown in a message: short and without control characters.
@@ -87,6 +88,10 @@ pub(super) fn free_variable(text: &str) -> Result<(), String> {
         return Err(format!("`{text}` is always set by HostKit"));
     }
     Ok(())
+}
+
+pub(super) fn recipe(text: &str) -> Result<(), String> {
+    Recipe::parse(text).map(drop).map_err(|why| why.to_string())
 }
 
 pub(super) fn version(text: &str) -> Result<(), String> {

@@ -2,7 +2,10 @@
 //! [`dotenv`], hiding of values in output in [`mask`].
 
 pub mod dotenv;
+pub mod generate;
 pub mod mask;
+pub mod references;
+pub mod rule;
 
 use std::collections::BTreeMap;
 

@@ -11,6 +11,7 @@ use hostkit_core::manifest::{BuildRule, Manifest};
 use hostkit_core::names::RelativePath;
 use hostkit_core::release::{Artifact, Program, StaticFiles};
 use hostkit_core::traits::{BuildJob, Builder};
+use hostkit_core::variables::references::resolve_where_possible;
 
 use super::fetch::{check_space, scratch, source_folder, write_source};
 use super::{Step, keep, processes, scan};
@@ -107,6 +108,8 @@ async fn build_one(
             variables.entry(name.clone()).or_insert(value);
         }
     }
+    // Addresses of other processes are known when there are some, and stay references until then.
+    let variables = resolve_where_possible(variables);
     let job = BuildJob {
         project: run.deployment.environment.project.clone(),
         source,

@@ -5,14 +5,11 @@ use std::path::PathBuf;
 use hostkit_core::deployment::{Act, StepName};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::{self, Manifest};
-use hostkit_core::names::VariableName;
-use hostkit_core::plan::variables::missing;
 use hostkit_core::size::ByteSize;
 use hostkit_core::source::{SourceContent, SourceId};
 use hostkit_core::vercel;
 
-use super::Step;
-use crate::addons;
+use super::{Step, values};
 use crate::context::on_disk;
 use crate::run::Run;
 
@@ -146,7 +143,7 @@ fn check_abilities(manifest: &Manifest, release_line: bool) -> Result<(), Failur
     Ok(())
 }
 
-/// Refuses a source of another project, and a release that lacks a required variable.
+/// Refuses a source of another project, and a release whose variables are not as they must be.
 pub(super) fn check_fits(run: &Run, manifest: &Manifest) -> Result<(), Failure> {
     let id = &run.deployment.environment;
     if let Some(name) = manifest.name.as_ref().filter(|name| **name != id.project) {
@@ -158,23 +155,7 @@ pub(super) fn check_fits(run: &Run, manifest: &Manifest) -> Result<(), Failure> 
         return Err(Failure::new(Kind::Invalid, message)
             .hint(format!("deploy with `--project {name}`, or change the file")));
     }
-    let user = addons::with(&run.context, id, run.context.parts.store.variables(id)?)?;
-    let missing: Vec<VariableName> = missing(manifest, &user);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
-    let which = if missing.len() == 1 {
-        "variable"
-    } else {
-        "variables"
-    };
-    let message = format!(
-        "cannot deploy to `{id}`: the required {which} {} has no value",
-        names.join(", ")
-    );
-    Err(Failure::new(Kind::Invalid, message)
-        .hint(format!("set it with `hostkit env set {}=VALUE`", missing[0])))
+    values::check(run, manifest)
 }
 
 #[async_trait::async_trait]

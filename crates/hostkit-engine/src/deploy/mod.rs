@@ -15,6 +15,7 @@ mod retire;
 mod scan;
 mod start;
 mod switch;
+mod values;
 
 use hostkit_core::deployment::{Act, StepName};
 use hostkit_core::kind::Failure;

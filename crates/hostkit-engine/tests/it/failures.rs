@@ -277,6 +277,63 @@ async fn missing_required_variables_stop_a_deploy_before_the_build() {
 }
 
 #[tokio::test]
+async fn values_that_are_not_as_they_must_be_stop_a_deploy_before_anything_is_made_up() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    let manifest = "[variables.generate]\nSESSION = \"64 hex\"\n[variables.checks.KEY]\nmin_length = 8\n";
+    let bad = [("KEY", "short"), ("URL", "http://${{NONE}}/")];
+    for (name, value) in bad {
+        engine
+            .set_variables(&shop(), variables(&[(name, value)]), &[], "test")
+            .await
+            .unwrap();
+        let failure = fails(&engine, world.deploy(&[("hostkit.toml", manifest)]))
+            .await
+            .failure
+            .unwrap();
+        assert_eq!(failure.kind, Kind::Invalid);
+        assert!(
+            failure.details.iter().any(|line| line.contains(name)),
+            "{failure:?}"
+        );
+        assert!(!format!("{failure:?}").contains(value), "{failure:?}");
+        engine
+            .set_variables(&shop(), variables(&[("KEY", "long enough")]), &[], "test")
+            .await
+            .unwrap();
+    }
+    assert_eq!(world.journal.count("build"), 0);
+    let known = world.store.variable_names(&shop()).unwrap();
+    assert!(known.iter().all(|info| info.name.as_str() != "SESSION"));
+}
+
+#[tokio::test]
+async fn a_value_is_made_up_once_and_found_by_the_program_with_what_refers_to_it() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    let manifest =
+        "[variables.generate]\nSESSION = \"64 hex\"\n[variables.defaults]\nCOPY = \"<${{SESSION}}>\"\n";
+    let told = |world: &World| {
+        let newest = world.runtime.instances().pop().unwrap();
+        let workload = world.runtime.started_from(&newest.id).unwrap();
+        let value = |name: &str| {
+            let found = workload
+                .variables
+                .iter()
+                .find(|(known, _)| known.as_str() == name);
+            found.unwrap().1.reveal().to_owned()
+        };
+        (value("SESSION"), value("COPY"))
+    };
+    succeeds(&engine, world.deploy(&[("hostkit.toml", manifest)])).await;
+    let (session, copy) = told(&world);
+    assert_eq!(session.len(), 64);
+    assert_eq!(copy, format!("<{session}>"));
+    succeeds(&engine, world.deploy(&[("hostkit.toml", manifest), ("a", "2")])).await;
+    assert_eq!(told(&world).0, session);
+}
+
+#[tokio::test]
 async fn a_program_that_serves_elsewhere_is_not_waited_for() {
     let world = World::new();
     let engine = world.with_shop().await;

@@ -74,9 +74,7 @@ async fn a_kind_that_is_not_there_or_no_kind_is_refused() {
         (r#"{"kind":"redis","port":1}"#, 400),
         (r#"{"kind":"redis","settings":{"memory":"much"}}"#, 400),
     ] {
-        let answer = house
-            .send("POST", path, Some(&house.admin), body)
-            .await;
+        let answer = house.send("POST", path, Some(&house.admin), body).await;
         assert_eq!(answer.status, status, "{body}: {}", answer.text());
     }
     let answer = house

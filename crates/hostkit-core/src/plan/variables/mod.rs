@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Reach};
 use crate::names::{ProcessName, ReleaseName, VariableName};
 use crate::project::EnvironmentId;
 use crate::release::FrozenProcess;
 use crate::secret::Secret;
-use crate::variables::{RESERVED, Variables};
+use crate::variables::{RESERVED, Variables, references};
 
 #[cfg(test)]
 mod tests;
@@ -85,7 +85,57 @@ pub fn environment_of_process(context: &ProcessContext<'_>) -> Variables {
     set("HOSTKIT_ENVIRONMENT", context.environment.environment.as_str());
     set("HOSTKIT_RELEASE", context.release.as_str());
     set("PATH", &path(context));
-    variables
+    // A deployment whose references lead nowhere was refused; in a release from before there were any they are text.
+    references::resolve_where_possible(variables)
+}
+
+/// What is wrong with values, a line each, without the values: references that lead nowhere, and what the manifest's
+/// checks refuse. Variables without a value are told by [`missing`].
+pub fn refused(manifest: &Manifest, user: &Variables) -> Vec<String> {
+    let mut variables: Variables = manifest
+        .defaults
+        .iter()
+        .map(|(name, value)| (name.clone(), Secret::new(value.as_str())))
+        .collect();
+    variables.extend(user.clone());
+    let mut known = variables.clone();
+    for name in known_later(manifest) {
+        known.entry(name).or_insert_with(|| Secret::new(""));
+    }
+    let resolved = match references::resolve(&known) {
+        Ok(resolved) => resolved,
+        Err(why) => return vec![why.to_string()],
+    };
+    let of = |name: &VariableName| resolved.get(name).filter(|_| variables.contains_key(name));
+    let checked = manifest.checks.iter().filter_map(|(name, rule)| {
+        let value = of(name).map(Secret::reveal).filter(|value| !value.is_empty())?;
+        Some(format!("`{name}` {}", rule.refusal(value)?))
+    });
+    checked.collect()
+}
+
+/// Names that HostKit gives a value when a process starts, whatever it will be.
+fn known_later(manifest: &Manifest) -> Vec<VariableName> {
+    let own = [
+        "PROJECT_NAME",
+        "HOSTKIT_ENVIRONMENT",
+        "HOSTKIT_RELEASE",
+        "HOME",
+        "USER",
+        "LANG",
+        "PATH",
+    ];
+    let internal = manifest
+        .processes
+        .iter()
+        .filter(|(_, rule)| rule.reach == Reach::Internal);
+    let of_internal = internal.flat_map(|(process, _)| {
+        let name = process.as_str().to_ascii_uppercase().replace('-', "_");
+        ["URL", "HOST", "PORT"].map(|what| format!("{name}_{what}"))
+    });
+    let all = own.into_iter().map(str::to_owned).chain(of_internal);
+    let parsed = all.filter_map(|name| VariableName::parse(&name).ok());
+    parsed.chain(manifest.generate.keys().cloned()).collect()
 }
 
 fn path(context: &ProcessContext<'_>) -> String {
@@ -102,13 +152,13 @@ fn path(context: &ProcessContext<'_>) -> String {
         .join(":")
 }
 
-/// The names the manifest requires that have no value, neither the user's nor a default. An empty value is none. The
-/// password visitors are asked for is required, too.
+/// The names the manifest requires that have no value: neither the user's nor a default, nor one that is made up. An empty
+/// value is none. The password visitors are asked for is required, too.
 pub fn missing(manifest: &Manifest, user: &Variables) -> Vec<VariableName> {
     let has_value = |name: &&VariableName| {
         let of_user = user.get(*name).map(Secret::reveal);
         let value = of_user.or(manifest.defaults.get(*name).map(String::as_str));
-        value.is_some_and(|value| !value.is_empty())
+        value.map_or(manifest.generate.contains_key(*name), |value| !value.is_empty())
     };
     let password = manifest.routing.basic_auth.iter().map(|auth| &auth.variable);
     let required = manifest.required.iter();

@@ -51,6 +51,23 @@ pub fn resolve(variables: &Variables) -> Result<Variables, ReferenceError> {
     Ok(resolver.done)
 }
 
+/// The same, where what cannot be filled in stays as it is written.
+pub fn resolve_where_possible(variables: Variables) -> Variables {
+    let mut resolver = Resolver {
+        variables: &variables,
+        done: BTreeMap::new(),
+        bytes: 0,
+    };
+    for name in variables.keys() {
+        let _ = resolver.value(name, &mut Vec::new());
+    }
+    let mut resolved = resolver.done;
+    for (name, raw) in variables {
+        resolved.entry(name).or_insert(raw);
+    }
+    resolved
+}
+
 struct Resolver<'a> {
     variables: &'a Variables,
     done: Variables,

@@ -74,6 +74,14 @@ fn what_cannot_be_filled_in_is_named_without_a_value() {
 }
 
 #[test]
+fn what_cannot_be_filled_in_yet_leaves_the_others_alone() {
+    let all = variables(&[("A", "${{LATER}}"), ("B", "x"), ("C", "${{B}}"), ("D", "${{A}}")]);
+    let resolved = resolve_where_possible(all);
+    let found: Vec<&str> = resolved.values().map(Secret::reveal).collect();
+    assert_eq!(found, ["${{LATER}}", "x", "x", "${{A}}"]);
+}
+
+#[test]
 fn values_that_grow_without_bound_are_refused() {
     let mut doubling: Vec<(String, String)> = vec![("V0".into(), "lol".repeat(10))];
     for at in 1..40 {

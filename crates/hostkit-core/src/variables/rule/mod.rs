@@ -114,6 +114,7 @@ fn is_url(value: &str) -> bool {
         && scheme
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
-        && !host.trim_start_matches(':').is_empty()
+        && !host.starts_with(':')
+        && !host.is_empty()
         && !value.chars().any(|c| c.is_whitespace() || c.is_control())
 }
