@@ -10,8 +10,8 @@ use tokio::io::AsyncReadExt;
 
 use super::Plain;
 
-/// How much is read at once: little at first, more and more of a large body.
-const LEAST: usize = 16 * 1024;
+/// How much is read at once at most: more and more of a large body.
+const LEAST: usize = 64 * 1024;
 const MOST: usize = 256 * 1024;
 /// The same where the client has many answers under way at once, and may leave each of them half taken.
 const MOST_OF_MANY: usize = 64 * 1024;
