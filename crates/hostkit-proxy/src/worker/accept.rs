@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::io::{self, Write};
+use std::net::{self, IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,9 +15,10 @@ use http::HeaderValue;
 use hyper_util::rt::TokioIo;
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::listener::Listener;
 use super::pulse::{Order, Pulse};
 use super::stream::ClientStream;
 use super::{Worker, connection, http2};
@@ -154,14 +155,12 @@ impl Drop for Place {
 }
 
 /// Accepts until the task is aborted.
-pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<Door>) {
+pub(super) async fn accept(worker: Rc<Worker>, listener: Listener, door: Arc<Door>) {
     loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => match worker.admit() {
-                Some(admitted) => begin(&worker, &door, stream, peer, admitted),
-                None if door.tls.is_none() => drop(stream.try_write(FULL)),
-                None => {}
-            },
+        let accepted = listener.accept().await;
+        let begun = accepted.and_then(|(stream, peer)| admit(&worker, &door, stream, peer));
+        match begun {
+            Ok(()) => {}
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 // Out of descriptors or memory: something must end first.
@@ -170,6 +169,21 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<
             }
         }
     }
+}
+
+/// Begins to serve a connection, where there is room for it.
+fn admit(
+    worker: &Rc<Worker>,
+    door: &Arc<Door>,
+    mut stream: net::TcpStream,
+    peer: SocketAddr,
+) -> io::Result<()> {
+    match worker.admit() {
+        Some(admitted) => begin(worker, door, TcpStream::from_std(stream)?, peer, admitted),
+        None if door.tls.is_none() => drop(stream.write(FULL)),
+        None => {}
+    }
+    Ok(())
 }
 
 /// Whether an error of `accept` says something about the connection that was to be accepted, not about us.

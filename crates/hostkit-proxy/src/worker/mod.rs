@@ -6,6 +6,7 @@ pub(crate) mod bell;
 mod connection;
 mod gather;
 pub(crate) mod http2;
+mod listener;
 pub(crate) mod multiplexed;
 pub(crate) mod pool;
 pub(crate) mod pulse;
@@ -167,10 +168,7 @@ async fn serve(worker: Rc<Worker>, public: Vec<Listener>, mut mailbox: Mailbox) 
 fn open(worker: &Rc<Worker>, listener: TcpListener, purpose: Purpose) -> (Arc<Door>, Option<AbortHandle>) {
     let address = listener.local_addr().ok();
     let door = Arc::new(Door::new(purpose, address));
-    let listener = listener
-        .set_nonblocking(true)
-        .and_then(|()| tokio::net::TcpListener::from_std(listener));
-    let task = match listener {
+    let task = match listener::Listener::new(listener) {
         Ok(listener) => {
             let task = tokio::task::spawn_local(accept(Rc::clone(worker), listener, Arc::clone(&door)));
             Some(task.abort_handle())
