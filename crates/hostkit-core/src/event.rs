@@ -186,6 +186,13 @@ pub enum What {
         /// Why.
         reason: String,
     },
+    /// The canary of an environment does not answer any more, so that its visitors get the live release, or does again.
+    Canary {
+        /// Its release.
+        release: ReleaseName,
+        /// Whether it answers.
+        answers: bool,
+    },
     /// The front door put an entry of its table aside.
     RoutePutAside {
         /// The route.

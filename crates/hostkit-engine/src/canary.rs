@@ -33,7 +33,7 @@ pub(crate) fn finding(
 }
 
 /// Whether visitors can get it: its files, or one of the instances of its public process.
-fn is_fit(
+pub(crate) fn is_fit(
     context: &Context,
     environment: &Environment,
     observed: &[Instance],

@@ -212,6 +212,16 @@ fn sentence(what: &What) -> (String, Style) {
             format!("{} is unhealthy ({reason}) and is started again", short(instance)),
             Style::Bad,
         ),
+        What::Canary { release, answers } => match answers {
+            true => (
+                format!("canary {release} answers again and has its visitors back"),
+                Style::Plain,
+            ),
+            false => (
+                format!("canary {release} does not answer, so its visitors get the live release"),
+                Style::Bad,
+            ),
+        },
         What::RoutePutAside { route, reason } => {
             (format!("route {route} is not served: {reason}"), Style::Bad)
         }

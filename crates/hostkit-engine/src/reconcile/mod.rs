@@ -2,6 +2,7 @@
 //! when something changed and on a slow timer, and leave environments alone that a deployment is working on.
 
 mod caches;
+mod canaries;
 pub(crate) mod garbage;
 mod liveness;
 mod proving;
@@ -43,11 +44,15 @@ pub(crate) fn start(context: &Arc<Context>) -> Vec<JoinHandle<()>> {
 async fn keep(context: Arc<Context>) {
     let mut crashes = workloads::Crashes::default();
     let mut proofs = proving::Proofs::default();
+    let mut canaries = canaries::Canaries::default();
     let mut trouble: Option<String> = None;
     let started = Instant::now();
     loop {
         let begun = Instant::now();
-        let outcome = round(&context, &mut crashes, &mut proofs).await;
+        let mut outcome = round(&context, &mut crashes, &mut proofs).await;
+        if let Err(failure) = canaries.tell(&context) {
+            outcome = outcome.and(Err(failure));
+        }
         let is_quiet = matches!(outcome, Ok(true));
         let now = outcome.err().map(|failure| failure.to_string());
         // The same trouble every second is said once.

@@ -1,6 +1,9 @@
 //! A release beside the live one: brought, given more visitors, promoted, ended, and interrupted at every step of that.
 
+use std::time::Duration;
+
 use hostkit_core::deployment::{Act, DeploymentState, StepName};
+use hostkit_core::event::What;
 use hostkit_core::kind::Kind;
 use hostkit_core::names::ReleaseName;
 use hostkit_core::release::{Artifact, StaticFiles};
@@ -8,6 +11,7 @@ use hostkit_core::route::{BackendId, Target, TrafficStatus};
 use hostkit_core::traits::Health;
 use hostkit_engine::faults::{Fault, Moment};
 use hostkit_engine::{Engine, Level};
+use hostkit_store::EventQuery;
 
 use crate::bench::{World, done, fails, process, shop, succeeds, until, variables};
 
@@ -334,7 +338,8 @@ async fn a_canary_that_is_not_healthy_never_was_and_the_live_release_stays() {
 
 #[tokio::test]
 async fn doctor_says_that_a_canary_fails_and_its_instances_get_nothing() {
-    let world = World::new();
+    let mut world = World::new();
+    world.settings.reconcile_all_every = Duration::from_millis(100);
     let (engine, live) = world.with_live_shop().await;
     let next = succeeds(&engine, canary(&world, &[("a", "2")], 10))
         .await
@@ -352,7 +357,16 @@ async fn doctor_says_that_a_canary_fails_and_its_instances_get_nothing() {
     };
     assert!(is_said(&engine.doctor().await));
     assert!(is_said(&engine.doctor_of(&shop()).await.unwrap()));
+    let told = |wanted: bool| {
+        let events = world.store.events(&EventQuery::default()).unwrap();
+        let is_so = |what: &What| matches!(what, What::Canary { release, answers } if *release == next && *answers == wanted);
+        events.iter().filter(|event| is_so(&event.what)).count()
+    };
+    until("an event tells it", || told(false) == 1).await;
+    assert_eq!(told(true), 0);
     world.traffic.set_status(TrafficStatus::default());
+    assert!(!is_said(&engine.doctor().await));
+    until("an event tells that it is back", || told(true) == 1).await;
     let address = world.instance("web.2.1").unwrap().address.unwrap();
     world
         .probe
@@ -363,6 +377,7 @@ async fn doctor_says_that_a_canary_fails_and_its_instances_get_nothing() {
     })
     .await;
     assert!(is_said(&engine.doctor().await));
+    until("an event tells it", || told(false) == 2).await;
     assert_eq!(world.backends(), ["web.1.1"]);
     assert_eq!(
         world.store.environment(&shop()).unwrap().live.unwrap().release,
