@@ -318,7 +318,7 @@ pub struct DiskCacheStatus {
     /// Whether answers are written and looked for now. Not before it is known what there is, while another front door has
     /// the folder, and for a while after the disk failed.
     pub on: bool,
-    /// Why the disk is left alone for a while, where it failed.
+    /// Why the disk is left alone for a while, or nothing is written to it, where it failed or is nearly full.
     pub trouble: Option<String>,
 }
 

@@ -122,6 +122,8 @@ fn asked(request: &HeaderMap, name: &HeaderName, known_coding: bool) -> Asked {
 pub(super) struct Entry {
     pub(super) head: Arc<Head>,
     pub(super) body: Bytes,
+    /// It was written to the disk, or came from there.
+    pub(super) on_disk: AtomicBool,
     forms: Arc<Forms>,
 }
 
@@ -138,6 +140,7 @@ impl Entry {
         Entry {
             head,
             body,
+            on_disk: AtomicBool::new(false),
             forms: Arc::default(),
         }
     }
@@ -147,6 +150,7 @@ impl Entry {
         Entry {
             head: Arc::new(head),
             body: self.body.clone(),
+            on_disk: AtomicBool::new(false),
             forms: Arc::clone(&self.forms),
         }
     }

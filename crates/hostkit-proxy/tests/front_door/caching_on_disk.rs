@@ -389,6 +389,7 @@ fn strange_things_in_the_folder_hurt_nobody() {
     );
     assert!(strange.exists() && outside.exists() && Path::new("/etc/passwd").exists());
     assert!(!scope.join("new").exists());
+    assert!(fs::symlink_metadata(of_door.join("0123456789abcdef0123456789abcdef")).is_err());
     // What was broken is whole again.
     until("all are written", || disk(&door).addresses == 7);
     assert!(fs::symlink_metadata(link).unwrap().is_file());
@@ -451,4 +452,24 @@ fn no_more_of_the_disk_is_used_than_is_allowed() {
         .sum();
     assert!(there <= MOST, "{there}");
     assert_eq!(files(&door).len() as u64, status.addresses);
+}
+
+#[test]
+fn an_older_answer_on_the_disk_is_never_given_in_the_place_of_a_newer_one() {
+    // The first may be used for long, the next ones for so short that they are not worth the writing.
+    let (upstream, _) = backend_that(|at, _| {
+        let seconds = if at < 1 { 600 } else { 5 };
+        let headers = format!("Cache-Control: max-age={seconds}");
+        full(&headers, &format!("answer {at}"))
+    });
+    let place = Place::new();
+    let door = place.begun(&upstream);
+    ask(&door, "/a", "");
+    until_kept(&door, 2);
+    let newer = ask(&door, "/a", "Cache-Control: no-cache\r\n");
+    assert_eq!(newer.text(), "answer 1");
+    until_kept(&door, 1);
+    until("its file is gone", || files(&door).len() == 1);
+    let door = place.again(door);
+    assert_eq!(result(&door, "/a"), "MISS");
 }

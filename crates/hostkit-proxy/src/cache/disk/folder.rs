@@ -80,7 +80,17 @@ impl Root {
     pub(super) fn scopes(&self) -> io::Result<Vec<ScopeId>> {
         let mut found = Vec::new();
         for entry in Dir::read_from(&self.0)? {
-            found.extend(ScopeId::parse(entry?.file_name()));
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(scope) = ScopeId::parse(name) else {
+                continue;
+            };
+            let is = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            match FileType::from_raw_mode(is.st_mode) {
+                FileType::Directory => found.push(scope),
+                // It has the name of one, and is none.
+                _ => unlinkat(&self.0, name, AtFlags::empty())?,
+            }
         }
         Ok(found)
     }

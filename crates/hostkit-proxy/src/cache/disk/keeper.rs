@@ -120,11 +120,17 @@ impl Keeper {
                 self.state.waiting.fetch_sub(keep.bytes, Ordering::Relaxed);
                 outcome
             }
-            Job::Remove(file, forms) if self.root.is_some() => self.remove(&file, &forms),
-            Job::Forget(file) if self.root.is_some() => match self.state.index.remove(&file) {
-                Some(forms) => self.remove(&file, &forms),
-                None => Ok(()),
-            },
+            Job::Remove(file, forms) if self.root.is_some() => {
+                let outcome = self.remove(&file, &forms);
+                self.owe_unless_done(&[file.scope], &outcome);
+                outcome
+            }
+            Job::Forget(file) if self.root.is_some() => {
+                let forms = self.state.index.remove(&file);
+                let outcome = forms.map_or(Ok(()), |forms| self.remove(&file, &forms));
+                self.owe_unless_done(&[file.scope], &outcome);
+                outcome
+            }
             Job::Remove(file, _) | Job::Forget(file) => match self.owed.contains(&file.scope) {
                 true => Ok(()),
                 false => self.forget(&[file.scope]),
@@ -137,12 +143,11 @@ impl Keeper {
                 known,
                 done,
             } => {
-                let (answer, outcome) = match self.purge(&scopes, path.as_deref(), known) {
-                    Ok(count) => (Ok(count), Ok(())),
-                    Err(error) => (Err(io::Error::new(error.kind(), error.to_string())), Err(error)),
-                };
-                drop(done.send(answer));
-                outcome
+                let purged = self.purge(&scopes, path.as_deref(), known);
+                self.owe_unless_done(&scopes, &purged);
+                let copy = purged.as_ref().map(|_| ()).map_err(|error| error.to_string());
+                drop(done.send(purged));
+                copy.map_err(io::Error::other)
             }
         };
         let outcome = outcome.and_then(|()| match std::mem::take(&mut self.to_sweep) {
@@ -151,6 +156,13 @@ impl Keeper {
         });
         if let Err(error) = outcome {
             self.fail(error.to_string());
+        }
+    }
+
+    /// What could not be removed goes with all of its scope, before anything of that is used again.
+    fn owe_unless_done<T>(&mut self, scopes: &[ScopeId], outcome: &io::Result<T>) {
+        if outcome.is_err() {
+            self.owed.extend(scopes);
         }
     }
 
@@ -245,12 +257,14 @@ impl Keeper {
         if scope.stamp(key) != keep.stamp || self.taken.contains_key(&scope.id) {
             return Ok(());
         }
-        let Some(beginning) = file::beginning(own_part(key), entry) else {
-            return Ok(());
+        let file = FileKey::of(scope.id, own_part(key));
+        let has_room = root.has_room()?;
+        self.state.note_room(has_room);
+        let Some(beginning) = file::beginning(own_part(key), entry).filter(|_| has_room) else {
+            // What is there is older.
+            let older = self.state.index.remove(&file);
+            return older.map_or(Ok(()), |forms| self.remove(&file, &forms));
         };
-        if !root.has_room()? {
-            return Err(io::Error::other("there is little room left on the disk"));
-        }
         let folder = match self.state.folder(scope.id) {
             Some(folder) => folder,
             None => {
@@ -259,7 +273,6 @@ impl Keeper {
                 folder
             }
         };
-        let file = FileKey::of(scope.id, own_part(key));
         let id = file::form_of(&entry.head);
         match folder::write(&folder, &file, id, [&beginning, &entry.body]) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -271,6 +284,7 @@ impl Keeper {
             written => written?,
         }
         self.state.counts.written.fetch_add(1, Ordering::Relaxed);
+        entry.on_disk.store(true, Ordering::Relaxed);
         let form = Form::new(id, (beginning.len() + entry.body.len()) as u64);
         self.make_room(self.state.index.insert(file, form))?;
         // Purged in this very moment: whoever purged may not have seen it.

@@ -46,7 +46,7 @@ const SHORTEST: Duration = Duration::from_secs(10);
 /// The longest that a start of the front door waits until it is known what there is.
 const LOOK_TIME: Duration = Duration::from_millis(500);
 /// The longest that a purge waits for the disk.
-const PURGE_TIME: Duration = Duration::from_secs(20);
+const PURGE_TIME: Duration = Duration::from_secs(8);
 
 /// The disk's part of the cache. The keeper ends, everything written that waits, when this is dropped.
 pub(crate) struct Disk {
@@ -71,18 +71,22 @@ impl Disk {
         self.tell(Job::Scopes(scopes));
     }
 
-    /// Has an answer written, unless it is not worth it or the disk does not keep up.
+    /// Has an answer written, unless it is not worth it or the disk does not keep up: then what is there of its key goes, as
+    /// it is older.
     pub(super) fn offer(&self, scope: &Arc<Scope>, key: &Key, stamp: Stamp, entry: &Arc<Entry>) {
         let state = &self.state;
         let lasts = entry.head.freshness.lasts(Instant::now());
-        if !state.is_on() || lasts < SHORTEST || key.len() > LONGEST_KEY {
+        if !state.is_on() || key.len() > LONGEST_KEY {
             return;
+        }
+        if lasts < SHORTEST {
+            return self.forget(scope.id, own_part(key));
         }
         let bytes = entry.body.len() + key.len();
         if state.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_WAITING {
             state.waiting.fetch_sub(bytes, Ordering::Relaxed);
             state.counts.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
+            return self.forget(scope.id, own_part(key));
         }
         self.tell(Job::Keep(Keep {
             scope: Arc::clone(scope),
@@ -93,14 +97,16 @@ impl Disk {
         }));
     }
 
-    /// The same for an answer that has to leave the memory and was offered before: only if it is not there.
+    /// The same for an answer that has to leave the memory and was offered before: only if it is not there. What is there in
+    /// its place may be older.
     pub(super) fn offer_again(&self, scope: &Arc<Scope>, key: &Key, stamp: Stamp, entry: &Arc<Entry>) {
         if !self.state.is_on() {
             return;
         }
         let file = FileKey::of(scope.id, own_part(key));
         let form = file::form_of(&entry.head);
-        if !self.state.index.has(&file, form) {
+        let was_written = entry.on_disk.load(Ordering::Relaxed);
+        if !(was_written && self.state.index.has(&file, form)) {
             self.offer(scope, key, stamp, entry);
         }
     }
@@ -142,8 +148,9 @@ impl Disk {
             Err(_) => format!("the disk took longer than {} s", PURGE_TIME.as_secs()),
         };
         let message = format!("cannot take everything out of the cache on disk: {why}");
-        Err(Failure::new(Kind::Unavailable, message)
-            .hint("nothing of it is answered until the front door is started again; purge once more"))
+        Err(Failure::new(Kind::Unavailable, message).hint(
+            "nothing of it is answered as long as this front door runs; purge once more before it ends",
+        ))
     }
 
     /// Waits until it is known what there is, unless that takes long or cannot be known now. Only after scopes were told.

@@ -98,6 +98,7 @@ fn look(
         };
         match file::read(&opened, key, request)? {
             Found::Answer(entry) => {
+                entry.on_disk.store(true, Ordering::Relaxed);
                 folder::note_use(&opened);
                 return Ok(Looked::Found(entry));
             }

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::index::{Index, ScopeId};
 use crate::cache::entry::LARGEST;
 
+const FULL: &str = "there is little room left";
 /// How many files are read at the same time, each on a thread.
 const READERS: usize = 8;
 /// A file is written before others make room for it.
@@ -119,7 +120,23 @@ impl State {
         }
     }
 
-    /// The same, noticed by one who only reads: the keeper does the rest.
+    /// Nothing is written for now, as the disk is nearly full; or it is again. What is there is answered all the same.
+    pub(super) fn note_room(&self, has_room: bool) {
+        let mut trouble = self.trouble();
+        match (has_room, trouble.is_some()) {
+            (false, false) => {
+                tracing::warn!("no answers are written to the disk for a while: {FULL}");
+                *trouble = Some(FULL.to_owned());
+            }
+            (true, true) => {
+                tracing::info!("answers are written to the disk again");
+                *trouble = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing is looked for for now, says one who only reads: the keeper does the rest.
     pub(super) fn pause(&self) {
         let _gate = self.gate();
         self.on.store(false, Ordering::SeqCst);
