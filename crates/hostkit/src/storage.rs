@@ -34,7 +34,7 @@ fn serve(settings: PathBuf) -> anyhow::Result<()> {
     let notice = DaemonNotice::from_environment()?;
     run(&settings, sockets, |moment| {
         let told = match moment {
-            Moment::Serving => notice.ready(),
+            Moment::Serving(_) => notice.ready(),
             Moment::Stopping => notice.stopping(),
         };
         if let Err(why) = told {

@@ -11,8 +11,8 @@ fn main() -> ExitCode {
         return ExitCode::from(64);
     };
     let told = |moment| {
-        if moment == Moment::Serving {
-            drop(writeln!(std::io::stdout(), "serving"));
+        if let Moment::Serving(addresses) = moment {
+            drop(writeln!(std::io::stdout(), "serving {addresses:?}"));
         }
     };
     match run(&settings, Vec::new(), told) {

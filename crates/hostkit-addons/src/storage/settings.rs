@@ -38,7 +38,7 @@ pub struct Settings {
 /// Where a server listens: this machine alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// A loopback address. Port 0: the kernel chooses, and the log has it.
+    /// A loopback address. Port 0: the kernel chooses.
     Address(SocketAddr),
     /// A socket with a name, 0600.
     Socket(PathBuf),

@@ -1,6 +1,7 @@
 // What programs do with the SDK of AWS for JavaScript: anything that throws is a fault of the server.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import {
   CompleteMultipartUploadCommand, CopyObjectCommand, CreateMultipartUploadCommand, DeleteObjectsCommand, GetObjectCommand,
@@ -68,6 +69,11 @@ for (const url of [put, await getSignedUrl(plain, new PutObjectCommand({ Bucket,
   assert.equal(answer.status, 200, await answer.text());
 }
 assert.deepEqual((await s3.send(new HeadObjectCommand({ Bucket, Key: "signed" }))).Metadata, { from: "page" });
+// Who signs a checksum lets nothing else be put.
+const ChecksumSHA256 = createHash("sha256").update("only this").digest("base64");
+const only = await getSignedUrl(s3, new PutObjectCommand({ Bucket, Key: "only", ChecksumSHA256 }), { expiresIn: 60 });
+assert.equal((await fetch(only, { method: "PUT", body: "something else" })).status, 400);
+assert.equal((await fetch(only, { method: "PUT", body: "only this" })).status, 200);
 const get = await getSignedUrl(s3, new GetObjectCommand({ Bucket, Key: "signed" }), { expiresIn: 60 });
 assert.equal(await (await fetch(get)).text(), "by a page");
 assert.equal((await fetch(get.replace("/signed?", "/dir?"))).status, 403);

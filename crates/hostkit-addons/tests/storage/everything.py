@@ -185,6 +185,13 @@ back = io.BytesIO()
 s3.download_fileobj("shop", "transfer", back, Config=settings)
 assert back.getvalue() == data
 
+# Who reads, reads to the end what was there at the beginning, whatever becomes of it meanwhile.
+reading = s3.get_object(Bucket="shop", Key="transfer")["Body"]
+begin = reading.read(1000)
+s3.put_object(Bucket="shop", Key="transfer", Body=b"another one")
+s3.delete_object(Bucket="shop", Key="transfer")
+assert begin + reading.read() == data
+
 # A quota.
 s3.put_object(Bucket="small", Key="a", Body=b"x" * 600_000)
 refused("QuotaExceeded", s3.put_object, Bucket="small", Key="b", Body=b"x" * 600_000)
@@ -231,6 +238,8 @@ for style in ["path", "virtual"]:
 # Public objects, and pages of elsewhere.
 s3.put_object(Bucket="shop", Key="public/a", Body=b"for all")
 assert fetch(f"{endpoint}/shop/public/a")[:2] == (200, b"for all")
+# Another host name is none of a bucket's.
+assert fetch(f"{endpoint}/shop/public/a", headers={"Host": "localhost:9000"})[:2] == (200, b"for all")
 for path in ["shop/dir", "shop", "", "shop/public/a?response-content-type=text/html", "other/public/a"]:
     assert fetch(f"{endpoint}/{path}")[0] == 403, path
 # Such a key is no path: it is the name of nothing.

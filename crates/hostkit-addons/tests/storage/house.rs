@@ -1,7 +1,7 @@
 //! A server for one test, in a folder of its own, on a port of its own.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -17,6 +17,8 @@ pub(crate) struct House {
     folder: Option<tempfile::TempDir>,
     pub(crate) settings: Settings,
     server: Option<Child>,
+    /// Where it listens, if not at a socket with a name. Another place after each start.
+    pub(crate) address: Option<SocketAddr>,
 }
 
 impl House {
@@ -31,8 +33,6 @@ impl House {
 
     /// One in a folder that is somebody else's to remove; not started yet.
     pub(crate) fn in_folder(folder: &Path, reserve: u64) -> Self {
-        // Taken for a moment, so that the kernel gives it to nobody else soon.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let bucket = |name: &str, quota| BucketSettings {
             name: BucketName::parse(name).unwrap(),
             quota,
@@ -44,7 +44,7 @@ impl House {
             folder: None,
             settings: Settings {
                 folder: storage,
-                listen: Listen::Address(address),
+                listen: Listen::Address("127.0.0.1:0".parse().unwrap()),
                 region: "local".to_owned(),
                 hosts: vec!["s3.localhost".to_owned()],
                 reserve,
@@ -55,6 +55,7 @@ impl House {
                 buckets: vec![bucket("shop", None), bucket("small", Some(1 << 20))],
             },
             server: None,
+            address: None,
         }
     }
 
@@ -82,7 +83,8 @@ impl House {
         BufReader::new(server.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        assert_eq!(line, "serving\n", "the server did not start");
+        let addresses = line.strip_prefix("serving [").expect("the server did not start");
+        self.address = addresses.trim_end().trim_end_matches(']').parse().ok();
         self.server = Some(server);
     }
 
@@ -107,10 +109,7 @@ impl House {
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        match &self.settings.listen {
-            Listen::Address(address) => format!("http://{address}"),
-            Listen::Socket(_) => unreachable!("tests of sockets ask by them"),
-        }
+        format!("http://{}", self.address.unwrap())
     }
 
     /// Runs a script of Python with the SDKs that `script/setup.sh` installs.

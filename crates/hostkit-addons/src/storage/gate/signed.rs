@@ -9,6 +9,10 @@ use s3s::{S3Error, S3ErrorCode};
 const LONGEST: u64 = 7 * 24 * 3600;
 /// Headers that a signed URL may have in its query instead, where the signature covers them: an SDK moves them there.
 const MOVED: [&str; 2] = ["x-amz-tagging", "x-amz-acl"];
+/// The same, by how they begin. Whoever signs a checksum lets nothing else be put.
+const MOVED_BEGIN: [&str; 2] = ["x-amz-meta-", "x-amz-checksum-"];
+/// What the SDK for JavaScript signs where nobody asked for it: the checksum of nothing, whatever will be put.
+const OF_NOTHING: (&str, &str) = ("x-amz-checksum-crc32", "AAAAAA==");
 
 /// Refuses what is not taken, and puts headers back that an SDK moved into the query.
 pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), S3Error> {
@@ -97,7 +101,8 @@ fn check_headers(headers: &HeaderMap, signed: &str, free: &[&str]) -> Result<(),
 
 fn moved((name, value): &(String, String)) -> Option<(HeaderName, HeaderValue)> {
     let name = name.to_ascii_lowercase();
-    (MOVED.contains(&name.as_str()) || name.starts_with("x-amz-meta-"))
+    let is_moved = MOVED.contains(&name.as_str()) || MOVED_BEGIN.iter().any(|begin| name.starts_with(begin));
+    (is_moved && (name.as_str(), value.as_str()) != OF_NOTHING)
         .then(|| Some((name.parse().ok()?, value.parse().ok()?)))?
 }
 
@@ -172,12 +177,16 @@ mod tests {
 
     #[test]
     fn headers_that_were_moved_into_a_signed_url_count() {
-        let moved =
-            format!("{SIGNED}&X-Amz-SignedHeaders=host&x-amz-meta-colour=red&x-amz-copy-source=%2Fb%2Fother");
+        let sums = "x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-checksum-sha256=abc";
+        let others = format!("x-amz-meta-colour=red&x-amz-copy-source=%2Fb%2Fother&{sums}");
+        let moved = format!("{SIGNED}&X-Amz-SignedHeaders=host&{others}");
         let mut request = asked(&moved, &[]);
         check(&mut request).unwrap();
         assert_eq!(request.headers().get("x-amz-meta-colour").unwrap(), "red");
-        assert!(request.headers().get("x-amz-copy-source").is_none());
+        assert_eq!(request.headers().get("x-amz-checksum-sha256").unwrap(), "abc");
+        for name in ["x-amz-copy-source", "x-amz-checksum-crc32"] {
+            assert!(request.headers().get(name).is_none(), "{name}");
+        }
         let mut unsigned = asked("/b/k?x-amz-meta-colour=red", &[]);
         check(&mut unsigned).unwrap();
         assert!(unsigned.headers().is_empty());

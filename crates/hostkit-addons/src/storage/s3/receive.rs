@@ -138,7 +138,6 @@ impl Storage {
         let hashing = Hashing::new(announced.algorithms.iter().copied());
         let (incoming, hashing) = self.fill(body, length, hashing).await?;
         announced.with_trailers(headers).map_err(answer)?;
-        // The file is brought to the disk while it is hashed to its end: both are one wait.
         blocking(move || {
             let (found_md5, checksums) = hashing.finish();
             if md5.is_some_and(|md5| md5 != found_md5) {

@@ -1,6 +1,7 @@
 //! Where a server is reached: sockets that were handed to it, or one that it opens itself.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
@@ -39,8 +40,8 @@ impl Listener {
                 let failed = |why| cannot(&format!("listen on {address}"), &why);
                 // Unlike the standard library's, this one does not wait for what closed connections leave behind.
                 let socket = match address {
-                    std::net::SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4(),
-                    std::net::SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6(),
+                    SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4(),
+                    SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6(),
                 }
                 .map_err(failed)?;
                 socket.set_reuseaddr(true).map_err(failed)?;
@@ -76,6 +77,14 @@ impl Listener {
         let listener = std::net::TcpListener::from(socket);
         listener.set_nonblocking(true).map_err(failed)?;
         TcpListener::from_std(listener).map(Listener::Tcp).map_err(failed)
+    }
+
+    /// Its address, if it has one.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().ok(),
+            Listener::Unix(_) => None,
+        }
     }
 
     /// The next connection.

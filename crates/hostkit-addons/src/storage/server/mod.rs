@@ -8,6 +8,7 @@ mod serve;
 pub use ready::ready;
 
 use std::fs::{OpenOptions, TryLockError};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -32,10 +33,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 const HOURS_TO_SWEEP: u32 = 24;
 
 /// What a server tells whoever started it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
-    /// It answers from now on.
-    Serving,
+    /// It answers from now on, at these addresses and at sockets with names.
+    Serving(Vec<SocketAddr>),
     /// It was told to end, and answers what was asked.
     Stopping,
 }
@@ -72,9 +73,10 @@ async fn serve(
         catch(SignalKind::terminate())?,
         catch(SignalKind::interrupt())?,
     );
+    let addresses = listeners.iter().filter_map(Listener::address).collect();
     let serving = Serving::begin(listeners, Gate::new(storage.clone()));
     let tending = tokio::spawn(tend(storage.clone()));
-    told(Moment::Serving);
+    told(Moment::Serving(addresses));
     loop {
         tokio::select! {
             _ = reload.recv() => read_again(path, &storage).await,
