@@ -14,6 +14,7 @@ use super::databases::{self, Limits};
 use super::names::DatabaseName;
 use super::pooler::Pooler;
 use super::session::{Access, explain};
+use super::system::SystemCluster;
 
 /// The pooled address: for programs.
 const DATABASE_URL: &str = "DATABASE_URL";
@@ -23,10 +24,19 @@ const DIRECT_URL: &str = "DIRECT_URL";
 /// the one that Vercel gives it.
 const POSTGRES_PRISMA_URL: &str = "POSTGRES_PRISMA_URL";
 
+/// Where the databases lie.
+#[derive(Debug, Clone)]
+pub enum Server {
+    /// In a cluster of HostKit's own: local mode.
+    Private(Cluster),
+    /// In the machine's.
+    System(SystemCluster),
+}
+
 /// The server of all environments and what stands in front of it.
 pub struct Postgres {
     services: std::sync::Arc<dyn Services>,
-    cluster: Cluster,
+    server: Server,
     pooler: Pooler,
     /// Who changes what all share waits for who does: add-ons are ensured side by side.
     turn: tokio::sync::Mutex<()>,
@@ -34,10 +44,10 @@ pub struct Postgres {
 
 impl Postgres {
     /// Describes both; nothing is started by it.
-    pub fn new(services: std::sync::Arc<dyn Services>, cluster: Cluster, pooler: Pooler) -> Self {
+    pub fn new(services: std::sync::Arc<dyn Services>, server: Server, pooler: Pooler) -> Self {
         Postgres {
             services,
-            cluster,
+            server,
             pooler,
             turn: tokio::sync::Mutex::default(),
         }
@@ -45,7 +55,10 @@ impl Postgres {
 
     /// How HostKit gets into the server.
     pub fn access(&self) -> Access {
-        self.cluster.access(&*self.services)
+        match &self.server {
+            Server::Private(cluster) => cluster.access(&*self.services),
+            Server::System(cluster) => cluster.access(),
+        }
     }
 
     /// What environments may have.
@@ -61,7 +74,10 @@ impl Postgres {
     /// Makes it so that the server runs and answers. Also what a restore begins with.
     pub async fn ensure_server(&self) -> Result<(), Failure> {
         let _turn = self.turn.lock().await;
-        self.cluster.ensure(&*self.services).await
+        match &self.server {
+            Server::Private(cluster) => cluster.ensure(&*self.services).await,
+            Server::System(cluster) => cluster.ensure().await,
+        }
     }
 
     /// Tells PgBouncer which databases and logins there are now.
@@ -141,8 +157,10 @@ impl Addon for Postgres {
     }
 
     async fn remove(&self, id: &AddonId) -> Result<(), Failure> {
-        // Without the server nobody can say what there is to remove.
-        if self.services.observe(&Cluster::name()).await?.is_none() {
+        // Where there never was a cluster, there is nothing to remove, and none is made for it.
+        if matches!(self.server, Server::Private(_))
+            && self.services.observe(&Cluster::name()).await?.is_none()
+        {
             return Ok(());
         }
         self.ensure_server().await?;

@@ -12,5 +12,6 @@ pub mod programs;
 pub mod quote;
 pub mod session;
 pub mod stats;
+pub mod system;
 pub mod tenants;
 pub mod verifier;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostkit_addons::postgres::addon::Postgres;
+use hostkit_addons::postgres::addon::{Postgres, Server};
 use hostkit_addons::postgres::cluster::{Cluster, ClusterSettings};
 use hostkit_addons::postgres::databases::Limits;
 use hostkit_addons::postgres::names::DatabaseName;
@@ -114,7 +114,7 @@ impl House {
             operator: Secret::new("the pooler's own"),
             limits: Limits::default(),
         };
-        let addon = Postgres::new(services.clone(), cluster, pooler);
+        let addon = Postgres::new(services.clone(), Server::Private(cluster), pooler);
         addon.ensure_server().await.unwrap();
         House {
             services,

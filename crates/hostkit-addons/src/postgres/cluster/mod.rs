@@ -2,6 +2,7 @@
 
 mod admission;
 mod initialise;
+mod own;
 mod settings;
 
 use std::time::{Duration, Instant};
@@ -16,7 +17,8 @@ use hostkit_core::traits::Services;
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::InstanceState;
 
-pub(crate) use admission::{SUPERUSER, TENANTS};
+pub(crate) use admission::{SUPERUSER, TENANTS, of_tenants as rules_of_tenants};
+pub(crate) use own::{own_role, prepare_own_database};
 pub use settings::ClusterSettings;
 
 use super::programs::Programs;
@@ -72,9 +74,10 @@ impl Cluster {
         initialise::ensure(services, &described, &programs, &self.superuser).await?;
         services.ensure(&described).await?;
         let session = self.wait(services).await?;
-        session
-            .run("set up the cluster of PostgreSQL", &first_settings())
-            .await
+        let shut = "REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC";
+        session.run("set up PostgreSQL", &own_role()).await?;
+        session.run("set up PostgreSQL", shut).await?;
+        prepare_own_database(&self.access(services), &session).await
     }
 
     /// The program, as it should run.
@@ -170,17 +173,3 @@ async fn does_not_start(services: &dyn Services, why: &str) -> Failure {
 const START: &str = "postgresql.conf";
 const ANY_TIME: &str = "running.conf";
 const ADMISSION: &str = "pg_hba.conf";
-
-/// What is said to a cluster once; saying it again changes nothing.
-pub(crate) fn first_settings() -> String {
-    format!(
-        "DO $$ BEGIN
-             IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '{TENANTS}') THEN
-                 CREATE ROLE {TENANTS} NOLOGIN;
-             END IF;
-         END $$;
-         REVOKE CONNECT, TEMPORARY ON DATABASE postgres FROM PUBLIC;
-         REVOKE CONNECT, TEMPORARY ON DATABASE template1 FROM PUBLIC;
-         CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA public;"
-    )
-}

@@ -24,5 +24,5 @@ pub use logins::{admit, expel_others};
 pub(crate) use remove::{drop_database, drop_role};
 pub use remove::{drop_further, remove};
 
-/// The database that HostKit's own work is done in.
-pub(crate) const OWN_DATABASE: &str = "postgres";
+/// The database that HostKit's own work is done in. No database of a project is called so: theirs have an underscore.
+pub(crate) const OWN_DATABASE: &str = "hostkit";

@@ -1,9 +1,9 @@
 //! Slow queries, as `pg_stat_statements` counts them. Values are not in them: it keeps `$1` in their place.
 
-use hostkit_core::kind::Failure;
+use hostkit_core::kind::{Failure, Kind};
 
 use crate::postgres::databases::OWN_DATABASE;
-use crate::postgres::session::Access;
+use crate::postgres::session::{Access, Session};
 
 /// The longest text of a query that is shown, in characters.
 const LONGEST: i32 = 2000;
@@ -27,7 +27,7 @@ pub struct SlowQuery {
 
 /// The queries on a database that took the most time in all; at most `count`.
 pub async fn slow_queries(access: &Access, database: &str, count: i64) -> Result<Vec<SlowQuery>, Failure> {
-    let session = access.connect(OWN_DATABASE).await?;
+    let session = counting(access).await?;
     let question =
         "SELECT left(s.query, $3), s.calls, s.total_exec_time, s.mean_exec_time, s.max_exec_time, s.rows
          FROM public.pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
@@ -51,10 +51,28 @@ pub async fn slow_queries(access: &Access, database: &str, count: i64) -> Result
 
 /// Begins to count anew for a database.
 pub async fn forget_queries(access: &Access, database: &str) -> Result<(), Failure> {
-    let session = access.connect(OWN_DATABASE).await?;
+    let session = counting(access).await?;
     let question = "SELECT public.pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = $1";
     session
         .rows("begin to count queries anew", question, &[&database])
         .await
         .map(drop)
+}
+
+/// A connection to where queries are counted, if they are.
+async fn counting(access: &Access) -> Result<Session, Failure> {
+    let session = access.connect(OWN_DATABASE).await?;
+    let question = "SELECT FROM pg_extension WHERE extname = 'pg_stat_statements'";
+    if session
+        .row("look at slow queries", question, &[])
+        .await?
+        .is_none()
+    {
+        return Err(Failure::new(
+            Kind::Conflict,
+            "cannot look at slow queries: this server does not count them",
+        )
+        .hint("add `pg_stat_statements` to `shared_preload_libraries` in postgresql.conf and restart PostgreSQL"));
+    }
+    Ok(session)
 }
