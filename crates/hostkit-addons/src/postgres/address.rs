@@ -58,6 +58,7 @@ impl Address {
             port: self.port,
             user: self.login.clone(),
             password: Some(self.password.clone()),
+            home: self.database.clone(),
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod copies;
 pub mod databases;
 pub mod extensions;
 pub mod names;
+pub mod outside;
 pub mod pooler;
 pub mod programs;
 pub mod quote;

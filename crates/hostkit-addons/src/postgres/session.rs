@@ -6,20 +6,30 @@ use std::time::Duration;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::secret::Secret;
 use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage};
 
-/// How long a server on this machine may take to answer a new connection.
+use super::outside::{self, Proof};
+
+/// How long a server may take to answer a new connection.
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 
-/// Where a server on this machine listens.
+/// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// A unix socket in this folder.
     Socket(PathBuf),
     /// TCP on 127.0.0.1.
     Loopback,
+    /// TCP to a server elsewhere.
+    Outside {
+        /// Its name or address.
+        host: String,
+        /// How it proves who it is.
+        proof: Proof,
+    },
 }
 
 /// How HostKit gets in.
@@ -33,6 +43,8 @@ pub struct Access {
     pub user: String,
     /// The password; none where the server asks the kernel who calls.
     pub password: Option<Secret>,
+    /// The database that what is not about one database is asked in.
+    pub home: String,
 }
 
 /// An open connection. It is closed when this is dropped.
@@ -46,16 +58,37 @@ impl Access {
     /// Opens a connection to a database. Nothing that somebody made in there is found by a bare name.
     pub async fn connect(&self, database: &str) -> Result<Session, Failure> {
         let act = format!("connect to the database `{database}`");
-        let session = self
-            .try_connect(database)
-            .await
-            .map_err(|why| explain(&act, &why))?;
+        let session = match &self.place {
+            Place::Outside { proof, .. } => self.connect_outside(database, proof, &act).await?,
+            _ => self
+                .try_connect(database)
+                .await
+                .map_err(|why| explain(&act, &why))?,
+        };
         session.run(&act, "SET search_path = pg_catalog, pg_temp").await?;
         Ok(session)
     }
 
-    /// As [`Access::connect`], for who tells failures apart.
+    /// As [`Access::connect`] on this machine, without a setting, and for who tells failures apart.
     pub(crate) async fn try_connect(&self, database: &str) -> Result<Session, tokio_postgres::Error> {
+        let (client, connection) = self.config(database).connect(NoTls).await?;
+        Ok(Session::new(client, connection))
+    }
+
+    async fn connect_outside(&self, database: &str, proof: &Proof, act: &str) -> Result<Session, Failure> {
+        let Some(connector) = outside::connector(proof)? else {
+            let opened = self.try_connect(database).await;
+            return opened.map_err(|why| explain(act, &why));
+        };
+        let mut config = self.config(database);
+        config.ssl_mode(SslMode::Require);
+        let opened = config.connect(connector).await;
+        opened
+            .map(|(client, connection)| Session::new(client, connection))
+            .map_err(|why| explain(act, &why))
+    }
+
+    fn config(&self, database: &str) -> Config {
         let mut config = Config::new();
         config
             .port(self.port)
@@ -66,24 +99,26 @@ impl Access {
         match &self.place {
             Place::Socket(folder) => config.host_path(folder),
             Place::Loopback => config.host("127.0.0.1"),
+            Place::Outside { host, .. } => config.host(host),
         };
         if let Some(password) = &self.password {
             config.password(password.reveal());
         }
-        let (client, connection) = config.connect(NoTls).await?;
-        Ok(Session::new(client, async move {
-            // Whoever waits for an answer is told by the client's own error.
-            let _ = connection.await;
-        }))
+        config
     }
 }
 
 impl Session {
-    pub(crate) fn new(client: Client, driver: impl Future<Output = ()> + Send + 'static) -> Self {
-        Session {
-            client,
-            driver: tokio::spawn(driver),
-        }
+    /// A connection, and what drives it.
+    fn new<D>(client: Client, driver: D) -> Self
+    where
+        D: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+    {
+        let driver = tokio::spawn(async move {
+            // Whoever waits for an answer is told by the client's own error.
+            let _ = driver.await;
+        });
+        Session { client, driver }
     }
 
     /// Runs statements. `act` names what they are for, as in `cannot <act>`.

@@ -5,6 +5,7 @@ mod copies;
 mod databases;
 mod house;
 mod isolation;
+mod outside;
 mod pooler;
 mod sdk;
 mod stats;

@@ -200,3 +200,33 @@ async fn many_programs_share_few_connections_of_the_server() {
     assert!(pool.active + pool.idle <= house.addon.limits().pooled, "{pool:?}");
     house.addon.remove(&order("crowd", &[1]).id).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_add_ons_are_ensured_and_removed_side_by_side() {
+    let house = House::shared().await;
+    let all = async |remove: bool| {
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            tasks.spawn(async move {
+                let order = order(&format!("side-{number}"), &[1]);
+                match remove {
+                    true => house.addon.remove(&order.id).await.unwrap(),
+                    false => house.addon.ensure(&order).await.unwrap(),
+                }
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+    };
+    all(false).await;
+    for number in 0..8 {
+        let state = house
+            .addon
+            .observe(&order(&format!("side-{number}"), &[1]))
+            .await
+            .unwrap();
+        assert_eq!(state.health, AddonHealth::Ready);
+    }
+    all(true).await;
+}

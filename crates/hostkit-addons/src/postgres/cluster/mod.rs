@@ -21,6 +21,7 @@ pub(crate) use admission::{SUPERUSER, TENANTS, of_tenants as rules_of_tenants};
 pub(crate) use own::{own_role, prepare_own_database};
 pub use settings::ClusterSettings;
 
+use super::databases::OWN_DATABASE;
 use super::programs::Programs;
 use super::session::{Access, Place, Session};
 
@@ -62,6 +63,7 @@ impl Cluster {
             port: self.settings.port,
             user: SUPERUSER.to_owned(),
             password: Some(self.superuser.clone()),
+            home: OWN_DATABASE.to_owned(),
         }
     }
 

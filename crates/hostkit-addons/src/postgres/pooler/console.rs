@@ -7,6 +7,9 @@ use tokio_postgres::SimpleQueryMessage;
 use crate::postgres::quote::identifier;
 use crate::postgres::session::{Access, Place, Session, explain};
 
+/// What it calls itself.
+const DATABASE: &str = "pgbouncer";
+
 /// An open console.
 #[derive(Debug)]
 pub struct Console(Session);
@@ -37,8 +40,9 @@ impl Console {
             port,
             user: user.to_owned(),
             password: Some(password.clone()),
+            home: DATABASE.to_owned(),
         };
-        let opened = access.try_connect("pgbouncer").await;
+        let opened = access.try_connect(DATABASE).await;
         opened
             .map(Console)
             .map_err(|why| explain("open the console of PgBouncer", &why))
@@ -88,7 +92,7 @@ impl Console {
                 idle: number(row, "sv_idle") + number(row, "sv_used"),
                 longest_wait: number(row, "maxwait"),
             })
-            .filter(|pool| pool.database != "pgbouncer")
+            .filter(|pool| pool.database != DATABASE)
             .collect())
     }
 }

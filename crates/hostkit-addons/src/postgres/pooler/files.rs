@@ -81,6 +81,7 @@ pub(super) fn databases(known: &[Known], server: &Access, limits: &Limits) -> Re
     let host = match &server.place {
         Place::Socket(folder) => value(&folder.display().to_string()),
         Place::Loopback => "127.0.0.1".to_owned(),
+        Place::Outside { host, .. } => value(host),
     };
     let mut text = "[databases]\n".to_owned();
     for database in known {
@@ -157,6 +158,7 @@ mod tests {
             port: 5433,
             user: "hostkit".to_owned(),
             password: None,
+            home: "hostkit".to_owned(),
         };
         let text = databases(&[known("my-app--x_db.new")], &server, &Limits::default()).unwrap();
         assert_eq!(

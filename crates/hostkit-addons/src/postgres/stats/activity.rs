@@ -2,7 +2,6 @@
 
 use hostkit_core::kind::Failure;
 
-use crate::postgres::databases::OWN_DATABASE;
 use crate::postgres::session::Access;
 
 /// The longest text of a query that is shown, in characters.
@@ -31,12 +30,12 @@ pub struct Connection {
 
 /// The connections to a database: those at work first, of them the longest first.
 pub async fn connections(access: &Access, database: &str) -> Result<Vec<Connection>, Failure> {
-    let session = access.connect(OWN_DATABASE).await?;
+    let session = access.connect(&access.home).await?;
     let question = "SELECT pid, usename::text, application_name, coalesce(state, ''),
                coalesce(extract(epoch FROM clock_timestamp() - state_change)::float8, 0),
                wait_event_type || ':' || wait_event, pg_blocking_pids(pid), left(query, $2)
          FROM pg_stat_activity
-         WHERE datname = $1 AND backend_type = 'client backend' AND usename <> current_user
+         WHERE datname = $1 AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND usename <> 'hostkit'
          ORDER BY state = 'active' DESC, state_change";
     let rows = session
         .rows("look at connections", question, &[&database, &LONGEST])

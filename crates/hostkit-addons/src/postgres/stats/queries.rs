@@ -2,7 +2,7 @@
 
 use hostkit_core::kind::{Failure, Kind};
 
-use crate::postgres::databases::OWN_DATABASE;
+use crate::postgres::quote::identifier;
 use crate::postgres::session::{Access, Session};
 
 /// The longest text of a query that is shown, in characters.
@@ -27,14 +27,15 @@ pub struct SlowQuery {
 
 /// The queries on a database that took the most time in all; at most `count`.
 pub async fn slow_queries(access: &Access, database: &str, count: i64) -> Result<Vec<SlowQuery>, Failure> {
-    let session = counting(access).await?;
-    let question =
+    let (session, schema) = counting(access).await?;
+    let question = format!(
         "SELECT left(s.query, $3), s.calls, s.total_exec_time, s.mean_exec_time, s.max_exec_time, s.rows
-         FROM public.pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
-         WHERE d.datname = $1 AND s.userid <> (SELECT oid FROM pg_roles WHERE rolname = current_user)
-         ORDER BY s.total_exec_time DESC LIMIT $2";
+         FROM {schema}.pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+         WHERE d.datname = $1 AND s.userid <> coalesce((SELECT oid FROM pg_roles WHERE rolname = 'hostkit'), 0)
+         ORDER BY s.total_exec_time DESC LIMIT $2"
+    );
     let rows = session
-        .rows("look at slow queries", question, &[&database, &count, &LONGEST])
+        .rows("look at slow queries", &question, &[&database, &count, &LONGEST])
         .await?;
     Ok(rows
         .iter()
@@ -51,28 +52,28 @@ pub async fn slow_queries(access: &Access, database: &str, count: i64) -> Result
 
 /// Begins to count anew for a database.
 pub async fn forget_queries(access: &Access, database: &str) -> Result<(), Failure> {
-    let session = counting(access).await?;
-    let question = "SELECT public.pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = $1";
+    let (session, schema) = counting(access).await?;
+    let question =
+        format!("SELECT {schema}.pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = $1");
     session
-        .rows("begin to count queries anew", question, &[&database])
+        .rows("begin to count queries anew", &question, &[&database])
         .await
         .map(drop)
 }
 
-/// A connection to where queries are counted, if they are.
-async fn counting(access: &Access) -> Result<Session, Failure> {
-    let session = access.connect(OWN_DATABASE).await?;
-    let question = "SELECT FROM pg_extension WHERE extname = 'pg_stat_statements'";
-    if session
-        .row("look at slow queries", question, &[])
-        .await?
-        .is_none()
-    {
+/// A connection to where queries are counted, if they are, and the schema that is in, quoted.
+async fn counting(access: &Access) -> Result<(Session, String), Failure> {
+    let session = access.connect(&access.home).await?;
+    let question = "SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+         WHERE e.extname = 'pg_stat_statements'";
+    let found = session.row("look at slow queries", question, &[]).await?;
+    let Some(row) = found else {
         return Err(Failure::new(
             Kind::Conflict,
             "cannot look at slow queries: this server does not count them",
         )
         .hint("add `pg_stat_statements` to `shared_preload_libraries` in postgresql.conf and restart PostgreSQL"));
-    }
-    Ok(session)
+    };
+    let schema = identifier(row.get(0))?;
+    Ok((session, schema))
 }

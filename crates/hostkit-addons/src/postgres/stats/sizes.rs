@@ -4,7 +4,7 @@ use hostkit_core::kind::Failure;
 use hostkit_core::size::ByteSize;
 use tokio_postgres::Row;
 
-use crate::postgres::databases::{OWN_DATABASE, known};
+use crate::postgres::databases::known;
 use crate::postgres::names::DatabaseName;
 use crate::postgres::session::Access;
 
@@ -63,7 +63,7 @@ pub struct IndexSize {
 
 /// The databases of an environment.
 pub async fn databases(access: &Access, main: &DatabaseName) -> Result<Vec<DatabaseSize>, Failure> {
-    let session = access.connect(OWN_DATABASE).await?;
+    let session = access.connect(&access.home).await?;
     let names: Vec<String> = known(&session)
         .await?
         .into_iter()

@@ -14,6 +14,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_host::system_program::{Outcome, SystemProgram};
 
 use super::cluster::{SUPERUSER, own_role, prepare_own_database, rules_of_tenants};
+use super::databases::OWN_DATABASE;
 use super::session::{Access, Place};
 
 const RUNUSER: SystemProgram = SystemProgram::new("runuser", "util-linux");
@@ -80,6 +81,7 @@ impl SystemCluster {
             port: self.port,
             user: SUPERUSER.to_owned(),
             password: None,
+            home: OWN_DATABASE.to_owned(),
         }
     }
 
