@@ -1,5 +1,8 @@
 //! PostgreSQL as an add-on of environments.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
@@ -24,6 +27,9 @@ const DIRECT_URL: &str = "DIRECT_URL";
 /// the one that Vercel gives it.
 const POSTGRES_PRISMA_URL: &str = "POSTGRES_PRISMA_URL";
 
+/// How long a look at a database may take.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
+
 /// Where the databases lie.
 #[derive(Debug, Clone)]
 pub enum Server {
@@ -35,7 +41,7 @@ pub enum Server {
 
 /// The server of all environments and what stands in front of it.
 pub struct Postgres {
-    services: std::sync::Arc<dyn Services>,
+    services: Arc<dyn Services>,
     server: Server,
     pooler: Pooler,
     /// Who changes what all share waits for who does: add-ons are ensured side by side.
@@ -44,7 +50,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// Describes both; nothing is started by it.
-    pub fn new(services: std::sync::Arc<dyn Services>, server: Server, pooler: Pooler) -> Self {
+    pub fn new(services: Arc<dyn Services>, server: Server, pooler: Pooler) -> Self {
         Postgres {
             services,
             server,
@@ -143,10 +149,18 @@ impl Addon for Postgres {
             .ok_or_else(|| Failure::new(Kind::Internal, "cannot look at a database without a credential"))?;
         // As a program would: through PgBouncer, with the newest credential. In one message and without a setting: what a
         // client leaves behind there is the next one's.
-        let asked = match address.access().try_connect(main.as_str()).await {
-            Ok(session) => session.simple("ask the database", "SHOW server_version").await,
-            Err(why) => Err(explain("ask the database", &why)),
+        let asks = async {
+            let session = address.access().try_connect(main.as_str()).await;
+            let session = session.map_err(|why| explain("ask the database", &why))?;
+            session.simple("ask the database", "SHOW server_version").await
         };
+        // While the server is away PgBouncer lets its clients wait, for longer than anybody looks.
+        let asked = tokio::time::timeout(LONGEST_LOOK, asks)
+            .await
+            .unwrap_or_else(|_| {
+                let why = "cannot ask the database: PostgreSQL does not answer";
+                Err(Failure::new(Kind::Unavailable, why))
+            });
         match asked {
             Ok(said) => Ok(state(AddonHealth::Ready, first_value(&said))),
             Err(failure) if failure.kind == Kind::Unavailable && self.is_starting().await => {

@@ -188,3 +188,59 @@ async fn what_is_not_ours_is_neither_taken_nor_removed_and_what_is_lost_is_not_m
     databases::ensure(&access, &name, &limits).await.unwrap();
     databases::remove(&access, &name).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_is_as_it_should_be_is_not_written_again_and_what_drifted_is_mended() {
+    let house = House::start(std::path::Path::new("/dev/shm")).await;
+    let (access, name, limits) = (house.access(), main_of("steady"), Limits::default());
+    let session = access.connect("hostkit").await.unwrap();
+    let ensure = async || {
+        databases::ensure(&access, &name, &limits).await.unwrap();
+        databases::admit(&access, &name, &[credential(1)], &limits)
+            .await
+            .unwrap();
+    };
+    // Rows of the system that are changed get a new transaction's number.
+    let question = "SELECT (SELECT xmin::text FROM pg_database WHERE datname = 'steady_db'),
+            (SELECT string_agg(xmin::text, ' ' ORDER BY oid) FROM pg_authid),
+            (SELECT string_agg(xmin::text, ' ' ORDER BY setrole) FROM pg_db_role_setting),
+            (SELECT string_agg(xmin::text, ' ' ORDER BY objoid) FROM pg_shdescription)";
+    let rows = async || {
+        let row = session.row("look", question, &[]).await.unwrap().unwrap();
+        (0..4).map(|column| row.get(column)).collect::<Vec<String>>()
+    };
+    ensure().await;
+    let before = rows().await;
+    ensure().await;
+    assert_eq!(rows().await, before);
+    let inside = access.connect("steady_db").await.unwrap();
+    for drift in [
+        "ALTER DATABASE steady_db CONNECTION LIMIT -1",
+        "GRANT CONNECT ON DATABASE steady_db TO PUBLIC",
+        "REVOKE CREATE ON DATABASE steady_db FROM steady_db",
+        "ALTER ROLE \"steady_db.1\" SUPERUSER",
+        "ALTER ROLE \"steady_db.1\" RESET temp_file_limit",
+        "ALTER ROLE \"steady_db.1\" PASSWORD 'x'",
+        "GRANT SELECT ON pg_stat_activity TO PUBLIC",
+    ] {
+        inside.run("drift", drift).await.unwrap();
+        ensure().await;
+        let client = log_in(house.port, name.as_str(), &name.login(1), &credential(1).secret)
+            .await
+            .unwrap();
+        let question = "SELECT datconnlimit, has_database_privilege('steady_db', 'CREATE'),
+                current_setting('temp_file_limit'), has_table_privilege('pg_stat_activity', 'SELECT'),
+                (SELECT bool_or(rolsuper) FROM pg_roles WHERE rolname LIKE 'steady%')
+            FROM pg_database WHERE datname = 'steady_db' AND NOT EXISTS (
+                SELECT FROM aclexplode(datacl) WHERE grantee = 0)";
+        let row = client.query_one(question, &[]).await.unwrap();
+        let found = (
+            row.get::<_, i32>(0),
+            row.get::<_, bool>(1),
+            row.get::<_, String>(2),
+            row.get::<_, bool>(3),
+            row.get::<_, bool>(4),
+        );
+        assert_eq!(found, (25, true, "1GB".to_owned(), false, false), "{drift}");
+    }
+}

@@ -12,7 +12,7 @@ use crate::postgres::databases::{
 };
 use crate::postgres::names::DatabaseName;
 use crate::postgres::pooler::Pooler;
-use crate::postgres::quote::identifier;
+use crate::postgres::quote::{identifier, literal};
 use crate::postgres::session::{Access, Session};
 
 /// What every archive in the custom format begins with.
@@ -181,7 +181,7 @@ async fn swap(session: &Session, restored: &Restored, old: &str) -> Result<(), F
              ALTER DATABASE {new} RENAME TO {name};
              COMMENT ON DATABASE {name} IS {mark};
              COMMIT;",
-            mark = mark(&restored.main)?,
+            mark = literal(&mark(&restored.main))?,
         );
         session
             .run(

@@ -2,7 +2,7 @@
 //! nothing.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hostkit_core::kind::Failure;
 use hostkit_core::secret::Secret;
@@ -60,7 +60,7 @@ impl Tools {
             program: words.remove(0),
             arguments: words,
             environment,
-            directory: PathBuf::from(Path::new("/")),
+            directory: PathBuf::from("/"),
             limits: Limits {
                 time: None,
                 memory: None,

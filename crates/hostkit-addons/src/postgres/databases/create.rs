@@ -129,9 +129,21 @@ async fn ensure_database(
     limits: &Limits,
 ) -> Result<(), Failure> {
     let act = format!("create the database `{name}`");
-    let question = "SELECT r.rolname = current_user FROM pg_catalog.pg_database d
-         JOIN pg_catalog.pg_roles r ON r.oid = d.datdba WHERE d.datname = $1";
-    let found = session.row(&act, question, &[&name]).await?;
+    let question = "SELECT r.rolname = current_user, d.datallowconn AND d.datconnlimit = $2
+               AND pg_catalog.shobj_description(d.oid, 'pg_database') = $3
+               AND EXISTS (SELECT FROM pg_catalog.pg_roles n WHERE n.rolname = d.datname
+                   AND pg_catalog.shobj_description(n.oid, 'pg_authid') = $4)
+               AND d.datacl IS NOT NULL
+               AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(d.datacl) a
+                   WHERE a.grantee <> ALL (SELECT oid FROM pg_catalog.pg_roles WHERE rolname IN (current_user, $5)))
+               AND (SELECT count(*) FROM pg_catalog.aclexplode(d.datacl) a
+                   JOIN pg_catalog.pg_roles o ON o.oid = a.grantee WHERE o.rolname = $5) = 3
+         FROM pg_catalog.pg_database d JOIN pg_catalog.pg_roles r ON r.oid = d.datdba WHERE d.datname = $1";
+    let limit = i32::try_from(limits.connections).unwrap_or(i32::MAX);
+    let (mark, made) = (mark(main), format!("{MARK}has its database"));
+    let found = session
+        .row(&act, question, &[&name, &limit, &mark, &made, &main.as_str()])
+        .await?;
     if found.as_ref().is_some_and(|row| !row.get::<_, bool>(0)) {
         return Err(Failure::new(
             Kind::Conflict,
@@ -143,31 +155,31 @@ async fn ensure_database(
     if found.is_none() {
         refuse_lost(session, name, &act).await?;
         let create = format!(
-            "CREATE DATABASE {database} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8' CONNECTION LIMIT {}",
-            limits.connections
+            "CREATE DATABASE {database} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8' CONNECTION LIMIT {limit}"
         );
         session.run(&act, &create).await?;
     }
-    // From here on everything can be said again.
-    let mark = mark(main)?;
-    let made = literal(&format!("{MARK}has its database"))?;
-    let name_role = identifier(name)?;
-    let statements = format!(
-        "ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true;
-         REVOKE ALL ON DATABASE {database} FROM PUBLIC;
-         GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {database} TO {role};
-         ALTER DATABASE {database} CONNECTION LIMIT {};
-         COMMENT ON DATABASE {database} IS {mark};
-         COMMENT ON ROLE {name_role} IS {made};",
-        limits.connections
-    );
-    session.run(&act, &statements).await?;
+    let is_as_it_should = found.is_some_and(|row| row.get::<_, Option<bool>>(1) == Some(true));
+    if !is_as_it_should {
+        let statements = format!(
+            "ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true;
+             REVOKE ALL ON DATABASE {database} FROM PUBLIC;
+             GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {database} TO {role};
+             ALTER DATABASE {database} CONNECTION LIMIT {limit};
+             COMMENT ON DATABASE {database} IS {};
+             COMMENT ON ROLE {} IS {};",
+            literal(&mark)?,
+            identifier(name)?,
+            literal(&made)?,
+        );
+        session.run(&act, &statements).await?;
+    }
     walls::ensure(access, name, main).await
 }
 
-/// The comment of a database of ours, quoted.
-pub(crate) fn mark(main: &DatabaseName) -> Result<String, Failure> {
-    literal(&format!("{MARK}{main}"))
+/// The comment of a database of ours.
+pub(crate) fn mark(main: &DatabaseName) -> String {
+    format!("{MARK}{main}")
 }
 
 /// A role that says that it has a database, where there is none.

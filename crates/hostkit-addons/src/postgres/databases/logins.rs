@@ -25,7 +25,7 @@ pub async fn admit(
     let session = access.connect(OWN_DATABASE).await?;
     let mut there = found(&session, main).await?;
     for credential in credentials {
-        let stored = there.remove(&credential.number).map(|login| login.verifier);
+        let stored = there.remove(&credential.number);
         ensure_one(&session, main, credential, stored, limits).await?;
     }
     Ok(())
@@ -51,43 +51,55 @@ pub async fn expel_others(
 
 struct Login {
     verifier: Option<String>,
+    /// `name=value`, in the order in which they were set.
+    settings: Vec<String>,
+    may_what_it_should: bool,
 }
 
 /// The logins of an environment by the number of their credential.
 async fn found(session: &Session, main: &DatabaseName) -> Result<BTreeMap<u32, Login>, Failure> {
-    let question = "SELECT a.rolname::text, a.rolpassword FROM pg_catalog.pg_authid a
+    let question = "SELECT a.rolname::text, a.rolpassword, coalesce(s.setconfig, '{}'),
+               a.rolcanlogin AND a.rolinherit AND NOT (a.rolsuper OR a.rolcreatedb OR a.rolcreaterole
+                   OR a.rolreplication OR a.rolbypassrls)
+         FROM pg_catalog.pg_authid a
          JOIN pg_catalog.pg_auth_members m ON m.member = a.oid
          JOIN pg_catalog.pg_authid o ON o.oid = m.roleid
+         LEFT JOIN pg_catalog.pg_db_role_setting s ON s.setrole = a.oid AND s.setdatabase = 0
          WHERE o.rolname = $1";
     let act = format!("look at who may log in to `{main}`");
     let rows = session.rows(&act, question, &[&main.as_str()]).await?;
     let logins = rows.iter().filter_map(|row| {
         let number = main.number_of(row.get(0))?;
-        Some((number, Login { verifier: row.get(1) }))
+        let login = Login {
+            verifier: row.get(1),
+            settings: row.get(2),
+            may_what_it_should: row.get(3),
+        };
+        Some((number, login))
     });
     Ok(logins.collect())
 }
 
-/// What every login of an environment is told to be and to heed.
-fn settings(login: &str, owner: &str, limits: &Limits) -> Result<String, Failure> {
-    let (role, owner) = (identifier(login)?, literal(owner)?);
-    Ok(format!(
-        "ALTER ROLE {role} RESET ALL;
-         ALTER ROLE {role} SET role = {owner};
-         ALTER ROLE {role} SET statement_timeout = {};
-         ALTER ROLE {role} SET idle_in_transaction_session_timeout = {};
-         ALTER ROLE {role} SET temp_file_limit = {};",
-        limits.statement.0.as_millis(),
-        limits.idle_in_transaction.0.as_millis(),
-        limits.temporary_files.0 / 1024,
-    ))
+/// What every login of an environment is told to be and to heed, as the server keeps it.
+fn settings(main: &DatabaseName, limits: &Limits) -> [(&'static str, String); 4] {
+    [
+        ("role", main.as_str().to_owned()),
+        ("statement_timeout", limits.statement.0.as_millis().to_string()),
+        (
+            "idle_in_transaction_session_timeout",
+            limits.idle_in_transaction.0.as_millis().to_string(),
+        ),
+        // In kilobytes.
+        ("temp_file_limit", (limits.temporary_files.0 / 1024).to_string()),
+    ]
 }
 
+/// Makes one login as it should be; where it is so, nothing is written.
 async fn ensure_one(
     session: &Session,
     main: &DatabaseName,
     credential: &Credential,
-    stored: Option<Option<String>>,
+    stored: Option<Login>,
     limits: &Limits,
 ) -> Result<(), Failure> {
     let login = main.login(credential.number);
@@ -96,17 +108,30 @@ async fn ensure_one(
     if stored.is_none() {
         statements += &format!("CREATE ROLE {role} IN ROLE {};", identifier(main.as_str())?);
     }
-    statements += &format!(
-        "ALTER ROLE {role} LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;"
-    );
-    let keeps = stored
-        .flatten()
-        .is_some_and(|stored| verifier::is_of(&stored, &credential.secret));
-    if !keeps {
+    if !stored.as_ref().is_some_and(|stored| stored.may_what_it_should) {
+        statements += &format!(
+            "ALTER ROLE {role} LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;"
+        );
+    }
+    let kept = stored.as_ref().and_then(|stored| stored.verifier.as_ref());
+    if !kept.is_some_and(|kept| verifier::is_of(kept, &credential.secret)) {
         let verifier = literal(&verifier::make(&credential.secret)?)?;
         statements += &format!("ALTER ROLE {role} PASSWORD {verifier};");
     }
-    statements += &settings(&login, main.as_str(), limits)?;
+    let wanted = settings(main, limits);
+    let texts: Vec<String> = wanted
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    if stored.is_none_or(|stored| stored.settings != texts) {
+        statements += &format!("ALTER ROLE {role} RESET ALL;");
+        for (name, value) in &wanted {
+            statements += &format!("ALTER ROLE {role} SET {name} = {};", literal(value)?);
+        }
+    }
+    if statements.is_empty() {
+        return Ok(());
+    }
     session
         .run(&format!("let programs log in as `{login}`"), &statements)
         .await

@@ -4,6 +4,7 @@
 
 use hostkit_core::kind::Failure;
 
+use crate::postgres::cluster::TENANTS;
 use crate::postgres::names::DatabaseName;
 use crate::postgres::quote::identifier;
 use crate::postgres::session::Access;
@@ -42,14 +43,30 @@ const FUNCTIONS: &[&str] = &[
 /// Puts the walls up, and gives the schema `public` to the role that owns what is in the database. Idempotent.
 pub(super) async fn ensure(access: &Access, database: &str, main: &DatabaseName) -> Result<(), Failure> {
     let session = access.connect(database).await?;
-    let owner = identifier(main.as_str())?;
-    let tables = VIEWS.join(", ");
-    let functions = FUNCTIONS.join(", ");
-    let statements = format!(
-        "ALTER SCHEMA public OWNER TO {owner};
-         REVOKE ALL ON {tables} FROM PUBLIC;
-         REVOKE ALL ON FUNCTION {functions} FROM PUBLIC;"
-    );
     let act = format!("shut the database `{database}` off from the others");
+    let question = "SELECT (SELECT r.rolname FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
+                 WHERE n.nspname = 'public') IS NOT DISTINCT FROM $1
+             AND NOT EXISTS (SELECT FROM unnest($2::text[]) v WHERE has_table_privilege($3, v, 'SELECT'))
+             AND NOT EXISTS (SELECT FROM unnest($4::text[]) f WHERE has_function_privilege($3, f, 'EXECUTE'))";
+    let (owner, anybody) = (main.as_str(), TENANTS);
+    let stands = session
+        .row(&act, question, &[&owner, &VIEWS, &anybody, &FUNCTIONS])
+        .await?;
+    if stands.is_some_and(|row| row.get(0)) {
+        return Ok(());
+    }
+    let owner = identifier(owner)?;
+    // A project that dropped its `public` has it no more.
+    let statements = format!(
+        "DO $$ BEGIN
+             IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public') THEN
+                 ALTER SCHEMA public OWNER TO {owner};
+             END IF;
+         END $$;
+         REVOKE ALL ON {} FROM PUBLIC;
+         REVOKE ALL ON FUNCTION {} FROM PUBLIC;",
+        VIEWS.join(", "),
+        FUNCTIONS.join(", ")
+    );
     session.run(&act, &statements).await
 }
