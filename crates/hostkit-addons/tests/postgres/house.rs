@@ -28,7 +28,8 @@ use tokio::sync::OnceCell;
 const SWEEP: &str = r#"
 read -r folder; read -r _
 for round in $(seq 100); do
-    found="$(grep -lsF -- "$folder" /proc/[0-9]*/cmdline)" || break
+    found="$(grep -lsF -- "$folder" /proc/[0-9]*/cmdline)"
+    [ -n "$found" ] || break
     signal=TERM; [ "$round" -lt 50 ] || signal=KILL
     for file in $found; do
         process="${file#/proc/}"; kill -s "$signal" "${process%/cmdline}"
@@ -103,18 +104,12 @@ impl House {
         let services = ProcessServices::new(Layout::new(folder), own).with_restart_rule(rule);
         let services = Arc::new(services);
         let (port, pooled) = (free_port(), free_port());
-        let settings = ClusterSettings {
-            port,
-            memory: ByteSize::mib(256),
-            archive_command: None,
-        };
-        let cluster = Cluster::new(settings, Secret::new("the superuser's own"));
         let pooler = Pooler {
             port: pooled,
             operator: Secret::new("the pooler's own"),
             limits: Limits::default(),
         };
-        let addon = Postgres::new(services.clone(), Server::Private(cluster), pooler);
+        let addon = Postgres::new(services.clone(), Server::Private(cluster(port, None)), pooler);
         addon.ensure_server().await.unwrap();
         House {
             services,
@@ -128,6 +123,16 @@ impl House {
     pub(crate) fn access(&self) -> Access {
         self.addon.access()
     }
+}
+
+/// The server on a port, as all tests have it.
+pub(crate) fn cluster(port: u16, archive_command: Option<String>) -> Cluster {
+    let settings = ClusterSettings {
+        port,
+        memory: ByteSize::mib(256),
+        archive_command,
+    };
+    Cluster::new(settings, Secret::new("the superuser's own"))
 }
 
 /// An environment, by its project's name.

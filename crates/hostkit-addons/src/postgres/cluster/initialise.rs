@@ -12,6 +12,8 @@ use crate::postgres::programs::{Programs, major_of};
 
 /// The data of the cluster, below those of the service.
 pub(super) const FOLDER: &str = "cluster";
+/// The folder of its socket, beside them.
+pub(super) const SOCKET: &str = "socket";
 /// Where they are made.
 const UNFINISHED: &str = "unfinished";
 
@@ -25,9 +27,14 @@ pub(super) async fn ensure(
     let data = services.place(&described.name).data;
     let place = |name: &str| data.join(name).display().to_string();
     let job = Job { services, described };
-    job.run(&["/bin/mkdir", "-p", "-m", "0700", "--", &place("socket")], None)
+    let is_made = major_of(&data.join(FOLDER))?.is_some();
+    // A command brings the files of the service along, and a server that runs would not be told that they changed.
+    if is_made && data.join(SOCKET).is_dir() {
+        return Ok(());
+    }
+    job.run(&["/bin/mkdir", "-p", "-m", "0700", "--", &place(SOCKET)], None)
         .await?;
-    if major_of(&data.join(FOLDER))?.is_some() {
+    if is_made {
         return Ok(());
     }
     job.run(&["/bin/rm", "-rf", "--", &place(UNFINISHED)], None)

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use hostkit_core::size::ByteSize;
 
+use super::initialise::SOCKET;
+
 /// The longest path of a unix socket that the kernel takes, in bytes.
 const LONGEST_SOCKET: usize = 107;
 
@@ -22,7 +24,7 @@ pub struct ClusterSettings {
 
 /// The socket folder below the data of the cluster, where the path of a socket in there is short enough.
 pub(crate) fn socket_folder(data: &Path, port: u16) -> Option<std::path::PathBuf> {
-    let folder = data.join("socket");
+    let folder = data.join(SOCKET);
     let socket = folder.join(format!(".s.PGSQL.{port}"));
     (socket.as_os_str().len() <= LONGEST_SOCKET).then_some(folder)
 }

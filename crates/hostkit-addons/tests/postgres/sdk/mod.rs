@@ -82,7 +82,6 @@ async fn psql_and_pgbench_work_over_both_addresses() {
         let said = shell(&format!(
             r#"pgbench --client=8 --transactions=50 --protocol={protocol} --no-vacuum "${name}""#
         ));
-        println!("{name} {protocol}: {said}");
         assert!(
             said.contains("number of transactions actually processed: 400/400"),
             "{said}"
