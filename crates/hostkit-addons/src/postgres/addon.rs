@@ -134,7 +134,7 @@ impl Addon for Postgres {
         if databases::expel_others(&access, &main, &order.credentials).await? {
             self.tell_pooler().await?;
         }
-        Ok(())
+        self.let_go_on(&access, &main).await
     }
 
     async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure> {
@@ -228,6 +228,20 @@ fn first_value(said: &[SimpleQueryMessage]) -> Option<String> {
 }
 
 impl Postgres {
+    /// A restore that was killed half way left transactions waiting.
+    async fn let_go_on(&self, access: &Access, main: &DatabaseName) -> Result<(), Failure> {
+        let console = self.pooler.console().await?;
+        let held = console.held().await?;
+        if held.is_empty() {
+            return Ok(());
+        }
+        let known = databases::known(&access.connect(&access.home).await?).await?;
+        for database in known.iter().filter(|database| database.owner == main.as_str()) {
+            console.resume(&database.name).await?;
+        }
+        Ok(())
+    }
+
     /// Whether the server is there and reads its log, or is about to be started again.
     async fn is_starting(&self) -> bool {
         use hostkit_core::workload::InstanceState::{Backoff, Running};

@@ -222,3 +222,41 @@ async fn a_hostile_dump_has_no_more_rights_than_its_project() {
     assert!(climbed.is_empty());
     house.addon.remove(&order("hostile", &[1]).id).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_transaction_that_does_not_end_stops_an_exchange_and_nobody_is_kept_out() {
+    let house = House::shared().await;
+    filled(house, "held").await;
+    let (access, tools, name, limits) = (house.access(), tools(house), main_of("held"), Limits::default());
+    let bytes = dump(house, "held").await;
+    let restored = restore_beside(&access, &tools, (&name, &name), &limits, bytes.as_slice())
+        .await
+        .unwrap();
+    let log_in = async || log_in(house.pooled, name.as_str(), &name.login(1), &credential(1).secret).await;
+    let long = log_in().await.unwrap();
+    long.simple_query("BEGIN").await.unwrap();
+    long.simple_query("DELETE FROM people").await.unwrap();
+    let failure = take_place(&access, house.addon.pooler(), &restored)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, Kind::Conflict);
+    let other = log_in().await.unwrap();
+    other.simple_query("SELECT 1").await.unwrap();
+    long.simple_query("ROLLBACK").await.unwrap();
+    // As after a kill between the hold and the exchange.
+    house
+        .addon
+        .pooler()
+        .console()
+        .await
+        .unwrap()
+        .pause(name.as_str())
+        .await
+        .unwrap();
+    house.addon.ensure(&order("held", &[1])).await.unwrap();
+    other.simple_query("SELECT 1").await.unwrap();
+    take_place(&access, house.addon.pooler(), &restored)
+        .await
+        .unwrap();
+    house.addon.remove(&order("held", &[1]).id).await.unwrap();
+}

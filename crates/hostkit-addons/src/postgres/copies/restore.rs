@@ -1,6 +1,8 @@
 //! A restore: into a new database beside the old one, which it then replaces by two renames. Until then the old one is
 //! not touched; a restore that fails, or is cut off, leaves it as it is.
 
+use std::time::Duration;
+
 use hostkit_core::kind::{Failure, Kind};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
@@ -17,6 +19,8 @@ use crate::postgres::session::{Access, Session};
 
 /// What every archive in the custom format begins with.
 const MAGIC: &[u8; 5] = b"PGDMP";
+/// How long transactions that run may take to end while all others wait.
+const LONGEST_HOLD: Duration = Duration::from_secs(20);
 /// A database that waits to take another's place.
 const NEW: &str = "new";
 /// The one that was replaced.
@@ -142,29 +146,62 @@ async fn copy(
 }
 
 /// Puts a restored database into the place of the one it is for. Transactions that come by PgBouncer wait meanwhile;
-/// direct connections are cut. The one that was replaced is removed.
+/// direct connections are cut. The one that was replaced is removed. A caller that no longer waits does not stop it half
+/// way: programs would be kept out. After a kill half way, [`crate::postgres::addon::Postgres`] lets them in again when it
+/// is ensured.
 pub async fn take_place(access: &Access, pooler: &Pooler, restored: &Restored) -> Result<(), Failure> {
+    let (access, pooler, restored) = (access.clone(), pooler.clone(), restored.clone());
+    let done = tokio::spawn(async move { exchange(&access, &pooler, &restored).await });
+    done.await.unwrap_or_else(|why| {
+        Err(Failure::new(
+            Kind::Internal,
+            format!("cannot put a restored database into its place: {why}"),
+        ))
+    })
+}
+
+async fn exchange(access: &Access, pooler: &Pooler, restored: &Restored) -> Result<(), Failure> {
+    let target = restored.target.as_str();
     let session = access.connect(OWN_DATABASE).await?;
     let there = known(&session).await?;
     if !there.iter().any(|database| database.name == restored.name) {
         return Err(Failure::new(
             Kind::NotFound,
-            format!(
-                "cannot put a restored database into the place of `{}`: there is none",
-                restored.target
-            ),
+            format!("cannot put a restored database into the place of `{target}`: there is none"),
         ));
     }
     let old = restored.target.beside(OLD);
     drop_database(&session, &old).await?;
-    let console = pooler.console().await?;
-    console.pause(restored.target.as_str()).await?;
-    let swapped = swap(&session, restored, &old).await;
-    // Whatever happened, those who wait must not wait for ever.
-    console.resume(restored.target.as_str()).await?;
+    let held = hold(pooler, target).await;
+    let swapped = match held {
+        Ok(()) => swap(&session, restored, &old).await,
+        Err(failure) => Err(failure),
+    };
+    // Whatever happened, those who wait must not wait for ever. On a console of its own: the other may still wait.
+    pooler.console().await?.resume(target).await?;
     swapped?;
-    drop_database(&session, &old).await?;
-    drop_role(&session, &restored.name).await
+    let swept = async {
+        drop_database(&session, &old).await?;
+        drop_role(&session, &restored.name).await
+    };
+    if let Err(failure) = swept.await {
+        // What was asked for is done; what is left goes with the next restore, or with the database.
+        tracing::warn!(%failure, database = old, "what a restored database replaced is left");
+    }
+    Ok(())
+}
+
+/// Holds transactions on a database. One that does not end is not waited for for ever, for all others wait with us.
+async fn hold(pooler: &Pooler, database: &str) -> Result<(), Failure> {
+    let console = pooler.console().await?;
+    let held = tokio::time::timeout(LONGEST_HOLD, console.pause(database)).await;
+    held.unwrap_or_else(|_| {
+        Err(Failure::new(
+            Kind::Conflict,
+            format!("cannot put a restored database into the place of `{database}`: a transaction there does not end"),
+        )
+        .hint("`hostkit db connections` shows it; nothing was changed, and the restored one waits"))
+    })
 }
 
 /// Two renames, in one transaction: at no moment is there none of that name.

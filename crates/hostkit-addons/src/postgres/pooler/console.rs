@@ -2,7 +2,7 @@
 
 use hostkit_core::kind::Failure;
 use hostkit_core::secret::Secret;
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use crate::postgres::quote::identifier;
 use crate::postgres::session::{Access, Place, Session, explain};
@@ -62,10 +62,26 @@ impl Console {
         self.0.simple("hold transactions", &command).await.map(drop)
     }
 
-    /// Lets those that wait go on.
+    /// Lets those that wait go on. That nobody had to wait is no failure.
     pub async fn resume(&self, database: &str) -> Result<(), Failure> {
+        if !self.held().await?.iter().any(|held| held == database) {
+            return Ok(());
+        }
         let command = format!("RESUME {}", identifier(database)?);
         self.0.simple("let transactions go on", &command).await.map(drop)
+    }
+
+    /// The databases on which transactions wait.
+    pub async fn held(&self) -> Result<Vec<String>, Failure> {
+        let said = self
+            .0
+            .simple("look whether transactions wait", "SHOW DATABASES")
+            .await?;
+        let held = said.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) if text(row, "paused") == "1" => Some(text(row, "name")),
+            _ => None,
+        });
+        Ok(held.collect())
     }
 
     /// How busy all pools are.
@@ -75,13 +91,6 @@ impl Console {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
-        let number = |row: &tokio_postgres::SimpleQueryRow, column: &str| {
-            let text = row.try_get(column).ok().flatten();
-            text.and_then(|text| text.parse().ok()).unwrap_or(0)
-        };
-        let text = |row: &tokio_postgres::SimpleQueryRow, column: &str| {
-            row.try_get(column).ok().flatten().unwrap_or_default().to_owned()
-        };
         Ok(rows
             .map(|row| PoolState {
                 database: text(row, "database"),
@@ -95,4 +104,13 @@ impl Console {
             .filter(|pool| pool.database != DATABASE)
             .collect())
     }
+}
+
+/// A column of what it answers; empty where there is none.
+fn text(row: &SimpleQueryRow, column: &str) -> String {
+    row.try_get(column).ok().flatten().unwrap_or_default().to_owned()
+}
+
+fn number(row: &SimpleQueryRow, column: &str) -> u32 {
+    text(row, column).parse().unwrap_or(0)
 }
