@@ -6,6 +6,7 @@ use std::time::Duration;
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
+use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::{Addon, Services};
 use hostkit_core::variables::Variables;
@@ -90,6 +91,27 @@ impl Postgres {
     pub async fn tell_pooler(&self) -> Result<(), Failure> {
         let _turn = self.turn.lock().await;
         self.pooler.ensure(&*self.services, &self.access()).await
+    }
+
+    /// Makes a further database of an environment that has PostgreSQL, reached with the same credentials. Idempotent.
+    pub async fn create_database(
+        &self,
+        environment: &EnvironmentId,
+        label: &str,
+    ) -> Result<DatabaseName, Failure> {
+        let main = DatabaseName::main(environment);
+        let name = DatabaseName::further(environment, label)?;
+        databases::ensure_further(&self.access(), &main, &name, self.limits()).await?;
+        self.tell_pooler().await?;
+        Ok(name)
+    }
+
+    /// Takes a further database of an environment away with all that is in it. Idempotent.
+    pub async fn drop_database(&self, environment: &EnvironmentId, label: &str) -> Result<(), Failure> {
+        let main = DatabaseName::main(environment);
+        let name = DatabaseName::further(environment, label)?;
+        databases::drop_further(&self.access(), &main, &name).await?;
+        self.tell_pooler().await
     }
 
     /// Where a database is found with the newest credential of an order: through PgBouncer.

@@ -30,7 +30,7 @@ const FILL: &str = "
     REFRESH MATERIALIZED VIEW moods;";
 
 fn tools(house: &House) -> Tools {
-    let own = SelfProgram::at(env!("CARGO_BIN_EXE_hostkit-addons-role"));
+    let own = SelfProgram::at(env!("CARGO_BIN_EXE_addons-role"));
     Tools::new(Guard::new(own), Programs::newest().unwrap(), house.port)
 }
 

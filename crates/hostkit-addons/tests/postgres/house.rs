@@ -95,7 +95,7 @@ impl House {
     /// One of its own, with its data below a folder.
     pub(crate) async fn start(below: &Path) -> House {
         let (folder, sweeper) = swept_folder(below);
-        let own = SelfProgram::at(env!("CARGO_BIN_EXE_hostkit-addons-role"));
+        let own = SelfProgram::at(env!("CARGO_BIN_EXE_addons-role"));
         let rule = RestartRule {
             first: Span(Duration::from_millis(50)),
             longest: Span(Duration::from_millis(500)),

@@ -230,3 +230,47 @@ async fn many_add_ons_are_ensured_and_removed_side_by_side() {
     }
     all(true).await;
 }
+
+#[tokio::test]
+async fn further_databases_are_pooled_too() {
+    let house = House::shared().await;
+    let wanted = order("further", &[1]);
+    house.addon.ensure(&wanted).await.unwrap();
+    let environment = &wanted.id.environment;
+    for _ in 0..2 {
+        house
+            .addon
+            .create_database(environment, "tenant_a")
+            .await
+            .unwrap();
+    }
+    let name = house
+        .addon
+        .create_database(environment, "tenant_a")
+        .await
+        .unwrap();
+    for address in [
+        house.addon.pooled(&wanted, &name),
+        house.addon.direct(&wanted, &name),
+    ] {
+        let url = address.unwrap().url();
+        let (client, connection) = tokio_postgres::connect(url.reveal(), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let said = client
+            .simple_query("SELECT current_database(), current_user")
+            .await
+            .unwrap();
+        let row = said.iter().find_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => Some((row.get(0).unwrap(), row.get(1).unwrap())),
+            _ => None,
+        });
+        assert_eq!(row, Some(("further_tenant_a", "further_db")));
+    }
+    for _ in 0..2 {
+        house.addon.drop_database(environment, "tenant_a").await.unwrap();
+    }
+    assert!(house.addon.drop_database(environment, "db").await.is_err());
+    house.addon.remove(&wanted.id).await.unwrap();
+}
