@@ -102,6 +102,9 @@ pub struct AddonSettings {
     /// The most memory its data may take, where it is kept in memory; the add-on's own default where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
+    /// Whether nothing is pushed out when that memory is full: writes are refused then. What a queue needs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_all: bool,
 }
 
 /// How an add-on should be: all that its driver needs to know.

@@ -51,7 +51,17 @@ pub(super) fn service(
         );
         return Err(Failure::new(Kind::Invalid, message));
     }
-    let text = settings(port, memory, &place.data, &place.configuration.join(USERS));
+    let policy = match order.settings.keep_all {
+        true => "noeviction",
+        false => "allkeys-lru",
+    };
+    let text = settings(
+        port,
+        memory,
+        policy,
+        &place.data,
+        &place.configuration.join(USERS),
+    );
     let path = VariableName::parse("PATH").map_err(|e| internal(&e))?;
     Ok(Service {
         arguments: vec![
@@ -89,7 +99,7 @@ fn internal(why: &dyn std::fmt::Display) -> Failure {
 /// The settings, as <https://redis.io/docs/latest/operate/oss_and_stack/management/config/> lists them. Every write is
 /// in the append-only file before it is answered, and that file is brought to the disk each second: a server that is
 /// killed loses nothing, a loss of power at most about the last second (two, where the disk is slow).
-fn settings(port: u16, memory: ByteSize, data: &Path, users: &Path) -> String {
+fn settings(port: u16, memory: ByteSize, policy: &str, data: &Path, users: &Path) -> String {
     let (data, users) = (quoted(data), quoted(users));
     let bytes = memory.0;
     format!(
@@ -103,7 +113,7 @@ fn settings(port: u16, memory: ByteSize, data: &Path, users: &Path) -> String {
          appendfsync everysec\n\
          save \"\"\n\
          maxmemory {bytes}\n\
-         maxmemory-policy allkeys-lru\n\
+         maxmemory-policy {policy}\n\
          maxclients 1000\n\
          enable-debug-command no\n\
          enable-module-command no\n\

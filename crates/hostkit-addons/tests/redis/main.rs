@@ -157,6 +157,25 @@ async fn what_is_too_much_for_it_pushes_out_what_was_used_least() {
     }
     let kept: u32 = redis::cmd("DBSIZE").query_async(&mut connection).await.unwrap();
     assert!(0 < kept && kept < 50, "{kept}");
+    // Unless nothing may be lost: then writes are refused, and what is there stays.
+    order.settings.keep_all = true;
+    house.addon.ensure(&order).await.unwrap();
+    let mut connection = house.connect(&order).await;
+    let before: u32 = redis::cmd("DBSIZE").query_async(&mut connection).await.unwrap();
+    let mut last = Ok(());
+    for key in 100..200 {
+        last = redis::cmd("SET")
+            .arg(key)
+            .arg(&value)
+            .query_async::<()>(&mut connection)
+            .await;
+        if last.is_err() {
+            break;
+        }
+    }
+    assert!(last.unwrap_err().to_string().contains("maxmemory"));
+    let after: u32 = redis::cmd("DBSIZE").query_async(&mut connection).await.unwrap();
+    assert!(after >= before, "{before} {after}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

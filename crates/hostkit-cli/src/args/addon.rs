@@ -23,6 +23,9 @@ pub(crate) enum AddonCommand {
         /// The most memory its data may take, such as 128MB [default for redis: 64MB]
         #[arg(long, value_name = "SIZE", value_parser = ByteSize::parse)]
         memory: Option<ByteSize>,
+        /// Refuse writes when that memory is full, and push nothing out; for queues
+        #[arg(long)]
+        keep_all: bool,
     },
     /// List the add-ons of a project, and how each is
     List {

@@ -16,10 +16,14 @@ use crate::stop::Stop;
 
 pub(crate) async fn run(session: &Session<'_>, command: AddonCommand) -> Result<(), Stop> {
     match command {
-        AddonCommand::Add { which, memory } => {
+        AddonCommand::Add {
+            which,
+            memory,
+            keep_all,
+        } => {
             let id = which.id();
             session.is_about(&id.environment);
-            add(session, &id, AddonSettings { memory }).await
+            add(session, &id, AddonSettings { memory, keep_all }).await
         }
         AddonCommand::List { whose } => list(session, &whose.id()).await,
         AddonCommand::Rotate { which } => rotate(session, &which.id()).await,

@@ -52,7 +52,11 @@ fn provided<'a>(context: &'a Context, verb: &str, id: &AddonId) -> Result<&'a Ar
             id.kind.title(),
             id.environment
         );
-        Failure::new(Kind::Conflict, message).hint(format!("it provides: {}", kinds.join(", ")))
+        let failure = Failure::new(Kind::Conflict, message);
+        match kinds.is_empty() {
+            true => failure.hint("so far add-ons are for local mode (`hostkit up`)"),
+            false => failure.hint(format!("it provides: {}", kinds.join(", "))),
+        }
     })
 }
 

@@ -15,6 +15,7 @@ fn redis(project: &str) -> AddonId {
 fn settings() -> AddonSettings {
     AddonSettings {
         memory: Some(ByteSize::mib(64)),
+        keep_all: true,
     }
 }
 
