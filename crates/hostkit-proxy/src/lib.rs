@@ -1,8 +1,8 @@
 //! The front door: listeners, the route table, forwarding, files, the request log. A process of its own that knows a
 //! table and nothing of projects or SQL. [`run`] is the process; [`ProxyClient`] is how the engine speaks to it.
 //!
-//! A request goes: `worker` (thread, connection) > `forward` (check, edit, pick, send; `plain` for what is
-//! short and simple) > `table` (where to). Answers go through `cache` and `compress`;
+//! A request goes: `worker` (thread, connection; `worker::plain` for what is short and simple) > `forward` (check, edit,
+//! pick, send; `plain` for what is short and simple) > `table` (where to). Answers go through `cache` and `compress`;
 //! `images` makes some of them smaller. Tables come in through `control`.
 
 mod body;

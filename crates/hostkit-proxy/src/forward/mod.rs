@@ -19,7 +19,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, response};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request, response,
+};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 
@@ -51,9 +53,28 @@ pub(crate) async fn serve(
         Some(_) => http2::write_as_http1(&mut request),
         None => client.pulse.serving(),
     }
-    let mut scan = head::Scan::of(request.headers());
+    let scan = head::Scan::of(request.headers());
     let upgrade = scan.has_upgrade.then(|| hyper::upgrade::on(&mut request));
-    let (mut parts, incoming) = request.into_parts();
+    let (parts, incoming) = request.into_parts();
+    let incoming = (!incoming.is_end_stream()).then_some(incoming);
+    answer(client, stream, parts, scan, incoming, upgrade).await
+}
+
+/// Answers one request that has no body and asks for no upgrade.
+pub(crate) async fn serve_plain(client: Rc<Client>, parts: request::Parts) -> Response<AnswerBody> {
+    client.pulse.serving();
+    let scan = head::Scan::of(&parts.headers);
+    answer(client, None, parts, scan, None, None).await
+}
+
+async fn answer(
+    client: Rc<Client>,
+    stream: Option<Stream>,
+    mut parts: request::Parts,
+    mut scan: head::Scan,
+    incoming: Option<Incoming>,
+    upgrade: Option<OnUpgrade>,
+) -> Response<AnswerBody> {
     let id = ids::request_id(scan.only_id());
     let accept = scan.accept.take();
     let mut exchange = Exchange::begin(Rc::clone(&client), stream, &parts, id);
@@ -61,7 +82,7 @@ pub(crate) async fn serve(
     exchange.trace = scan.trace.parent().cloned();
 
     let mut body = RequestBody::default();
-    if !incoming.is_end_stream() {
+    if let Some(incoming) = incoming {
         let progress = Rc::new(Progress::default());
         exchange.progress = Some(Rc::clone(&progress));
         body = RequestBody::new(incoming, progress, &exchange);

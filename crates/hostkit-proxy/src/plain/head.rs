@@ -127,7 +127,7 @@ fn simple(bytes: &Bytes, answer: &httparse::Response<'_, '_>, end: usize) -> Opt
 }
 
 /// A length as the standard writes it: digits, and nothing else.
-fn digits(text: &[u8]) -> Option<u64> {
+pub(crate) fn digits(text: &[u8]) -> Option<u64> {
     if !(1..=18).contains(&text.len()) {
         return None;
     }

@@ -53,6 +53,13 @@ impl Default for Scratch {
     }
 }
 
+impl Scratch {
+    /// Lends the memory for what is read.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&mut [u8]) -> T) -> T {
+        read(&mut self.piece.borrow_mut())
+    }
+}
+
 /// What became of a request.
 pub(crate) enum Asked {
     /// The answer's head is there, without what does not go on to the client.
@@ -155,13 +162,15 @@ impl Plain {
         if self.cut.get() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        let mut piece = exchange.client.worker.scratch.piece.borrow_mut();
-        let mut buffer = ReadBuf::new(&mut piece);
-        ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
-        if buffer.filled().is_empty() {
-            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-        }
-        Poll::Ready(Ok(head::read(&Bytes::copy_from_slice(buffer.filled()))))
+        let stream = Pin::new(&mut self.stream);
+        exchange.client.worker.scratch.read(|room| {
+            let mut buffer = ReadBuf::new(room);
+            ready!(stream.poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            Poll::Ready(Ok(head::read(&Bytes::copy_from_slice(buffer.filled()))))
+        })
     }
 
     /// The answer, in the memory of the request's headers: a map is grown once for a client's connection.

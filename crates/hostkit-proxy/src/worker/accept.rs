@@ -108,6 +108,11 @@ impl Client {
         peer.starts_with(b"127.") || peer == b"::1"
     }
 
+    /// Whether its connection may give back what it does not need while it is idle.
+    pub(super) fn may_rest(&self) -> bool {
+        self.pulse.is_idle() && (self.pulse.is_tired() || self.worker.pulses.is_crowded())
+    }
+
     /// Whether a request for `host` belongs on this connection: over TLS, the host must be the one the connection was
     /// opened for. A client that sends requests for another host because one certificate covers both is told to open
     /// a connection of its own.

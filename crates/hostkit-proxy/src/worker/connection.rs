@@ -1,5 +1,6 @@
-//! Serving one client connection until it ends: the protocol is hyper's, the orders come from the connection's pulse.
+//! Serving one client connection until it ends: what is not plain is hyper's, the orders come from the connection's pulse.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -7,15 +8,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::service_fn;
 
 use super::accept::Client;
+use super::plain::{self, Served};
 use super::pulse::{Order, Pulse};
 use super::stream::ClientStream;
+use crate::body::AnswerBody;
 use crate::forward;
 
 /// Serves HTTP/1. While a connection is idle for longer than a moment, it is a socket and nothing more: hyper's state
@@ -29,12 +32,16 @@ pub(super) async fn http1(client: Client, mut stream: ClientStream) {
         if asleep && !until_readable(&pulse, &mut stream).await {
             return;
         }
-        // In a box, which goes when the connection rests.
-        let Some(idle) = Box::pin(serve(&client, &pulse, stream)).await else {
-            return;
-        };
-        stream = idle;
         asleep = true;
+        // In boxes, which go when the connection rests.
+        stream = match Box::pin(plain::serve(&client, &pulse, stream)).await {
+            Served::Ended => return,
+            Served::Idle(idle) => idle,
+            Served::Other(busy, answer) => match Box::pin(serve(&client, &pulse, busy, answer)).await {
+                Some(idle) => idle,
+                None => return,
+            },
+        };
     }
 }
 
@@ -53,15 +60,27 @@ async fn until_readable(pulse: &Pulse, stream: &mut ClientStream) -> bool {
     goes_on
 }
 
-/// Serves until the connection ends, or was idle for some time: then what is left of it is its stream.
-async fn serve(client: &Rc<Client>, pulse: &Pulse, stream: ClientStream) -> Option<ClientStream> {
+/// Serves until the connection ends, or was idle for some time: then what is left of it is its stream. The first request
+/// may have been answered already.
+async fn serve(
+    client: &Rc<Client>,
+    pulse: &Pulse,
+    stream: ClientStream,
+    answer: Option<Box<Response<AnswerBody>>>,
+) -> Option<ClientStream> {
     let header_bytes = client.worker.shared.limits.header_bytes;
     let asked = Rc::clone(client);
+    let is_answered = answer.is_some();
+    let answered = Rc::new(Cell::new(answer));
     let service = service_fn(move |request: Request<Incoming>| {
         let client = Rc::clone(&asked);
+        let answered = answered.take();
         async move {
             let worker = Rc::clone(&client.worker);
-            let mut answer = forward::serve(client, None, request).await;
+            let mut answer = match answered {
+                Some(answer) => *answer,
+                None => forward::serve(client, None, request).await,
+            };
             if worker.leaving.get() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                 answer
                     .headers_mut()
@@ -79,7 +98,17 @@ async fn serve(client: &Rc<Client>, pulse: &Pulse, stream: ClientStream) -> Opti
         .max_buf_size(header_bytes.max(8192))
         .serve_connection(stream, service)
         .with_upgrades();
-    let may_sleep = || pulse.is_idle() && (pulse.is_tired() || client.worker.pulses.is_crowded());
+    if is_answered {
+        // Told to wind up before it has read anything, hyper would give no answer at all.
+        let begun = std::future::poll_fn(|context| {
+            let polled = Pin::new(&mut connection).poll(context);
+            Poll::Ready(polled)
+        });
+        if begun.await.is_ready() {
+            return None;
+        }
+    }
+    let may_sleep = || client.may_rest();
     let wind_up = UpgradeableConnection::graceful_shutdown;
     match drive(pulse, Pin::new(&mut connection), wind_up, may_sleep).await {
         // How a connection ended is the client's affair; requests are logged on their own, but for the one that hyper
@@ -90,10 +119,12 @@ async fn serve(client: &Rc<Client>, pulse: &Pulse, stream: ClientStream) -> Opti
         }
         Ended::Done(_) | Ended::Ordered => None,
         // What the client sent beyond its last request is part of its next one.
-        Ended::Idle => connection.into_parts().map(|parts| match parts.read_buf {
+        Ended::Idle => connection.into_parts().map(|mut parts| {
             // An empty piece would keep the memory it was read into.
-            none if none.is_empty() => parts.io,
-            some => parts.io.read_again(some),
+            if !parts.read_buf.is_empty() {
+                parts.io.put_back(parts.read_buf);
+            }
+            parts.io
         }),
     }
 }

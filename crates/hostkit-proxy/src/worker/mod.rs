@@ -8,6 +8,7 @@ mod gather;
 pub(crate) mod http2;
 mod listener;
 pub(crate) mod multiplexed;
+pub(crate) mod plain;
 pub(crate) mod pool;
 pub(crate) mod pulse;
 pub(crate) mod stream;

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -66,10 +67,12 @@ impl ClientStream {
         }
     }
 
-    /// The same with these bytes in front, which somebody read who does not need them.
-    pub(super) fn read_again(mut self, bytes: Bytes) -> Self {
-        self.again = bytes;
-        self
+    /// Has these bytes read first, which somebody read who does not need them.
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
+        self.again = match self.again.is_empty() {
+            true => bytes,
+            false => [bytes, mem::take(&mut self.again)].concat().into(),
+        };
     }
 
     /// Whether there may be something to read.

@@ -38,3 +38,4 @@ mod support;
 mod tables;
 mod tls;
 mod tunnels;
+mod two_ways;
