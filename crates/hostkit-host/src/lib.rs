@@ -4,6 +4,7 @@
 mod account_by_number;
 pub mod accounts;
 pub mod acl;
+pub mod allocator;
 pub mod archives;
 pub mod beneath;
 pub mod cgroup;

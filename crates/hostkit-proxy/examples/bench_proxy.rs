@@ -12,6 +12,10 @@ use hostkit_core::project::EnvironmentId;
 use hostkit_core::route::{Backend, BackendId, Compression, HoldRule, Https, Route, RouteTable, Target};
 use hostkit_proxy::{ProxyConfig, bind_public};
 
+/// As in the binary that is shipped.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut listen: SocketAddr = "127.0.0.1:8080".parse()?;
     let mut tls: Option<SocketAddr> = None;

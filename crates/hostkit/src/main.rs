@@ -15,6 +15,11 @@ mod wire;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use hostkit_host::allocator::Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator::quick_in("proxy");
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some(code) = socket_units::dispatch(&arguments) {
