@@ -120,6 +120,41 @@ fn as_many_visitors_as_asked_for_get_a_canary_and_it_stands_over_kills() {
 }
 
 #[test]
+fn an_environment_beside_production_has_a_canary_of_its_own() {
+    let host = Installation::start();
+    host.deploy("shop", &projects::node(&host.sources(), "shop", "production"))
+        .ok();
+    let staging = |arguments: &[&str]| {
+        let folder = host.sources().join("shop");
+        let all = ["--project", "shop", "--env", "staging"];
+        let arguments: Vec<&str> = arguments.iter().copied().chain(all).collect();
+        match arguments[0] {
+            "deploy" => host.run(&[&["deploy", folder.to_str().unwrap()], &arguments[1..]].concat()),
+            _ => host.run(&arguments),
+        }
+        .ok()
+    };
+    let texts = || {
+        let answers = (0..100).map(|_| host.get("shop--staging", "/").body);
+        answers.collect::<std::collections::BTreeSet<String>>()
+    };
+    let of = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+    projects::node(&host.sources(), "shop", "old");
+    staging(&["deploy"]);
+    projects::node(&host.sources(), "shop", "new");
+    staging(&["deploy", "--canary", "10"]);
+    assert_eq!(texts(), of(&["new", "old"]));
+    assert_eq!(hundred(&host), BTreeMap::from([("production".to_owned(), 100)]));
+    staging(&["rollback"]);
+    assert_eq!(texts(), of(&["old"]));
+    staging(&["deploy", "--canary", "10"]);
+    staging(&["promote"]);
+    assert_eq!(texts(), of(&["new"]));
+    assert_eq!(hundred(&host), BTreeMap::from([("production".to_owned(), 100)]));
+    host.run(&["promote", "--project", "shop"]).failed();
+}
+
+#[test]
 fn a_canary_that_crashes_again_and_again_costs_no_request_and_doctor_says_so() {
     let host = Installation::start();
     host.deploy("shop", &projects::node(&host.sources(), "shop", "old"))
