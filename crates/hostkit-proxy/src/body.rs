@@ -264,7 +264,7 @@ impl AnswerBody {
         };
         match frame {
             Some(Ok(frame)) => exchange.sent += frame.data_ref().map_or(0, |data| data.len() as u64),
-            Some(Err(_)) => exchange.broken = true,
+            Some(Err(_)) => exchange.note_broken(),
             None => {}
         }
         if frame.is_none() && matches!(self.source, Source::Backend(_)) {

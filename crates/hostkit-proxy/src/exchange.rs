@@ -77,6 +77,8 @@ pub(crate) struct Exchange {
     /// For tunnels: bytes from the client, in place of a body's.
     pub(crate) tunnelled: u64,
     pub(crate) is_tunnel: bool,
+    /// The answer is a stream of events: that it ends says nothing about the backend.
+    pub(crate) is_endless: bool,
     /// The answer broke off.
     pub(crate) broken: bool,
     /// The connection is closed after the answer, whatever else the client has sent.
@@ -153,6 +155,7 @@ impl Exchange {
             sent: 0,
             tunnelled: 0,
             is_tunnel: false,
+            is_endless: false,
             broken: false,
             closes: false,
             complete: false,
@@ -198,6 +201,20 @@ impl Exchange {
         self.complete = true;
     }
 
+    /// The answer broke off. It is the backend's doing where the client had sent all of its request, and not of one that
+    /// takes many requests on a connection, which ends one of them for reasons of its own.
+    pub(crate) fn note_broken(&mut self) {
+        self.broken = true;
+        let is_http1 = self.route.as_ref().is_some_and(|route| route.protocol.is_http1());
+        if let Some(lease) = self.lease.as_ref()
+            && is_http1
+            && !self.is_endless
+            && self.is_request_read()
+        {
+            lease.in_flight.backend().tore();
+        }
+    }
+
     /// Whether nothing of the request is left unread.
     pub(crate) fn is_request_read(&self) -> bool {
         self.progress.as_ref().is_none_or(|progress| progress.done.get())
@@ -222,6 +239,7 @@ impl Drop for Exchange {
             && self.complete
             && request_read
         {
+            lease.in_flight.backend().health.was_whole();
             lease.give_back(worker, now);
         }
         if !self.is_tunnel && self.stream.is_none() {

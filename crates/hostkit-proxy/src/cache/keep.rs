@@ -259,7 +259,8 @@ impl Coming {
                     }
                 }
                 Ok(None) => break,
-                Ok(Some(Err(_))) | Err(_) => return,
+                Ok(Some(Err(_))) => return self.lease.in_flight.backend().tore(),
+                Err(_) => return,
             }
         }
         if let Some(whole) = self.body.finish() {
@@ -273,6 +274,7 @@ impl Coming {
         if let Source::Plain(body) = &mut self.source {
             self.lease.plain = body.connection();
         }
+        self.lease.in_flight.backend().health.was_whole();
         self.lease.give_back(&self.worker, Instant::now());
     }
 }

@@ -339,6 +339,7 @@ fn pass_on(
     head::sign_answer(&mut parts.headers, route.release.as_ref(), &exchange.id);
     if is_endless(&parts.headers) {
         exchange.pulse().endless();
+        exchange.is_endless = true;
     }
     parts.version = Version::HTTP_11;
     exchange.status = parts.status.as_u16();

@@ -78,6 +78,11 @@ impl Backend {
         self.note_ejected(self.health.broke(), "breaks requests off");
     }
 
+    /// Notes that an answer of it broke off after it had begun.
+    pub(crate) fn tore(&self) {
+        self.note_ejected(self.health.tore(), "breaks answers off");
+    }
+
     /// Notes that it began an answer.
     pub(crate) fn answered(&self) {
         if self.health.answered() {

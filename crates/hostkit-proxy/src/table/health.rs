@@ -23,6 +23,8 @@ pub(crate) struct Health {
     troubled: AtomicBool,
     /// Requests in a row that broke off.
     broken: AtomicU32,
+    /// Answers in a row that broke off after they had begun.
+    torn: AtomicU32,
     /// How often it was left out since it was sound.
     level: AtomicU32,
     /// Milliseconds after `born` until which it is left out; zero for not at all.
@@ -53,6 +55,7 @@ impl Health {
             born: Instant::now(),
             troubled: AtomicBool::new(false),
             broken: AtomicU32::new(0),
+            torn: AtomicU32::new(0),
             level: AtomicU32::new(0),
             until: AtomicU64::new(0),
             refused: AtomicBool::new(false),
@@ -103,9 +106,25 @@ impl Health {
     }
 
     fn broke_at(&self, now: Instant) -> Option<Duration> {
+        self.failed_at(now, &self.broken)
+    }
+
+    /// An answer of it broke off after it had begun. Says for how long it is left out, where it is from now on.
+    pub(crate) fn tore(&self) -> Option<Duration> {
+        self.failed_at(Instant::now(), &self.torn)
+    }
+
+    /// An answer of it was read to its end.
+    pub(crate) fn was_whole(&self) {
+        if self.troubled.load(Ordering::Relaxed) {
+            self.torn.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn failed_at(&self, now: Instant, in_a_row: &AtomicU32) -> Option<Duration> {
         self.failures.fetch_add(1, Ordering::Relaxed);
         self.troubled.store(true, Ordering::Relaxed);
-        let broken = self.broken.fetch_add(1, Ordering::Relaxed) + 1;
+        let broken = in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
         // On probation one is enough.
         let is_back = self.until.load(Ordering::Relaxed) != 0;
         (broken >= BREAKS || is_back)
@@ -130,6 +149,7 @@ impl Health {
         self.level.store(level.saturating_add(1), Ordering::Relaxed);
         self.refused.store(refused, Ordering::Relaxed);
         self.broken.store(0, Ordering::Relaxed);
+        self.torn.store(0, Ordering::Relaxed);
         self.ejections.fetch_add(1, Ordering::Relaxed);
         self.troubled.store(true, Ordering::Relaxed);
         Some(pause)
@@ -153,7 +173,9 @@ impl Health {
             return false;
         }
         self.level.store(0, Ordering::Relaxed);
-        self.troubled.store(false, Ordering::Relaxed);
+        // How this answer ends is to be seen.
+        let is_torn = self.torn.load(Ordering::Relaxed) > 0;
+        self.troubled.store(is_torn, Ordering::Relaxed);
         self.until.swap(0, Ordering::Relaxed) != 0
     }
 
@@ -241,6 +263,24 @@ mod tests {
         assert_eq!(health.standing_at(start + MILLI, 0), Standing::Ejected);
         let back = start + SHORTEST;
         assert_eq!(health.broke_at(back), Some(SHORTEST * 2));
+    }
+
+    #[test]
+    fn answers_that_break_off_count_in_a_row_however_they_began() {
+        let health = Health::new();
+        let start = health.born + MILLI;
+        let tear = || {
+            health.answered_at(start);
+            health.failed_at(start, &health.torn)
+        };
+        for _ in 0..20 {
+            assert_eq!([tear(), tear()], [None, None]);
+            health.answered_at(start);
+            health.was_whole();
+        }
+        assert_eq!(share(&health, start), 1000);
+        assert_eq!([tear(), tear(), tear()], [None, None, Some(SHORTEST)]);
+        assert_eq!(health.standing_at(start + MILLI, 0), Standing::Ejected);
     }
 
     #[test]

@@ -172,3 +172,31 @@ fn errors_of_the_application_and_of_clients_leave_nobody_out() {
     }
     assert_eq!(door.status().ejected, Vec::<BackendId>::new());
 }
+
+#[test]
+fn one_whose_answers_break_off_after_their_heads_is_left_out_and_one_whose_streams_end_is_not() {
+    use std::io::Write;
+    for (kind, is_left_out) in [("text/plain", true), ("text/event-stream", false)] {
+        let good = Upstream::named("good");
+        let bad = Upstream::start(move |_, stream| {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: 100\r\n\r\nbegun");
+            stream.write_all(head.as_bytes()).ok();
+            false
+        });
+        let door = Door::start();
+        door.apply(vec![to("shop", &[good.address, bad.address])]);
+        for _ in 0..20 {
+            let mut stream = door.connect();
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nHost: shop.localhost\r\nConnection: close\r\n\r\n")
+                .unwrap();
+            std::io::Read::read_to_end(&mut stream, &mut Vec::new()).ok();
+        }
+        let text = block_on(door.client.metrics()).unwrap();
+        let ejections = "hostkit_proxy_ejections_total{instance=\"shop.2\"}";
+        let was_left_out = text
+            .lines()
+            .any(|line| line.starts_with(ejections) && !line.ends_with(" 0"));
+        assert_eq!(was_left_out, is_left_out, "{kind}");
+    }
+}
