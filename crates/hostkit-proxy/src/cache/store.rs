@@ -110,21 +110,22 @@ impl Cache {
             drop(route.scope.set(Arc::clone(scope)));
             named.insert(name);
         }
-        let before = scopes.len();
+        let mut left = Vec::new();
         scopes.retain(|name, scope| {
             let stays = named.contains(name);
             if !stays {
                 scope.forget_all();
+                left.push(scope.id);
             }
             stays
         });
-        if scopes.len() < before {
+        if !left.is_empty() {
             let prefixes: HashSet<[u8; 8]> = scopes.values().map(|scope| scope.prefix()).collect();
             self.kept
                 .retain(|key, _| key.first_chunk().is_some_and(|prefix| prefixes.contains(prefix)));
         }
         if let Some(disk) = &self.disk {
-            disk.scopes_are(scopes.values().cloned().collect());
+            disk.scopes_are(scopes.values().cloned().collect(), &left);
         }
     }
 
@@ -138,7 +139,12 @@ impl Cache {
         let (ids, known) = self.purge_memory(environment, path);
         match &self.disk {
             None => Ok(known.len() as u64),
-            Some(disk) => disk.purge(ids, path, known).await,
+            Some(disk) => {
+                let purged = disk.purge(ids, path, known).await;
+                // What was found on the disk meanwhile came into the memory.
+                self.purge_memory(environment, path);
+                purged
+            }
         }
     }
 
@@ -266,10 +272,12 @@ impl Cache {
     /// Takes a key out; what is on its way for it is not kept either.
     pub(super) fn invalidate(&self, scope: &Scope, key: &[u8]) {
         scope.forget_key(key);
-        self.kept.remove(key);
-        self.flights.forget(key);
         if let Some(disk) = &self.disk {
             disk.forget(scope.id, own_part(key));
+            // Whoever found it there meanwhile does not bring it into the memory.
+            scope.forget_key(key);
         }
+        self.kept.remove(key);
+        self.flights.forget(key);
     }
 }

@@ -66,8 +66,12 @@ impl Disk {
         Ok((Disk { state, jobs }, thread))
     }
 
-    /// These are all there are from now on: what others had goes.
-    pub(super) fn scopes_are(&self, scopes: Vec<Arc<Scope>>) {
+    /// These are all there are from now on: what others had goes. What those had that `left` is not found from now on, should
+    /// one of them come back at once.
+    pub(super) fn scopes_are(&self, scopes: Vec<Arc<Scope>>, left: &[ScopeId]) {
+        for scope in left {
+            self.state.index.remove_scope(*scope);
+        }
         self.tell(Job::Scopes(scopes));
     }
 
