@@ -1,6 +1,6 @@
 """Runs the parts that were asked for and writes bench/results.md from the newest figures of every part.
 
-usage: script/bench [deploy] [front-door] [memory] [--repeats N] [--seconds S] [--only ROW…]
+usage: script/bench [deploy] [front-door] [memory] [storage] [--repeats N] [--seconds S] [--only ROW…]
 """
 
 import argparse
@@ -14,13 +14,14 @@ import deploy
 import front_door
 import machine
 import memory
+import storage
 
 HERE = Path(__file__).resolve().parent
 # A load average above this says that something else is running.
 CALM = 0.7
 # How long to wait for that: what built the binaries is still in the average.
 PATIENCE = 240
-PARTS = {"deploy": deploy, "front-door": front_door, "memory": memory}
+PARTS = {"deploy": deploy, "front-door": front_door, "memory": memory, "storage": storage}
 
 
 def main() -> None:
