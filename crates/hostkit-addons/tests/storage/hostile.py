@@ -109,6 +109,30 @@ refused("BadDigest", trailed(there, b"3\r\nlie\r\n0\r\nx-amz-checksum-crc32c:AAA
 for bad in [b"g\r\nlie\r\n0\r\n\r\n", b"-3\r\nlie\r\n0\r\n\r\n", b"3\r\nli", b"3" * 2000, b"\r\n\r\n", b"ffffffffffffffff\r\nlie", b"0\r\n" + b"a:b\r\n" * 50_000]:
     refused("", trailed(there, bad, 3))
 
+# Who waits with a body and is refused may send it or the next request: nobody can tell which, so the connection ends.
+def answers(headers, body, more):
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        lines = ["PUT /shop/k?partNumber=1&uploadId=none HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
+        heard = connection.recv(65536)
+        try:
+            connection.sendall(more)
+            while found := connection.recv(65536):
+                heard += found
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        return heard
+
+
+hidden = f"GET /-/ready HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n".encode()
+unread = {**signed("PUT", "/shop/k", query="partNumber=1&uploadId=none"), "content-length": len(hidden)}
+heard = answers({**unread, "expect": "100-continue"}, b"", hidden)
+assert heard.count(b"HTTP/1.1 ") == 1 and b"connection: close" in heard, heard
+# Who does not wait goes on with the same connection: the body is thrown away.
+heard = answers({**unread, "content-length": 1}, b"x", hidden)
+assert heard.count(b"HTTP/1.1 ") == 2 and heard.endswith(b"ready\n"), heard
+
 # What would fill the memory: a chunk of 4 GiB that is held until its signature is there, XML without end.
 flood = [b"x" * (1 << 20)] * 200
 more = {"content-encoding": "aws-chunked", "x-amz-decoded-content-length": str(1 << 32), "x-amz-trailer": "x-amz-checksum-crc32"}

@@ -1,18 +1,20 @@
 //! What is judged of a request before the protocol sees it, because `s3s` does not: which signatures are taken
-//! ([`signed`]), how large the chunks of a body may be ([`chunks`]), and what pages of other origins may
-//! ([`cross_origin`]).
+//! ([`signed`]), how large the chunks of a body may be ([`chunks`]), what pages of other origins may ([`cross_origin`]); and
+//! what becomes of a body that nobody read ([`unread`]).
 
 mod chunks;
 mod cross_origin;
 mod signed;
+mod unread;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use s3s::service::S3Service;
 use s3s::{Body, S3Error, S3ErrorCode};
 
 use super::s3::Storage;
 use chunks::WithLimit;
+use unread::Watched;
 
 /// A storage as it is reached by HTTP. Clones are handles to the same one.
 #[derive(Clone)]
@@ -30,6 +32,18 @@ impl Gate {
 
     /// Answers a request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let waits = request.headers().contains_key(header::EXPECT);
+        let (head, body) = request.into_parts();
+        let (body, rest) = Watched::new(body, waits);
+        let mut response = self.judge(Request::from_parts(head, body)).await;
+        if !rest.throw_away().await {
+            let headers = response.headers_mut();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn judge(&self, request: Request<Watched>) -> Response<Body> {
         if request.uri().path() == super::READY && request.method() == Method::GET {
             return Response::new(Body::from("ready\n".to_owned()));
         }
@@ -54,7 +68,7 @@ impl Gate {
         response
     }
 
-    async fn pass(&self, mut request: Request<Incoming>) -> Response<Body> {
+    async fn pass(&self, mut request: Request<Watched>) -> Response<Body> {
         if let Err(why) = signed::check(&mut request) {
             return why.to_http_response().unwrap_or_else(|_| broken());
         }
@@ -64,7 +78,7 @@ impl Gate {
             .is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"));
         let request = request.map(|body| match is_chunked {
             true => Body::http_body(WithLimit::new(body)),
-            false => Body::from(body),
+            false => Body::http_body(body),
         });
         match self.service.call(request).await {
             Ok(response) => response,

@@ -27,28 +27,19 @@ pub(super) enum Connection {
 
 impl Listener {
     /// Those that were handed over; where there are none, the one of the settings.
-    pub(super) fn all(sockets: Vec<OwnedFd>, listen: &Listen) -> Result<Vec<Self>, Failure> {
+    pub(super) async fn all(sockets: Vec<OwnedFd>, listen: &Listen) -> Result<Vec<Self>, Failure> {
         if sockets.is_empty() {
-            return Ok(vec![Self::open(listen)?]);
+            return Ok(vec![Self::open(listen).await?]);
         }
         sockets.into_iter().map(Self::of_socket).collect()
     }
 
-    fn open(listen: &Listen) -> Result<Self, Failure> {
+    async fn open(listen: &Listen) -> Result<Self, Failure> {
         match listen {
             Listen::Address(address) => {
-                let failed = |why| cannot(&format!("listen on {address}"), &why);
-                // Unlike the standard library's, this one does not wait for what closed connections leave behind.
-                let socket = match address {
-                    SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4(),
-                    SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6(),
-                }
-                .map_err(failed)?;
-                socket.set_reuseaddr(true).map_err(failed)?;
-                socket.bind(*address).map_err(failed)?;
-                let listener = socket.listen(1024).map_err(failed)?;
-                let address = listener.local_addr().map_err(failed)?;
-                tracing::info!(%address, "listening");
+                let listener = TcpListener::bind(address)
+                    .await
+                    .map_err(|why| cannot(&format!("listen on {address}"), &why))?;
                 Ok(Listener::Tcp(listener))
             }
             Listen::Socket(path) => {
@@ -56,7 +47,6 @@ impl Listener {
                 remove_stale(path).map_err(failed)?;
                 let listener = UnixListener::bind(path).map_err(failed)?;
                 fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-                tracing::info!(path = %path.display(), "listening");
                 Ok(Listener::Unix(listener))
             }
         }

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostkit_core::kind::{Failure, Kind};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::error::StorageError;
@@ -54,40 +54,55 @@ pub fn run(path: &Path, sockets: Vec<OwnedFd>, told: impl Fn(Moment)) -> Result<
         .build()
         .map_err(|why| cannot("start", &why))?;
     runtime.block_on(async {
-        let listeners = Listener::all(sockets, &settings.listen)?;
+        // First of all: a signal that nobody catches would end the process.
+        let signals = Signals::catch()?;
+        let listeners = Listener::all(sockets, &settings.listen).await?;
         let storage = Storage::open(settings).map_err(|why| cannot_open(&why))?;
         storage.ensure_buckets().await.map_err(|why| cannot_open(&why))?;
-        serve(path, listeners, storage, told).await
+        serve(path, signals, listeners, storage, told).await;
+        Ok(())
     })
+}
+
+struct Signals {
+    reload: Signal,
+    end: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, Failure> {
+        let catch = |kind| signal(kind).map_err(|why| cannot("wait for signals", &why));
+        Ok(Signals {
+            reload: catch(SignalKind::hangup())?,
+            end: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+        })
+    }
 }
 
 async fn serve(
     path: &Path,
+    mut signals: Signals,
     listeners: Vec<Listener>,
     storage: Storage,
     told: impl Fn(Moment),
-) -> Result<(), Failure> {
-    let catch = |kind| signal(kind).map_err(|why| cannot("wait for signals", &why));
-    let (mut reload, mut end, mut interrupt) = (
-        catch(SignalKind::hangup())?,
-        catch(SignalKind::terminate())?,
-        catch(SignalKind::interrupt())?,
-    );
-    let addresses = listeners.iter().filter_map(Listener::address).collect();
+) {
+    let addresses: Vec<SocketAddr> = listeners.iter().filter_map(Listener::address).collect();
+    tracing::info!(?addresses, "listening");
     let serving = Serving::begin(listeners, Gate::new(storage.clone()));
     let tending = tokio::spawn(tend(storage.clone()));
     told(Moment::Serving(addresses));
     loop {
         tokio::select! {
-            _ = reload.recv() => read_again(path, &storage).await,
-            _ = end.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = signals.reload.recv() => read_again(path, &storage).await,
+            _ = signals.end.recv() => break,
+            _ = signals.interrupt.recv() => break,
         }
     }
     told(Moment::Stopping);
     tending.abort();
     serving.end().await;
-    Ok(())
 }
 
 /// Uses the settings as they are now. Those that cannot be used are not, and the ones of before stay.
