@@ -28,6 +28,8 @@ pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Default)]
 pub(crate) struct Progress {
     pub(crate) received: Cell<u64>,
+    /// Somebody asked for it: a client that waited for that was told to send it.
+    pub(crate) asked: Cell<bool>,
     /// It was read to its end.
     pub(crate) done: Cell<bool>,
     /// The client may pause for as long as it likes.
@@ -69,6 +71,7 @@ impl RequestBody {
 
 impl Upload {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.progress.asked.set(true);
         match Pin::new(&mut self.incoming).poll_frame(context) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 if let Some(data) = frame.data_ref() {

@@ -56,8 +56,20 @@ pub(crate) async fn serve(
     let scan = head::Scan::of(request.headers());
     let upgrade = scan.has_upgrade.then(|| hyper::upgrade::on(&mut request));
     let (parts, incoming) = request.into_parts();
-    let incoming = (!incoming.is_end_stream()).then_some(incoming);
-    answer(client, stream, parts, scan, incoming, upgrade).await
+    let waits = stream.is_none() && parts.headers.contains_key(header::EXPECT);
+    let incoming = (!incoming.is_end_stream()).then(|| (incoming, Rc::new(Progress::default())));
+    let unread = incoming
+        .as_ref()
+        .filter(|_| waits)
+        .map(|(_, progress)| Rc::clone(progress));
+    let mut answer = answer(client, stream, parts, scan, incoming, upgrade).await;
+    // A client that was not told to send its body may send its next request instead (RFC 9110, 10.1.1), and hyper would
+    // take the first bytes of that for the body.
+    if unread.is_some_and(|progress| !progress.asked.get()) {
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    }
+    answer
 }
 
 /// Answers one request that has no body and asks for no upgrade.
@@ -72,7 +84,7 @@ async fn answer(
     stream: Option<Stream>,
     mut parts: request::Parts,
     mut scan: head::Scan,
-    incoming: Option<Incoming>,
+    incoming: Option<(Incoming, Rc<Progress>)>,
     upgrade: Option<OnUpgrade>,
 ) -> Response<AnswerBody> {
     let id = ids::request_id(scan.only_id());
@@ -82,8 +94,7 @@ async fn answer(
     exchange.trace = scan.trace.parent().cloned();
 
     let mut body = RequestBody::default();
-    if let Some(incoming) = incoming {
-        let progress = Rc::new(Progress::default());
+    if let Some((incoming, progress)) = incoming {
         exchange.progress = Some(Rc::clone(&progress));
         body = RequestBody::new(incoming, progress, &exchange);
     }

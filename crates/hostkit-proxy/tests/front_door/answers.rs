@@ -1,5 +1,7 @@
 //! The front door over real sockets: answers.
 
+use std::io::{Read, Write};
+
 use hostkit_core::route::{NothingReason, Target};
 
 use crate::support::*;
@@ -136,4 +138,39 @@ fn pages_carry_nothing_a_client_could_plant() {
     door.apply(vec![]);
     let page = door.send("GET /<script> HTTP/1.1\r\nHost: a_b\r\nX-Request-Id: <script>\r\n\r\n");
     assert!(!page.text().contains("<script>"), "{}", page.text());
+}
+
+#[test]
+fn a_client_that_waits_with_a_body_nobody_asked_for_is_not_taken_at_its_next_word() {
+    let door = Door::start();
+    let shop = Upstream::named("shop");
+    door.apply(vec![to("shop", &[shop.address])]);
+    let waiting = |host: &str| {
+        format!("POST / HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\nContent-Length: 40\r\n\r\n")
+    };
+    for _ in 0..50 {
+        let mut stream = door.connect();
+        // The next request comes at once: its first 40 bytes are no body of the first.
+        let next = "GET /a-path-that-is-longer-than-the-body HTTP/1.1\r\nHost: shop.localhost\r\n\r\n";
+        stream.write_all(waiting("nobody.localhost").as_bytes()).unwrap();
+        let refused = read_answer(&mut stream, false);
+        assert_eq!(
+            (refused.status, refused.header("connection")),
+            (404, Some("close"))
+        );
+        // It may be closed already.
+        let _ = stream.write_all(next.as_bytes());
+        assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0);
+    }
+    assert!(shop.seen().is_empty());
+
+    let mut stream = door.connect();
+    stream.write_all(waiting("shop.localhost").as_bytes()).unwrap();
+    assert_eq!(
+        read_head(&mut stream).lines().next(),
+        Some("HTTP/1.1 100 Continue")
+    );
+    stream.write_all(&[b'x'; 40]).unwrap();
+    let answer = read_answer(&mut stream, false);
+    assert_eq!((answer.status, answer.header("connection")), (200, None));
 }
