@@ -195,6 +195,7 @@ async fn what_is_as_it_should_be_is_not_written_again_and_what_drifted_is_mended
     let (access, name, limits) = (house.access(), main_of("steady"), Limits::default());
     let session = access.connect("hostkit").await.unwrap();
     let ensure = async || {
+        house.addon.ensure_server().await.unwrap();
         databases::ensure(&access, &name, &limits).await.unwrap();
         databases::admit(&access, &name, &[credential(1)], &limits)
             .await
@@ -204,10 +205,11 @@ async fn what_is_as_it_should_be_is_not_written_again_and_what_drifted_is_mended
     let question = "SELECT (SELECT xmin::text FROM pg_database WHERE datname = 'steady_db'),
             (SELECT string_agg(xmin::text, ' ' ORDER BY oid) FROM pg_authid),
             (SELECT string_agg(xmin::text, ' ' ORDER BY setrole) FROM pg_db_role_setting),
-            (SELECT string_agg(xmin::text, ' ' ORDER BY objoid) FROM pg_shdescription)";
+            (SELECT string_agg(xmin::text, ' ' ORDER BY objoid) FROM pg_shdescription),
+            (SELECT string_agg(xmin::text, ' ' ORDER BY oid) FROM pg_database)";
     let rows = async || {
         let row = session.row("look", question, &[]).await.unwrap().unwrap();
-        (0..4).map(|column| row.get(column)).collect::<Vec<String>>()
+        (0..5).map(|column| row.get(column)).collect::<Vec<String>>()
     };
     ensure().await;
     let before = rows().await;

@@ -76,9 +76,8 @@ impl Cluster {
         initialise::ensure(services, &described, &programs, &self.superuser).await?;
         services.ensure(&described).await?;
         let session = self.wait(services).await?;
-        let shut = "REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC";
         session.run("set up PostgreSQL", &own_role()).await?;
-        session.run("set up PostgreSQL", shut).await?;
+        session.run("set up PostgreSQL", &shut()).await?;
         prepare_own_database(&self.access(services), &session).await
     }
 
@@ -175,3 +174,17 @@ async fn does_not_start(services: &dyn Services, why: &str) -> Failure {
 const START: &str = "postgresql.conf";
 const ANY_TIME: &str = "running.conf";
 const ADMISSION: &str = "pg_hba.conf";
+
+/// Takes the right to connect to the databases that every cluster has from everybody who still has it.
+fn shut() -> String {
+    let each = ["postgres", "template1"].map(|database| {
+        format!(
+            "DO $$ BEGIN
+                 IF has_database_privilege('{TENANTS}', '{database}', 'CONNECT, TEMPORARY') THEN
+                     REVOKE CONNECT, TEMPORARY ON DATABASE {database} FROM PUBLIC;
+                 END IF;
+             END $$;"
+        )
+    });
+    each.concat()
+}
