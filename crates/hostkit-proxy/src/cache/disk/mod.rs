@@ -1,5 +1,5 @@
 //! Answers on the disk: what is put into the memory is written here as well, so that it is there when the memory had to
-//! make room for it, and when the front door was started again (`docs/decisions/008-cache-on-disk.md`).
+//! make room for it, and when the front door was started again (`docs/decisions/009-cache-on-disk.md`).
 //!
 //! A release of a route has a folder, an answer has a [`file`] in it; all names are hashes. What there is is known by an
 //! [`index`] in memory. One thread, the [`keeper`], makes and removes everything, in the order in which it was told; it
