@@ -30,6 +30,15 @@ pub struct ShortAnswer {
     pub body: Bytes,
 }
 
+/// Target and headers of a request that goes the short way; nothing where it is left to hyper.
+pub fn plain_request(bytes: &[u8]) -> Option<(String, Vec<(String, Vec<u8>)>)> {
+    let bytes = Bytes::copy_from_slice(bytes);
+    let request = crate::worker::plain::request::read(&bytes, 64 << 10, HeaderMap::new())?;
+    let headers = request.parts.headers.iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+    Some((request.parts.uri.to_string(), headers.collect()))
+}
+
 /// What is read of an answer the short way; nothing where it is left to hyper.
 pub fn short_answer(bytes: &[u8]) -> Option<ShortAnswer> {
     match read(&Bytes::copy_from_slice(bytes)) {

@@ -5,7 +5,7 @@
 //! byte that was read; an answer that is there already is then given when hyper asks for it.
 
 mod answer;
-mod request;
+pub(crate) mod request;
 
 use std::collections::VecDeque;
 use std::future::{Future as _, poll_fn};

@@ -11,7 +11,7 @@ fn the_cases_are_seeds_of_the_fuzz_targets() {
     let temporary = tempfile::tempdir().unwrap();
     let asked = std::env::var_os("HOSTKIT_FUZZ_SEEDS");
     let folder = asked.as_deref().map_or(temporary.path(), Path::new);
-    let requests = requests::all().into_iter().map(|case| case.bytes);
+    let requests: Vec<Vec<u8>> = requests::all().into_iter().map(|case| case.bytes).collect();
     let answers = answers::all()
         .into_iter()
         .map(|answer| answer.say()("GET", "/case").0);
@@ -20,6 +20,7 @@ fn the_cases_are_seeds_of_the_fuzz_targets() {
         routes: vec![to("shop", &[([127, 0, 0, 1], 9000).into()])],
         canaries: Vec::new(),
     };
+    write(folder, "plain_request", requests.clone());
     write(folder, "request_head", requests);
     write(folder, "short_answer", answers);
     write(folder, "route_table", [serde_json::to_vec(&table).unwrap()]);
