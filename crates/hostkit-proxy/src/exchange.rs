@@ -241,6 +241,11 @@ impl Drop for Exchange {
         {
             lease.in_flight.backend().health.was_whole();
             lease.give_back(worker, now);
+        } else if self.complete && self.stream.is_some() {
+            // The answer is whole and the request is not: a client of HTTP/2 goes on sending until it is told that nobody
+            // reads, which it is once nobody holds what it sends.
+            let sender = self.lease.as_mut().and_then(|lease| lease.sender.take());
+            sender.into_iter().for_each(Sender::cut);
         }
         if !self.is_tunnel && self.stream.is_none() {
             self.client.pulse.answered(request_read && !self.closes);

@@ -28,6 +28,14 @@ pub(super) const BUFFER: usize = 128 * 1024;
 pub(crate) struct Sender {
     pub(crate) requests: SendRequest<RequestBody>,
     pub(crate) bell: Arc<Bell>,
+    task: AbortHandle,
+}
+
+impl Sender {
+    /// Ends the connection at once, whatever is under way on it.
+    pub(crate) fn cut(self) {
+        self.task.abort();
+    }
 }
 
 /// All connections of a thread to all backends.
@@ -323,8 +331,8 @@ impl Worker {
             .map_err(io::Error::other)?;
         let bell = Arc::new(Bell::default());
         // What goes wrong is told to the request in flight, if there is one.
-        self.spawn_on(backend, Arc::clone(&bell).drive(connection.with_upgrades()));
-        Ok(Sender { requests, bell })
+        let task = self.spawn_on(backend, Arc::clone(&bell).drive(connection.with_upgrades()));
+        Ok(Sender { requests, bell, task })
     }
 
     /// Runs a tunnel on a backend until it ends or is cut.
@@ -340,7 +348,7 @@ impl Worker {
         self: &Rc<Self>,
         backend: &Arc<Backend>,
         task: impl Future<Output = ()> + 'static,
-    ) {
+    ) -> AbortHandle {
         /// Takes the task from the list when it ends, also when it is cut.
         struct Listed(Rc<Worker>, u64, u64);
         impl Drop for Listed {
@@ -362,5 +370,6 @@ impl Worker {
         let mut pools = self.pools.pools.borrow_mut();
         let pool = pools.entry(backend.key).or_insert_with(|| Pool::new(backend));
         pool.tasks.insert(number, handle.abort_handle());
+        handle.abort_handle()
     }
 }

@@ -10,6 +10,7 @@ use hyper::ext::Protocol;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::frames::*;
 use crate::secure::*;
 use crate::support::*;
 
@@ -22,6 +23,42 @@ fn slow(seconds_of: &'static str) -> Upstream {
         }
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone").is_ok()
     })
+}
+
+#[test]
+fn a_client_whose_upload_nobody_reads_to_its_end_is_told_so() {
+    // It answers, and takes nothing more.
+    let upstream = Upstream::raw(
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+        |stream, _| {
+            read_head(stream);
+            stream
+                .write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!")
+                .unwrap();
+            // Until the front door has had enough.
+            let mut one = [0; 1];
+            while stream.peek(&mut one).is_ok_and(|read| read > 0) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        },
+    );
+    let door = Door::secure(|_| ());
+    door.apply(vec![to("shop", &[upstream.address])]);
+    let mut frames = Frames::open(&door, SHOP);
+    let head = headers(&[
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":authority", SHOP),
+        (":path", "/"),
+        ("content-length", "5000000"),
+    ]);
+    assert!(frames.send(HEADERS, END_HEADERS, 1, &head));
+    // As much as may be sent at once.
+    for _ in 0..3 {
+        assert!(frames.send(DATA, 0, 1, &[b'x'; 16_384]));
+    }
+    let (_, _, stream, why) = frames.read_kind(RESET).unwrap();
+    assert_eq!((stream, why), (1, 0_u32.to_be_bytes().to_vec()), "not NO_ERROR");
 }
 
 #[test]
