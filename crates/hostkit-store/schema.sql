@@ -147,3 +147,10 @@ CREATE TABLE credential (
     PRIMARY KEY (project, environment, kind, number),
     FOREIGN KEY (project, environment, kind) REFERENCES addon (project, environment, kind) ON DELETE CASCADE
 ) STRICT;
+
+-- Programs of add-ons that serve all projects: where each is found, and what HostKit itself gets in with.
+CREATE TABLE shared_service (
+    role     TEXT PRIMARY KEY,
+    port     INTEGER NOT NULL UNIQUE,
+    operator BLOB NOT NULL
+) STRICT;

@@ -62,7 +62,9 @@ impl Store {
             .seal(&place(id, "operator"), new_secret()?.reveal())?;
         self.write(&format!("add {id}"), |write| {
             environment::insert(write, &id.environment)?;
-            let port = port.map(|is_free| free_port(&write.sql, is_free)).transpose()?;
+            let port = port
+                .map(|is_free| free_port(&write.sql, None, is_free))
+                .transpose()?;
             let [project, environment, kind] = key(id);
             let made = write
                 .sql
@@ -314,18 +316,21 @@ impl Store {
 }
 
 /// 64 hexadecimal digits: 256 bits, and nothing that a URL or a file of settings would have to escape.
-fn new_secret() -> std::result::Result<Secret, Failure> {
+pub(crate) fn new_secret() -> std::result::Result<Secret, Failure> {
     let mut bytes = zeroize::Zeroizing::new([0u8; 32]);
     seal::random(&mut *bytes)?;
     Ok(Secret::new(seal::to_hex(&*bytes).as_str()))
 }
 
-fn free_port(sql: &Connection, is_free: fn(u16) -> bool) -> Result<u16> {
-    let mut statement = sql.prepare_cached("SELECT port FROM addon WHERE port NOT NULL")?;
+/// A port that no add-on has, and no program of add-ons that serves all: the preferred one, or the lowest of the range.
+pub(crate) fn free_port(sql: &Connection, preferred: Option<u16>, is_free: fn(u16) -> bool) -> Result<u16> {
+    let mut statement = sql.prepare_cached(
+        "SELECT port FROM addon WHERE port NOT NULL UNION ALL SELECT port FROM shared_service",
+    )?;
     let taken: std::collections::BTreeSet<u16> = statement
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut ports = ADDON_PORTS;
+    let mut ports = preferred.into_iter().chain(ADDON_PORTS);
     let found = ports.find(|port| !taken.contains(port) && is_free(*port));
     found.ok_or_else(|| {
         let (first, last) = (ADDON_PORTS.start(), ADDON_PORTS.end());
