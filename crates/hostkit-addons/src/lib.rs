@@ -1,6 +1,6 @@
 //! Family of what an environment can have besides its programs. The catalogue: [`redis::RedisAddon`], a Redis server of
-//! its own. Not in it yet: [`postgres`], databases with a pooler, [`redis_rest`], the REST protocol of Upstash in front of
-//! Redis, and [`storage`], which speaks S3 (docs/decisions/007-object-storage.md).
+//! its own, and [`postgres`], a database of the server that all share. Not in it yet: [`redis_rest`], the REST protocol of
+//! Upstash in front of Redis, and [`storage`], which speaks S3 (docs/decisions/007-object-storage.md).
 
 pub mod postgres;
 pub mod redis;
@@ -11,7 +11,13 @@ use std::sync::Arc;
 
 use hostkit_core::traits::{Addon, Services};
 
-/// All of them, one of each kind. Their programs are looked for in `system_path`, folders as in PATH.
-pub fn catalogue(services: &Arc<dyn Services>, system_path: &str) -> Vec<Arc<dyn Addon>> {
-    vec![Arc::new(redis::RedisAddon::new(services.clone(), system_path))]
+use postgres::local::Seats;
+
+/// All of them, one of each kind, as local mode has them. Their programs are looked for in `system_path`, folders as in
+/// PATH; those of PostgreSQL where Debian puts them. Those that serve all projects are found where `seats` says.
+pub fn catalogue(services: &Arc<dyn Services>, system_path: &str, seats: Seats) -> Vec<Arc<dyn Addon>> {
+    vec![
+        Arc::new(postgres::local::LocalPostgres::new(services.clone(), seats)),
+        Arc::new(redis::RedisAddon::new(services.clone(), system_path)),
+    ]
 }

@@ -4,12 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hostkit_addons::postgres::local::{Seat, Seats};
 use hostkit_builders::apart::ApartSettings;
 use hostkit_builders::{BuilderSettings, UploadStore};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
 use hostkit_core::server_settings::ServerSettings;
+use hostkit_core::services::ServiceRole;
 use hostkit_core::source::SourceLimits;
 use hostkit_core::traits::{Archives, Clock, OperatorKeys, PortOwners, Premises, Runtime, Services, Sources};
 use hostkit_engine::{Parts, Procfile};
@@ -37,6 +39,9 @@ const CONTROL: &str = "hostkit-control.service";
 /// How many processes and threads one build may have: enough for a compiler on many processors, and a quarter of what all
 /// builds together may have.
 const BUILD_TASKS: u64 = 1024;
+
+/// The port that people look for PgBouncer at. Another installation's, or Debian's own, may have it.
+const POOLER_PORT: u16 = 6432;
 
 /// What control is made of.
 pub(crate) struct Wired {
@@ -200,18 +205,19 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         started_at: clock.now(),
         account_of: mode.account_of,
     };
+    let store = Store::open(layout, clock.clone())?;
     let parts = Parts {
         layout: layout.clone(),
-        store: Store::open(layout, clock.clone())?,
         premises: mode.premises,
         operator_keys: mode.operator_keys,
         archives: mode.archives,
         port_owners: mode.port_owners,
         runtime: mode.runtime,
         addons: mode.services.as_ref().map_or_else(Vec::new, |services| {
-            hostkit_addons::catalogue(services, &settings.system_path)
+            hostkit_addons::catalogue(services, &settings.system_path, seats(store.clone()))
         }),
         services: mode.services,
+        store,
         builders,
         procfile,
         sources: sources.clone(),
@@ -229,6 +235,18 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         parts,
         sources,
         server,
+    })
+}
+
+/// Where programs that serve all projects are found: chosen once, and kept in the state.
+fn seats(store: Store) -> Seats {
+    Arc::new(move |role| {
+        let preferred = (role == ServiceRole::PgBouncer).then_some(POOLER_PORT);
+        let found = store.shared_service(role, preferred, hostkit_host::stable_ports::choose)?;
+        Ok(Seat {
+            port: found.port,
+            operator: found.operator,
+        })
     })
 }
 

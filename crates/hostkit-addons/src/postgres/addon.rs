@@ -205,10 +205,7 @@ impl Addon for Postgres {
     }
 
     fn variable_names(&self) -> Vec<VariableName> {
-        [DATABASE_URL, DIRECT_URL, POSTGRES_PRISMA_URL]
-            .iter()
-            .filter_map(|name| VariableName::parse(name).ok())
-            .collect()
+        variable_names()
     }
 
     fn variables(&self, order: &AddonOrder) -> Variables {
@@ -239,6 +236,14 @@ impl Addon for Postgres {
             variables: address.variables(),
         })
     }
+}
+
+/// What programs are told under.
+pub(crate) fn variable_names() -> Vec<VariableName> {
+    [DATABASE_URL, DIRECT_URL, POSTGRES_PRISMA_URL]
+        .iter()
+        .filter_map(|name| VariableName::parse(name).ok())
+        .collect()
 }
 
 /// The first column of the first row.

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod copies;
 pub mod databases;
 pub mod extensions;
+pub mod local;
 pub mod names;
 pub mod outside;
 pub mod pooler;

@@ -57,6 +57,11 @@ pub struct Pooler {
 }
 
 impl Pooler {
+    /// Refuses a machine that has no PgBouncer.
+    pub(crate) fn refuse_missing() -> Result<(), Failure> {
+        PROGRAM.file().map(drop)
+    }
+
     /// The name of the program that runs it.
     pub fn name() -> ServiceName {
         ServiceName {
