@@ -1,4 +1,4 @@
-//! Arguments of `addon` and `redis`.
+//! Arguments of `addon`, `db` and `redis`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use hostkit_core::addon::AddonKind;
@@ -78,6 +78,8 @@ pub(crate) struct WhichAddon {
 /// An add-on, as it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KindName {
+    /// A database of PostgreSQL
+    Postgres,
     /// A Redis server
     Redis,
 }
@@ -85,9 +87,37 @@ pub(crate) enum KindName {
 impl From<KindName> for AddonKind {
     fn from(name: KindName) -> AddonKind {
         match name {
+            KindName::Postgres => AddonKind::Postgres,
             KindName::Redis => AddonKind::Redis,
         }
     }
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct DbArgs {
+    #[command(subcommand)]
+    pub(crate) command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Open psql as the project, or run it with arguments
+    Psql {
+        #[command(flatten)]
+        whose: Whose,
+        /// Arguments of psql, such as -c and a statement
+        #[arg(last = true, value_name = "ARGUMENT")]
+        arguments: Vec<String>,
+    },
+    /// Print the URL that programs are told, with its password
+    Url {
+        #[command(flatten)]
+        whose: Whose,
+        /// The one past the pooler, for migrations and sessions
+        #[arg(long)]
+        direct: bool,
+    },
 }
 
 #[derive(Debug, Args)]

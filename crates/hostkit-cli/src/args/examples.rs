@@ -81,11 +81,16 @@ examples! {
         ("hostkit env set API_KEY - < key.txt", "a value that no shell history sees"),
         ("hostkit env import .env", "from a file"),
         ("hostkit env get API_KEY", "the one way to see a value");
-    ADDON: ("hostkit addon add shop redis", "a Redis of its own; its programs find REDIS_URL"),
+    ADDON: ("hostkit addon add shop postgres", "a database; its programs find DATABASE_URL and DIRECT_URL"),
+        ("hostkit addon add shop redis", "a Redis of its own; its programs find REDIS_URL"),
         ("hostkit addon list shop", "how each is, and since when its credential is the same"),
         ("hostkit addon rotate shop redis", "a new credential, told by a restart that loses no request; then the old one is refused"),
         ("hostkit addon remove shop redis --yes", "take it away, with all of its data");
         "A variable that an add-on gives cannot be set by hand.";
+    DB: ("hostkit db psql shop", "psql as the project, with your terminal"),
+        ("hostkit db psql shop -- -c 'SELECT count(*) FROM orders'", "one statement"),
+        ("hostkit db url shop", "the URL with its password, for a program of yours on this machine"),
+        ("hostkit db url shop --direct", "the one past the pooler, for migrations and sessions");
     REDIS: ("hostkit redis cli shop", "redis-cli as the project, with your terminal"),
         ("hostkit redis cli shop -- DBSIZE", "one command"),
         ("hostkit redis info shop memory", "a part of what the server says of itself"),

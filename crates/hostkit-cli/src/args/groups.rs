@@ -27,6 +27,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
             "project",
             "env",
             "addon",
+            "db",
             "redis",
             "domain",
             "nginx",

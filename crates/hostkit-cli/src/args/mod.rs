@@ -26,7 +26,9 @@ use hostkit_core::names::{EnvironmentName, ProjectName};
 use crate::completion;
 
 pub(crate) use access::{AccessArgs, AccessCommand};
-pub(crate) use addon::{AddonArgs, AddonCommand, RedisArgs, RedisCommand, WhichAddon, Whose};
+pub(crate) use addon::{
+    AddonArgs, AddonCommand, DbArgs, DbCommand, RedisArgs, RedisCommand, WhichAddon, Whose,
+};
 pub(crate) use cache::{CacheArgs, CacheCommand};
 pub(crate) use certificate::{CertificateArgs, CertificateCommand};
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
@@ -213,9 +215,12 @@ pub(crate) enum Command {
     /// Set, read, import and export variables
     #[command(after_help = examples::ENV)]
     Env(EnvArgs),
-    /// Add, list, rotate and remove what a project has besides programs: a Redis
+    /// Add, list, rotate and remove what a project has besides programs: a database, a Redis
     #[command(after_help = examples::ADDON)]
     Addon(AddonArgs),
+    /// Work on the database of a project
+    #[command(after_help = examples::DB)]
+    Db(DbArgs),
     /// Work on the Redis of a project
     #[command(after_help = examples::REDIS)]
     Redis(RedisArgs),

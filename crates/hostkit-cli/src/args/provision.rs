@@ -26,7 +26,7 @@ pub(crate) struct ProvisionArgs {
 pub(crate) struct CreateArgs {
     /// 3 to 32 lowercase letters, digits and single hyphens
     pub(crate) name: ProjectName,
-    /// With a database (not part of this version)
+    /// With a database of PostgreSQL
     #[arg(long)]
     pub(crate) with_db: bool,
     /// With the auth service (not part of this version)

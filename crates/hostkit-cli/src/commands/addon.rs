@@ -1,9 +1,10 @@
 //! `hostkit addon`.
 
 use hostkit_api::addon::{Addon, NewAddon};
-use hostkit_api::endpoints::{AddAddon, ListAddons, NoQuery, RemoveAddon, RotateAddon};
+use hostkit_api::endpoints::{AddAddon, ListAddons, NoQuery, RemoveAddon, RevealAddon, RotateAddon};
 use hostkit_api::target::OneAddon;
-use hostkit_core::addon::{AddonHealth, AddonId, AddonSettings};
+use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings};
+use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::size::ByteSize;
 use serde_json::json;
@@ -67,7 +68,7 @@ async fn add(session: &Session<'_>, id: &AddonId, settings: AddonSettings) -> Re
     }
     let names: Vec<String> = addon.variables.iter().map(ToString::to_string).collect();
     printer.say(&format!(
-        "`{}` has a {} now. Programs find {} once they are started anew.",
+        "`{}` has {} now. Programs find {} once they are started anew.",
         id.environment,
         id.kind.title(),
         names.join(", ")
@@ -91,7 +92,7 @@ async fn list(session: &Session<'_>, environment: &EnvironmentId) -> Result<(), 
     }
     if addons.is_empty() {
         printer.say(&format!("`{environment}` has no add-on."));
-        printer.next(&format!("`hostkit addon add {} redis`", environment.project));
+        printer.next(&format!("`hostkit addon add {} postgres`", environment.project));
         return Ok(());
     }
     let now = jiff::Timestamp::now();
@@ -174,4 +175,27 @@ async fn remove(session: &Session<'_>, id: &AddonId, yes: bool) -> Result<(), St
         "Removed the {title} of `{environment}`. Programs that run have its variables until they are started anew."
     ));
     Ok(())
+}
+
+/// Prints one of the URLs that programs are told, with its password.
+pub(super) async fn url(
+    session: &Session<'_>,
+    environment: &EnvironmentId,
+    kind: AddonKind,
+    variable: &str,
+) -> Result<(), Stop> {
+    session.is_about(environment);
+    let target = OneAddon(AddonId::new(environment.clone(), kind));
+    let told = session
+        .client()?
+        .call::<RevealAddon>(&target, &NoQuery {}, &())
+        .await?;
+    let mut told = told.variables.iter();
+    let url = told.find(|(name, _)| name.as_str() == variable);
+    let (_, url) = url.ok_or_else(|| Failure::new(Kind::Internal, "cannot tell the URL: there is none"))?;
+    let printer = session.printer();
+    match printer.wants_json() {
+        true => printer.json(&json!({ "url": url })),
+        false => printer.line(url),
+    }
 }

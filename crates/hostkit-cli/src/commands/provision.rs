@@ -32,7 +32,7 @@ struct Made<T> {
 
 pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(), Stop> {
     let name = &args.name;
-    let missing = named([
+    let missing = named(&[
         (!args.no_db, "database", "--no-db"),
         (!args.no_auth, "auth", "--no-auth"),
         (!args.no_storage, "storage", "--no-storage"),
@@ -59,13 +59,12 @@ pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(
         (false, false) => printer.say(&format!("Mended `{name}`.")),
     }
     let project = made.project.clone();
-    finish::<Provisioned>(session, &project, made, &args.extras).await
+    finish::<Provisioned>(session, &project, made, false, &args.extras).await
 }
 
 pub(crate) async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(), Stop> {
     let name = &args.name;
-    let wanted = named([
-        (args.with_db, "database", "--with-db"),
+    let wanted = named(&[
         (args.with_auth, "auth", "--with-auth"),
         (args.with_storage, "storage", "--with-storage"),
     ]);
@@ -84,11 +83,11 @@ pub(crate) async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(
         .await?;
     session.printer().say(&format!("Created project `{name}`."));
     let made = project.clone();
-    finish::<Project>(session, &project, made, &args.extras).await
+    finish::<Project>(session, &project, made, args.with_db, &args.extras).await
 }
 
-/// The chosen of three, in words, and the options they go by.
-fn named(all: [(bool, &str, &str); 3]) -> Option<(String, String)> {
+/// The chosen ones, in words, and the options they go by.
+fn named(all: &[(bool, &str, &str)]) -> Option<(String, String)> {
     let chosen: Vec<_> = all.iter().filter(|(is_chosen, ..)| *is_chosen).collect();
     let words: Vec<&str> = chosen.iter().map(|(_, word, _)| *word).collect();
     let options: Vec<String> = chosen.iter().map(|(.., option)| format!("`{option}`")).collect();
@@ -138,14 +137,19 @@ async fn finish<T: Serialize>(
     session: &Session<'_>,
     project: &Project,
     made: T,
+    with_db: bool,
     extras: &Extras,
 ) -> Result<(), Stop> {
     let printer = session.printer();
     if !printer.wants_json() {
         places(session, project)?;
     }
-    if extras.with_redis {
-        redis(session, &project.name).await?;
+    let wanted = [
+        (with_db, AddonKind::Postgres, "a PostgreSQL database"),
+        (extras.with_redis, AddonKind::Redis, "a Redis"),
+    ];
+    for (_, kind, words) in wanted.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
+        with(session, &project.name, kind, words).await?;
     }
     let deployment = match &extras.source {
         Some(source) => Some(deploy::carry_out(session, &first(project, source)).await?),
@@ -168,17 +172,17 @@ async fn finish<T: Serialize>(
     }
 }
 
-/// A Redis of its own, where production has none; before the first deployment, which finds it.
-async fn redis(session: &Session<'_>, name: &ProjectName) -> Result<(), Stop> {
+/// An add-on, where production has none of its kind; before the first deployment, which finds it.
+async fn with(session: &Session<'_>, name: &ProjectName, kind: AddonKind, words: &str) -> Result<(), Stop> {
     let production = EnvironmentId::new(name.clone(), EnvironmentName::production());
     let there = session
         .client()?
         .call::<ListAddons>(&production, &NoQuery {}, &())
         .await?;
-    if !there.iter().any(|addon| addon.kind == AddonKind::Redis) {
-        let id = AddonId::new(production, AddonKind::Redis);
+    if !there.iter().any(|addon| addon.kind == kind) {
+        let id = AddonId::new(production, kind);
         addon::made(session, &id, AddonSettings::default()).await?;
-        session.printer().say(&format!("`{name}` has a Redis."));
+        session.printer().say(&format!("`{name}` has {words}."));
     }
     Ok(())
 }

@@ -1,12 +1,9 @@
 //! `hostkit redis`: work on the Redis of a project, with no password typed.
 
-use hostkit_api::endpoints::{NoQuery, RevealAddon};
-use hostkit_api::target::OneAddon;
-use hostkit_core::addon::{AddonId, AddonKind};
-use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::addon::AddonKind;
 use hostkit_core::project::EnvironmentId;
-use serde_json::json;
 
+use super::addon::url;
 use super::project::confirm;
 use super::run::console;
 use crate::args::RedisCommand;
@@ -28,30 +25,11 @@ pub(crate) async fn run(session: &Session<'_>, command: RedisCommand) -> Result<
             }
             open(session, &environment, vec!["FLUSHALL".into()]).await
         }
-        RedisCommand::Url { whose } => url(session, &whose.id()).await,
+        RedisCommand::Url { whose } => url(session, &whose.id(), AddonKind::Redis, "REDIS_URL").await,
     }
 }
 
 async fn open(session: &Session<'_>, environment: &EnvironmentId, words: Vec<String>) -> Result<(), Stop> {
     session.is_about(environment);
     console(session, environment, AddonKind::Redis, words).await
-}
-
-async fn url(session: &Session<'_>, environment: &EnvironmentId) -> Result<(), Stop> {
-    session.is_about(environment);
-    let target = OneAddon(AddonId::new(environment.clone(), AddonKind::Redis));
-    let told = session
-        .client()?
-        .call::<RevealAddon>(&target, &NoQuery {}, &())
-        .await?;
-    let url = told
-        .variables
-        .iter()
-        .find(|(name, _)| name.as_str() == "REDIS_URL");
-    let (_, url) = url.ok_or_else(|| Failure::new(Kind::Internal, "cannot tell the URL: there is none"))?;
-    let printer = session.printer();
-    match printer.wants_json() {
-        true => printer.json(&json!({ "url": url })),
-        false => printer.line(url),
-    }
 }

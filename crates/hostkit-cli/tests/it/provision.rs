@@ -36,8 +36,8 @@ fn what_is_not_built_is_refused_before_anything_is_made() {
         ),
         (
             &["project", "create", "shop", "--with-db", "--with-storage"],
-            "cannot create `shop` with database, storage: not part of this version",
-            "leave `--with-db`, `--with-storage` out",
+            "cannot create `shop` with storage: not part of this version",
+            "leave `--with-storage` out",
         ),
         (
             &["project", "create", "shop", "--ssl"],
