@@ -19,6 +19,7 @@ mod lifecycle;
 mod many_sockets;
 mod no_downtime;
 mod no_downtime_tls;
+mod postgres;
 mod production;
 mod redis;
 mod requests;
