@@ -1,6 +1,7 @@
 //! PostgreSQL of an installation in local mode: a cluster of its own with a PgBouncer. No port is chosen, no folder made and
 //! no program started before the first environment wants a database.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use hostkit_core::addon::{AddonId, AddonKind, AddonOrder, AddonSettings, AddonState, Console};
@@ -16,7 +17,7 @@ use super::addon::{Postgres, Server, variable_names};
 use super::cluster::{Cluster, ClusterSettings};
 use super::databases::Limits;
 use super::pooler::Pooler;
-use super::programs::Programs;
+use super::programs::{INSTALLED, Programs};
 
 /// What the server may keep in memory: the machine is somebody's own, who has other things on it.
 const MEMORY: ByteSize = ByteSize::mib(1024);
@@ -75,10 +76,10 @@ impl LocalPostgres {
     }
 }
 
-/// Refuses a machine that has not all of the programs, before anything is made: what one of them made could not be taken
+/// Refuses a machine that has not all of the programs (those of the server below `installed`), before anything is made: what one of them made could not be taken
 /// away without the other.
-fn refuse_missing() -> Result<(), Failure> {
-    let server = Programs::newest().map(drop);
+fn refuse_missing(installed: &Path) -> Result<(), Failure> {
+    let server = Programs::newest_in(installed).map(drop);
     server
         .and_then(|()| Pooler::refuse_missing())
         .map_err(|failure| failure.hint("apt install postgresql pgbouncer"))
@@ -109,7 +110,7 @@ impl Addon for LocalPostgres {
     async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure> {
         refuse_settings(order)?;
         if self.services.observe(&Cluster::name()).await?.is_none() {
-            refuse_missing()?;
+            refuse_missing(Path::new(INSTALLED))?;
         }
         self.postgres()?.ensure(order).await
     }
@@ -142,5 +143,20 @@ impl Addon for LocalPostgres {
 
     fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console> {
         self.postgres().ok()?.console(order, arguments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_the_programs_is_told_of_both_packages() {
+        let empty = tempfile::tempdir().unwrap();
+        let refused = refuse_missing(empty.path()).unwrap_err();
+        assert_eq!(refused.kind, Kind::Unavailable);
+        assert!(refused.message.contains("is not installed"), "{refused}");
+        assert_eq!(refused.hint.as_deref(), Some("apt install postgresql pgbouncer"));
+        refuse_missing(Path::new(INSTALLED)).unwrap();
     }
 }

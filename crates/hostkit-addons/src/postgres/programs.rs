@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hostkit_core::kind::{Failure, Kind};
 
 /// Where Debian and Ubuntu put them.
-const INSTALLED: &str = "/usr/lib/postgresql";
+pub(super) const INSTALLED: &str = "/usr/lib/postgresql";
 /// The oldest version that is taken for a new cluster.
 const OLDEST: u16 = 15;
 
@@ -29,7 +29,7 @@ impl Programs {
         Self::for_data_in(Path::new(INSTALLED), data)
     }
 
-    fn newest_in(installed: &Path) -> Result<Self, Failure> {
+    pub(super) fn newest_in(installed: &Path) -> Result<Self, Failure> {
         versions(installed)
             .into_iter()
             .filter(|found| found.major >= OLDEST)
