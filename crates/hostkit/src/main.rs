@@ -5,6 +5,7 @@ mod daemon_log;
 mod isolation;
 mod machine_settings;
 mod proxy;
+mod redis_rest;
 mod server;
 mod socket_units;
 mod storage;
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
         return exit_code(hostkit_images::run());
     }
     if let Some(code) = storage::dispatch(&arguments) {
+        return exit_code(code);
+    }
+    if let Some(code) = redis_rest::dispatch(&arguments) {
         return exit_code(code);
     }
     let hooks = hostkit_cli::local::Hooks {

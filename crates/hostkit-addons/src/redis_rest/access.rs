@@ -1,7 +1,11 @@
 //! Who may speak to which Redis.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +23,11 @@ const CONNECT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// What a gateway is told: the file is mode 0600, since it holds passwords.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// Where it listens: a loopback address. Another one is used from its next start on.
+    pub listen: SocketAddr,
     /// Who may do what.
     pub accesses: Vec<Access>,
 }
@@ -30,6 +36,8 @@ pub struct Settings {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Access {
+    /// Whose it is, for whoever writes the settings: the gateway does not look at it.
+    pub owner: String,
     /// SHA-256 of the token, in lowercase hexadecimal digits: [`token_hash`].
     pub token: String,
     /// The Redis.
@@ -55,16 +63,40 @@ pub fn token_hash(token: &str) -> String {
 }
 
 impl Settings {
+    /// Reads a settings file. One that others may read or write is refused ([`Kind::Invalid`]).
+    pub fn load(path: &Path) -> Result<Self, Failure> {
+        let cannot = |why: &dyn std::fmt::Display| {
+            Failure::new(Kind::Invalid, format!("cannot read `{}`: {why}", path.display()))
+        };
+        let mut file = File::open(path).map_err(|why| cannot(&why))?;
+        let found = file.metadata().map_err(|why| cannot(&why))?;
+        if found.mode() & 0o077 != 0 {
+            let failure = cannot(&"others may read or write it, and it has passwords");
+            return Err(failure.hint(format!("chmod 600 {}", path.display())));
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|why| cannot(&why))?;
+        Self::parse(&text)
+    }
+
     /// Reads the text of a settings file.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        serde_json::from_str(text).map_err(|why| {
-            // The text of the file is not repeated: it has passwords in it.
-            let place = format!("line {}, column {}", why.line(), why.column());
+        let cannot = |why: String| {
             Failure::new(
                 Kind::Invalid,
-                format!("cannot read the settings of the gateway: {place}"),
+                format!("cannot read the settings of the gateway: {why}"),
             )
-        })
+        };
+        // The text of the file is not repeated: it has passwords in it.
+        let settings: Settings = serde_json::from_str(text)
+            .map_err(|why| cannot(format!("line {}, column {}", why.line(), why.column())))?;
+        match settings.listen.ip().is_loopback() {
+            true => Ok(settings),
+            false => Err(cannot(format!(
+                "{} is not of this machine alone",
+                settings.listen
+            ))),
+        }
     }
 }
 

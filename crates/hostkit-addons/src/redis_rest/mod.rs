@@ -6,6 +6,7 @@
 
 mod access;
 mod commands;
+mod process;
 mod reply;
 mod request;
 mod scripts;
@@ -13,4 +14,5 @@ mod serve;
 mod stream;
 
 pub use access::{Access, Settings, token_hash};
+pub use process::run;
 pub use serve::Gateway;

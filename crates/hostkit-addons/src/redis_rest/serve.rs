@@ -1,6 +1,7 @@
 //! The gateway: requests in, answers out.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use redis::Value;
 use serde_json::{Value as Json, json};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::access::{Directory, Server, Settings};
 use super::commands::{Command, refuse};
@@ -29,6 +30,9 @@ const MAX_BODY: usize = 10 << 20;
 const MAX_CONNECTIONS: usize = 4096;
 /// How long a client may take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(30);
+
+/// How long what is under way may take when the gateway ends: streams never end by themselves.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -63,42 +67,60 @@ impl Gateway {
             .clone()
     }
 
-    /// Serves until it is dropped. What is under way then breaks off.
-    pub async fn serve(&self, listener: TcpListener) {
+    /// Serves until `end` is there. Then it takes no more connections, and what is under way has a few seconds.
+    pub async fn serve(&self, listener: TcpListener, end: impl Future<Output = ()>) {
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let (ending, ends) = watch::channel(false);
         let mut connections = tokio::task::JoinSet::new();
+        let mut end = pin!(end);
         loop {
-            let Ok(place) = room.clone().acquire_owned().await else {
-                return;
-            };
-            let stream = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
+            tokio::select! {
+                () = &mut end => break,
+                Some(_) = connections.join_next() => {}
+                accepted = accept(&listener, &room) => match accepted {
+                    Ok((stream, place)) => {
+                        let (gateway, ends) = (self.clone(), ends.clone());
+                        connections.spawn(async move {
+                            gateway.connection(stream, ends).await;
+                            drop(place);
+                        });
+                    }
                     Err(why) => {
                         tracing::warn!(%why, "cannot take a connection");
                         tokio::time::sleep(Duration::from_millis(100)).await;
-                        continue;
                     }
                 },
-                Some(_) = connections.join_next() => continue,
-            };
-            let gateway = self.clone();
-            connections.spawn(async move {
-                gateway.connection(stream).await;
-                drop(place);
-            });
+            }
+        }
+        drop(listener);
+        ending.send_replace(true);
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::info!("what does not end by itself breaks off");
         }
     }
 
-    async fn connection(&self, stream: TcpStream) {
+    async fn connection(&self, stream: TcpStream, mut ends: watch::Receiver<bool>) {
         let _ = stream.set_nodelay(true);
         let service =
             hyper::service::service_fn(|request| async { Ok::<_, Infallible>(self.answer(request).await) });
-        let served = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+        let mut connection = pin!(
+            hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .serve_connection(TokioIo::new(stream), service)
+        );
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            _ = ends.wait_for(|end| *end) => None,
+        };
+        let served = match ended {
+            Some(served) => served,
+            None => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
         if let Err(why) = served {
             tracing::debug!(%why, "a connection ended early");
         }
@@ -144,6 +166,19 @@ impl Gateway {
             Err(why) => failed(StatusCode::BAD_REQUEST, &why),
         }
     }
+}
+
+/// The next connection, when there is room for it.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = room
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(std::io::Error::other)?;
+    Ok((listener.accept().await?.0, place))
 }
 
 /// The token of `Bearer TOKEN`.

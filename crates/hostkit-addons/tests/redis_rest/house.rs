@@ -46,7 +46,7 @@ impl House {
         let _inside = runtime.enter();
         gateway.apply(&redis.settings()).unwrap();
         let serving = gateway.clone();
-        runtime.spawn(async move { serving.serve(listener).await });
+        runtime.spawn(async move { serving.serve(listener, std::future::pending()).await });
         House {
             gateway,
             port,
@@ -144,12 +144,14 @@ impl Redis {
 
     fn settings(&self) -> Settings {
         let access = |token: &str, user: &str| Access {
+            owner: "shop/production".to_owned(),
             token: token_hash(token),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
             user: user.to_owned(),
             password: format!("secret-of-{user}"),
         };
         Settings {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             accesses: vec![access(ALL, "app"), access(READER, "reader")],
         }
     }
@@ -162,7 +164,7 @@ impl Drop for Redis {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
         .local_addr()

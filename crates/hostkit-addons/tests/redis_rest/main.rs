@@ -4,5 +4,6 @@
 
 mod house;
 mod protocol;
+mod role;
 mod sdk;
 mod streams;
