@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use hostkit_core::addon::AddonId;
+use hostkit_core::addon::{AddonId, AddonOrder};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
 use hostkit_core::project::EnvironmentId;
@@ -52,12 +52,24 @@ pub(crate) fn names(context: &Context, id: &EnvironmentId) -> Result<Vec<(AddonI
     Ok(names)
 }
 
-/// All that must be shown nowhere: what bindings give, and every credential that is accepted.
+/// All that must be shown nowhere: every credential that is accepted, and what bindings give or gave with it.
 pub(crate) fn secrets(context: &Context, id: &EnvironmentId) -> Result<Vec<Secret>, Failure> {
-    let mut secrets: Vec<Secret> = bound(context, id)?.into_values().collect();
+    let mut secrets = Vec::new();
     for addon in context.parts.store.addons_of(id)? {
-        let accepted = addon.order.credentials.into_iter();
-        secrets.extend(accepted.map(|credential| credential.secret));
+        let driver = driver(context, addon.order.id.kind);
+        for credential in &addon.order.credentials {
+            // Programs that were started before a rotation were told of the older one.
+            let order = AddonOrder {
+                credentials: vec![credential.clone()],
+                ..addon.order.clone()
+            };
+            secrets.extend(
+                driver
+                    .into_iter()
+                    .flat_map(|driver| driver.variables(&order).into_values()),
+            );
+            secrets.push(credential.secret.clone());
+        }
         secrets.push(addon.order.operator);
     }
     Ok(secrets)
