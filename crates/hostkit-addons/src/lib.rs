@@ -1,6 +1,6 @@
 //! Family of what an environment can have besides its programs. The catalogue: [`redis::RedisAddon`], a Redis server of
-//! its own, and [`postgres`], a database of the server that all share. Not in it yet: [`redis_rest`], the REST protocol of
-//! Upstash in front of Redis, and [`storage`], which speaks S3 (docs/decisions/007-object-storage.md).
+//! its own, with [`redis_rest`], the REST protocol of Upstash, in front; and [`postgres`], a database of the server that all
+//! share. Not in it yet: [`storage`], which speaks S3 (docs/decisions/007-object-storage.md).
 
 pub mod postgres;
 pub mod redis;

@@ -21,11 +21,18 @@ pub enum ServiceRole {
     Postgres,
     /// What keeps connections to PostgreSQL.
     PgBouncer,
+    /// What speaks Upstash's REST protocol for Redis servers.
+    RedisRest,
 }
 
 impl ServiceRole {
     /// All of them.
-    pub const ALL: [ServiceRole; 3] = [ServiceRole::Redis, ServiceRole::Postgres, ServiceRole::PgBouncer];
+    pub const ALL: [ServiceRole; 4] = [
+        ServiceRole::Redis,
+        ServiceRole::Postgres,
+        ServiceRole::PgBouncer,
+        ServiceRole::RedisRest,
+    ];
 
     /// As it stands in names of units and folders.
     pub fn as_str(self) -> &'static str {
@@ -33,6 +40,7 @@ impl ServiceRole {
             ServiceRole::Redis => "redis",
             ServiceRole::Postgres => "postgres",
             ServiceRole::PgBouncer => "pgbouncer",
+            ServiceRole::RedisRest => "redis-rest",
         }
     }
 }
@@ -179,7 +187,12 @@ mod tests {
 
     #[test]
     fn a_name_is_read_back_and_no_instance_has_it() {
-        for text in ["shop.production.redis", "shop.preview-12.pgbouncer", "postgres"] {
+        for text in [
+            "shop.production.redis",
+            "shop.preview-12.pgbouncer",
+            "postgres",
+            "redis-rest",
+        ] {
             assert_eq!(ServiceName::try_from(text.to_owned()).unwrap().to_string(), text);
             assert!(crate::workload::InstanceId::try_from(text.to_owned()).is_err());
         }

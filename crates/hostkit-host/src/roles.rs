@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 /// Runs the role that `args` (the whole command line, the program's name first) asks for, to its end. `None` when
@@ -37,6 +37,11 @@ impl SelfProgram {
     /// Another binary that calls [`dispatch`], for tests.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         SelfProgram { path: path.into() }
+    }
+
+    /// Where it is, for who has something else start it.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// A command that starts a role, named `hostkit ROLE` in the process list, with an empty environment.

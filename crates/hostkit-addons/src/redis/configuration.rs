@@ -84,7 +84,7 @@ pub(super) fn service(
     })
 }
 
-fn file(path: &str, content: String, changed: WhenChanged) -> Result<ServiceFile, Failure> {
+pub(super) fn file(path: &str, content: String, changed: WhenChanged) -> Result<ServiceFile, Failure> {
     Ok(ServiceFile {
         path: RelativePath::parse(path).map_err(|e| internal(&e))?,
         content: Secret::new(content),

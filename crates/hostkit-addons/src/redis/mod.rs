@@ -4,6 +4,8 @@
 
 mod configuration;
 mod connection;
+mod derived;
+mod rest;
 mod users;
 
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use hostkit_core::workload::InstanceState;
 use tokio::time::{Instant, sleep};
 
 use connection::{Connected, NoConnection};
+use rest::RestGateway;
 
 /// How long a server that was just started may take to read its data; with more of it, it is ready later by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,10 +34,20 @@ const STARTS: u32 = 2;
 const LINES: usize = 10;
 /// What programs are told under, the newest credential each time; the names Celery reads are among them.
 const VARIABLES: [&str; 3] = ["REDIS_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"];
+/// Where the REST protocol is spoken, by the names that Upstash's libraries read, and the older ones of Vercel's.
+const REST_URLS: [&str; 2] = ["UPSTASH_REDIS_REST_URL", "KV_REST_API_URL"];
+/// The token that may what the credential may.
+const REST_TOKENS: [&str; 2] = ["UPSTASH_REDIS_REST_TOKEN", "KV_REST_API_TOKEN"];
+/// The token that may only read.
+const READ_ONLY_TOKENS: [&str; 2] = [
+    "UPSTASH_REDIS_REST_READ_ONLY_TOKEN",
+    "KV_REST_API_READ_ONLY_TOKEN",
+];
 
 /// Provides Redis.
 pub struct RedisAddon {
     services: Arc<dyn Services>,
+    rest: RestGateway,
     system_path: String,
 }
 
@@ -42,6 +55,7 @@ impl RedisAddon {
     /// Servers kept by `services`, whose program is looked for in `system_path`, folders as in PATH.
     pub fn new(services: Arc<dyn Services>, system_path: impl Into<String>) -> Self {
         RedisAddon {
+            rest: RestGateway::new(services.clone()),
             services,
             system_path: system_path.into(),
         }
@@ -139,7 +153,7 @@ impl Addon for RedisAddon {
         Connected::as_project(order)
             .await
             .map_err(|why| down(order, &why.to_string()))?;
-        Ok(())
+        self.rest.accept(order).await
     }
 
     async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure> {
@@ -166,11 +180,16 @@ impl Addon for RedisAddon {
     }
 
     async fn remove(&self, id: &AddonId) -> Result<(), Failure> {
+        self.rest.forget(id).await?;
         self.services.remove(&service_name(id)).await
     }
 
     fn variable_names(&self) -> Vec<VariableName> {
-        VARIABLES.into_iter().filter_map(variable).collect()
+        [&VARIABLES[..], &REST_URLS, &REST_TOKENS, &READ_ONLY_TOKENS]
+            .concat()
+            .into_iter()
+            .filter_map(variable)
+            .collect()
     }
 
     fn variables(&self, order: &AddonOrder) -> Variables {
@@ -179,8 +198,18 @@ impl Addon for RedisAddon {
         };
         let port = order.port.unwrap_or_default();
         let url = format!("redis://{user}:{}@127.0.0.1:{port}/0", secret.reveal());
-        let names = self.variable_names().into_iter();
-        names.map(|name| (name, Secret::new(url.as_str()))).collect()
+        let mut variables = Variables::new();
+        let mut tell = |names: &[&str], value: Secret| {
+            let names = names.iter().filter_map(|name| variable(name));
+            variables.extend(names.map(|name| (name, value.clone())));
+        };
+        tell(&VARIABLES, Secret::new(url));
+        if let Some(address) = self.rest.address() {
+            tell(&REST_URLS, Secret::new(format!("http://{address}")));
+            tell(&REST_TOKENS, derived::standard_token(secret));
+            tell(&READ_ONLY_TOKENS, derived::read_only_token(secret));
+        }
+        variables
     }
 
     fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console> {

@@ -1,5 +1,5 @@
-//! Who may do what in a server: the operator everything, each credential of the project what a tenant needs, everybody else
-//! nothing (<https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/>).
+//! Who may do what in a server: the operator everything, each credential of the project what a tenant needs, its reader to
+//! read, everybody else nothing (<https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/>).
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ use redis::RedisError;
 use sha2::{Digest, Sha256};
 
 use super::connection::Connected;
+use super::derived;
 
 /// HostKit's own user. No project can be called like this.
 pub(super) const OPERATOR: &str = "hostkit";
@@ -18,9 +19,9 @@ const NOBODY: [&str; 5] = ["reset", "off", "resetkeys", "resetchannels", "-@all"
 /// Everything.
 const EVERYTHING: [&str; 3] = ["~*", "&*", "+@all"];
 /// What a project may: all data commands and scripts, and of the dangerous ones those that harm nobody but itself. Not:
-/// settings, users, modules, replication, debugging, shutting down, saving at will, `MONITOR` (it shows passwords),
-/// `RESTORE` (it reads a binary format) and `MIGRATE` (it connects to others).
-const TENANT: [&str; 14] = [
+/// settings, users, modules, replication, debugging, shutting down, saving at will, `RESTORE` (it reads a binary format)
+/// and `MIGRATE` (it connects to others). `MONITOR` shows what all users of this one server ask, none of it a password.
+const TENANT: [&str; 15] = [
     "~*",
     "&*",
     "+@all",
@@ -35,11 +36,22 @@ const TENANT: [&str; 14] = [
     "+swapdb",
     "+role",
     "+client|list",
+    "+monitor",
+];
+/// What the read-only token of a project may: read, by itself or several commands at once. No scripts, and not the two
+/// that look at all keys.
+const READER: [&str; 10] = [
+    "~*", "&*", "+@read", "-keys", "-scan", "+ping", "+echo", "+multi", "+exec", "+discard",
 ];
 
 /// The user of a credential.
 pub(super) fn name(order: &AddonOrder, credential: &Credential) -> String {
     format!("{}-{}", order.id.environment.project, credential.number)
+}
+
+/// The user of a credential that may only read. Nobody is told its password: it is for the gateway alone.
+pub(super) fn reader_name(order: &AddonOrder, credential: &Credential) -> String {
+    format!("{}-reader", name(order, credential))
 }
 
 /// The user and the password that programs are told.
@@ -94,12 +106,11 @@ fn all(order: &AddonOrder) -> Vec<(String, Vec<String>)> {
         ("default".to_owned(), NOBODY.map(str::to_owned).to_vec()),
         (OPERATOR.to_owned(), with(&order.operator, &EVERYTHING)),
     ];
-    users.extend(
-        order
-            .credentials
-            .iter()
-            .map(|credential| (name(order, credential), with(&credential.secret, &TENANT))),
-    );
+    for credential in &order.credentials {
+        let reader = derived::reader_password(&credential.secret);
+        users.push((name(order, credential), with(&credential.secret, &TENANT)));
+        users.push((reader_name(order, credential), with(&reader, &READER)));
+    }
     users
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // Only inside `#[test]` functions does clippy know that this is a test.
 
 mod house;
+mod rest;
 mod tenants;
 
 use std::sync::Arc;
@@ -42,7 +43,12 @@ async fn a_server_is_there_and_a_second_time_nothing_changes() {
     assert!(state.memory.is_some_and(|bytes| bytes > 0));
     let variables = house.addon.variables(&order);
     let names: Vec<&str> = variables.keys().map(|name| name.as_str()).collect();
-    assert_eq!(names, ["CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "REDIS_URL"]);
+    let of_the_server = ["CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "REDIS_URL"];
+    assert!(of_the_server.iter().all(|name| names.contains(name)), "{names:?}");
+    // Those of the REST protocol are there, too, and all were announced.
+    let mut announced = house.addon.variable_names();
+    announced.sort();
+    assert_eq!(announced, variables.keys().cloned().collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

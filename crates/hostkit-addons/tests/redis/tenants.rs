@@ -1,9 +1,10 @@
 //! What the programs of a project may do with its server, and what with that of another.
 
+use futures_util::StreamExt;
 use hostkit_core::traits::Addon;
 use redis::Client;
 
-use crate::house::{House, ask, order};
+use crate::house::{House, ask, credential, order};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_can_neither_rule_the_server_nor_leave_it() {
@@ -28,7 +29,6 @@ async fn a_tenant_can_neither_rule_the_server_nor_leave_it() {
         "SAVE",
         "BGSAVE",
         "BGREWRITEAOF",
-        "MONITOR",
         "CLIENT KILL TYPE normal",
         "CLIENT PAUSE 100000",
         "CLIENT NO-EVICT on",
@@ -120,5 +120,27 @@ async fn no_secret_lies_where_it_can_be_read() {
         for secret in [&order.operator, &order.credentials[0].secret] {
             assert!(!text.contains(secret.reveal()), "{}", place.display());
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_watches_all_commands_sees_no_secret() {
+    let (house, shop) = (House::new(), order("shop"));
+    house.addon.ensure(&shop).await.unwrap();
+    let monitor = house.client(&shop).get_async_monitor().await.unwrap();
+    // HostKit and the project log in, a credential comes, another one goes.
+    let mut both = shop.clone();
+    both.credentials.insert(0, credential(2, "two"));
+    house.addon.ensure(&both).await.unwrap();
+    house.addon.observe(&both).await.unwrap();
+    ask(&mut house.connect(&both).await, "GET last").await.unwrap();
+    let mut lines = std::pin::pin!(monitor.into_on_message::<String>());
+    let mut seen = String::new();
+    while !seen.contains("\"last\"") {
+        seen.push_str(&lines.next().await.unwrap());
+    }
+    let secrets = both.credentials.iter().map(|one| &one.secret);
+    for secret in secrets.chain([&both.operator]) {
+        assert!(!seen.contains(secret.reveal()), "{seen}");
     }
 }

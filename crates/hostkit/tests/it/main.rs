@@ -22,6 +22,7 @@ mod no_downtime_tls;
 mod postgres;
 mod production;
 mod redis;
+mod redis_rest;
 mod requests;
 mod storage;
 mod tls;
