@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use hostkit_proxy::fuzzing::plain_request;
+use hostkit_proxy::fuzzing::{Fields, plain_request};
 use http::{Request, Response};
 use http_body_util::Empty;
 use hyper::body::{Body, Incoming};
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// Target and headers of all requests that hyper sees in the bytes.
-async fn by_hyper(bytes: &[u8]) -> Vec<(String, Vec<(String, Vec<u8>)>)> {
+async fn by_hyper(bytes: &[u8]) -> Vec<(String, Fields)> {
     let seen = Rc::new(RefCell::new(Vec::new()));
     let (mut client, ours) = tokio::io::duplex(1 << 20);
     let noted = Rc::clone(&seen);

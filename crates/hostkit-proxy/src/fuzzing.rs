@@ -17,13 +17,16 @@ use crate::table::compile::{RawTable, compile};
 use crate::table::saved::salvage;
 use crate::table::sticky::Secret;
 
+/// Headers as they were sent.
+pub type Fields = Vec<(String, Vec<u8>)>;
+
 /// An answer's head that goes the short way.
 #[derive(Debug)]
 pub struct ShortAnswer {
     /// The status.
     pub status: u16,
     /// The headers that go on.
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: Fields,
     /// The length of the body.
     pub length: u64,
     /// What is there of it.
@@ -31,7 +34,7 @@ pub struct ShortAnswer {
 }
 
 /// Target and headers of a request that goes the short way; nothing where it is left to hyper.
-pub fn plain_request(bytes: &[u8]) -> Option<(String, Vec<(String, Vec<u8>)>)> {
+pub fn plain_request(bytes: &[u8]) -> Option<(String, Fields)> {
     let bytes = Bytes::copy_from_slice(bytes);
     let request = crate::worker::plain::request::read(&bytes, 64 << 10, HeaderMap::new())?;
     let headers = request.parts.headers.iter();
