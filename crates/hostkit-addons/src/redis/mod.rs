@@ -19,6 +19,7 @@ use hostkit_core::services::{ServiceName, ServiceRole};
 use hostkit_core::traits::{Addon, Services};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::InstanceState;
+use hostkit_host::stable_ports;
 use tokio::time::{Instant, sleep};
 
 use connection::{Connected, NoConnection};
@@ -55,10 +56,16 @@ impl RedisAddon {
     /// Servers kept by `services`, whose program is looked for in `system_path`, folders as in PATH.
     pub fn new(services: Arc<dyn Services>, system_path: impl Into<String>) -> Self {
         RedisAddon {
-            rest: RestGateway::new(services.clone()),
+            rest: RestGateway::new(services.clone(), stable_ports::choose),
             services,
             system_path: system_path.into(),
         }
+    }
+
+    /// The same with another rule which port the gateway to all servers may have.
+    pub fn with_port_rule(mut self, port_is_free: fn(u16) -> bool) -> Self {
+        self.rest = RestGateway::new(self.services.clone(), port_is_free);
+        self
     }
 
     /// Waits until the server lets us in. One that ended is given a few starts: it may have been killed.

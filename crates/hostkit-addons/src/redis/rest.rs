@@ -9,13 +9,13 @@ use bytes::Bytes;
 use hostkit_core::addon::{AddonId, AddonOrder, Credential};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::StopRule;
+use hostkit_core::project::ADDON_PORTS;
 use hostkit_core::secret::Secret;
 use hostkit_core::services::{Service, ServiceName, ServiceRole, WhenChanged};
 use hostkit_core::size::{ByteSize, Span};
 use hostkit_core::traits::Services;
 use hostkit_core::variables::Variables;
 use hostkit_host::roles::SelfProgram;
-use hostkit_host::stable_ports;
 use http_body_util::Empty;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -31,8 +31,6 @@ use crate::redis_rest::{Access, Settings, token_hash};
 const SETTINGS: &str = "settings.json";
 /// The version that wrote its files: another one starts it anew.
 const VERSION: &str = "version";
-/// Its port is one of those that the state gives to add-ons from below (docs/decisions/008-add-ons.md), from above.
-const PORTS: std::ops::RangeInclusive<u16> = 15_000..=19_999;
 /// Requests of at most 10 MB, some of them at once.
 const MEMORY: ByteSize = ByteSize::mib(512);
 /// It gives what is under way five seconds itself.
@@ -41,20 +39,25 @@ const GRACE: Span = Span::secs(10);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long one question whether it does may take.
 const ANSWER: Duration = Duration::from_secs(5);
-/// Pause between two of them.
+/// So many of its last lines explain why it does not.
+const LINES: usize = 8;
+/// Pause between two questions.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The gateway, as the add-on sees it.
 pub(super) struct RestGateway {
     services: Arc<dyn Services>,
+    /// Whether it may have a port.
+    port_is_free: fn(u16) -> bool,
     /// Held from reading its settings to their being in force: two add-ons that change never undo each other.
     turn: Mutex<()>,
 }
 
 impl RestGateway {
-    pub(super) fn new(services: Arc<dyn Services>) -> Self {
+    pub(super) fn new(services: Arc<dyn Services>, port_is_free: fn(u16) -> bool) -> Self {
         RestGateway {
             services,
+            port_is_free,
             turn: Mutex::default(),
         }
     }
@@ -70,7 +73,7 @@ impl RestGateway {
         let mut settings = match self.settings() {
             Some(settings) => settings,
             None => Settings {
-                listen: free_address()?,
+                listen: self.free_address()?,
                 accesses: Vec::new(),
             },
         };
@@ -89,7 +92,7 @@ impl RestGateway {
         self.services.ensure(&self.service(&settings)?).await?;
         let newest = order.credentials.first();
         match newest.map(|credential| derived::standard_token(&credential.secret)) {
-            Some(token) => wait(settings.listen, &token).await,
+            Some(token) => self.wait(settings.listen, &token).await,
             None => Ok(()),
         }
     }
@@ -98,7 +101,8 @@ impl RestGateway {
     pub(super) async fn forget(&self, id: &AddonId) -> Result<(), Failure> {
         let _turn = self.turn.lock().await;
         let Some(mut settings) = self.settings() else {
-            return Ok(());
+            // Also one that runs by settings that cannot be read any more: it may know the add-on.
+            return self.services.remove(&name()).await;
         };
         let (before, owner) = (settings.accesses.len(), owner(id));
         settings.accesses.retain(|access| access.owner != owner);
@@ -109,6 +113,38 @@ impl RestGateway {
             self.services.ensure(&self.service(&settings)?).await?;
         }
         Ok(())
+    }
+
+    /// Waits until it answers with a token: it may be starting, or still reading its settings.
+    async fn wait(&self, address: SocketAddr, token: &Secret) -> Result<(), Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let why = match timeout(ANSWER, ask(address, token)).await {
+                Ok(Ok(StatusCode::OK)) => return Ok(()),
+                Ok(Ok(status)) => format!("it answers {status}"),
+                Ok(Err(why)) => why.to_string(),
+                Err(_) => "it does not answer in time".to_owned(),
+            };
+            if Instant::now() > deadline {
+                let lines = self.services.last_lines(&name(), LINES).await;
+                let message = format!("cannot use Redis over REST: {why}");
+                return Err(Failure::new(Kind::Unavailable, message).details(lines.unwrap_or_default()));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn free_address(&self) -> Result<SocketAddr, Failure> {
+        // From above: the state gives ports of the same range to servers, from below.
+        let port = ADDON_PORTS.rev().find(|port| (self.port_is_free)(*port));
+        let port = port.ok_or_else(|| {
+            let range = format!("{} to {}", ADDON_PORTS.start(), ADDON_PORTS.end());
+            Failure::new(
+                Kind::Unavailable,
+                format!("cannot start the gateway to Redis: no port from {range} is free"),
+            )
+        })?;
+        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
     }
 
     /// What it is told now. Settings of another version are none: each add-on puts its own in again.
@@ -190,38 +226,6 @@ fn accesses(order: &AddonOrder, credential: &Credential, port: u16) -> [Access; 
             &derived::reader_password(secret),
         ),
     ]
-}
-
-fn free_address() -> Result<SocketAddr, Failure> {
-    let port = PORTS.rev().find(|port| stable_ports::choose(*port));
-    let port = port.ok_or_else(|| {
-        let range = format!("{} to {}", PORTS.start(), PORTS.end());
-        Failure::new(
-            Kind::Unavailable,
-            format!("cannot start the gateway to Redis: no port from {range} is free"),
-        )
-    })?;
-    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-}
-
-/// Waits until it answers with a token: it may be starting, or still reading its settings.
-async fn wait(address: SocketAddr, token: &Secret) -> Result<(), Failure> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let why = match timeout(ANSWER, ask(address, token)).await {
-            Ok(Ok(StatusCode::OK)) => return Ok(()),
-            Ok(Ok(status)) => format!("it answers {status}"),
-            Ok(Err(why)) => why.to_string(),
-            Err(_) => "it does not answer in time".to_owned(),
-        };
-        if Instant::now() > deadline {
-            return Err(Failure::new(
-                Kind::Unavailable,
-                format!("cannot use Redis over REST: {why}"),
-            ));
-        }
-        sleep(PAUSE).await;
-    }
 }
 
 async fn ask(

@@ -1,6 +1,7 @@
 //! An installation with real servers below real shims, and programs that use them.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hostkit_addons::redis::RedisAddon;
@@ -14,6 +15,7 @@ use hostkit_core::size::Span;
 use hostkit_core::traits::{Addon, Services};
 use hostkit_host::roles::SelfProgram;
 use hostkit_host::shim::RestartRule;
+use hostkit_host::stable_ports;
 use hostkit_runtimes::services::ProcessServices;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, RedisResult, Value};
@@ -29,7 +31,7 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let addon = RedisAddon::new(services(&data), PATH);
+        let addon = RedisAddon::new(services(&data), PATH).with_port_rule(choose);
         House { data, addon }
     }
 
@@ -57,6 +59,12 @@ impl House {
         let client = self.client(order);
         client.get_multiplexed_async_connection().await.unwrap()
     }
+}
+
+/// Installations of one process have the same choices: none is given twice.
+fn choose(port: u16) -> bool {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    stable_ports::choose(port) && GIVEN.lock().unwrap().insert(port)
 }
 
 fn services(data: &tempfile::TempDir) -> Arc<dyn Services> {
