@@ -245,3 +245,25 @@ async fn its_secrets_are_not_in_the_log_of_a_deployment() {
     assert!(log.contains("connecting to"), "{log}");
     assert!(!log.contains(secret), "{log}");
 }
+
+#[tokio::test]
+async fn what_an_older_credential_gave_is_not_in_the_log_while_it_is_accepted() {
+    let world = World::new();
+    let (engine, _) = world.with_live_shop().await;
+    add(&engine).await;
+    let order = world.store.addon(&redis()).unwrap().order;
+    let secret = order.credentials[0].secret.reveal();
+    world.traffic.faults.fail_always("apply", Faults::broken("apply"));
+    let addon = engine.rotate_addon(&redis(), "test").await.unwrap();
+    engine.wait(addon.rotation.unwrap()).await.unwrap();
+    world.traffic.faults.clear();
+    assert_eq!(world.addon.accepted(&redis()), [2, 1]);
+    world
+        .builder
+        .prints(&[&format!("connecting to fake://1:{secret}@")]);
+    let deployment = succeeds(&engine, world.deploy(&[("a", "2")])).await;
+    let log = std::fs::read_to_string(world.layout().deployment_log(&shop(), deployment.id)).unwrap();
+    assert!(log.contains("connecting to"), "{log}");
+    // All of what was given, not the secret in it alone: another one may follow from it.
+    assert!(!log.contains("fake://1:"), "{log}");
+}
