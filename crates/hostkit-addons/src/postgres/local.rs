@@ -76,8 +76,8 @@ impl LocalPostgres {
     }
 }
 
-/// Refuses a machine that has not all of the programs (those of the server below `installed`), before anything is made: what one of them made could not be taken
-/// away without the other.
+/// Refuses a machine that has not all of the programs (those of the server below `installed`), before anything is made: what
+/// one of them made could not be taken away without the other.
 fn refuse_missing(installed: &Path) -> Result<(), Failure> {
     let server = Programs::newest_in(installed).map(drop);
     server
