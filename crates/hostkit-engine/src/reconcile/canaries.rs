@@ -11,13 +11,17 @@ use hostkit_core::project::EnvironmentId;
 use crate::context::{Context, locked};
 use crate::{canary, health};
 
-/// What is known of each canary, by its generation: whether it answers.
+/// What is known of each canary.
 #[derive(Default)]
-pub(super) struct Canaries(HashMap<EnvironmentId, (DeploymentId, bool)>);
+pub(super) struct Canaries {
+    /// By its generation whether it answers, if it was seen to do so since control started.
+    known: HashMap<EnvironmentId, (DeploymentId, Option<bool>)>,
+    has_looked: bool,
+}
 
 impl Canaries {
-    /// Looks at all of them. One that was never seen to answer since control started tells nothing: it may just not have
-    /// been asked yet.
+    /// Looks at all of them. One that was there when control started tells nothing until it is seen to answer: it may just
+    /// not have been asked yet.
     pub(super) fn tell(&mut self, context: &Context) -> Result<(), Failure> {
         let seen = locked(&context.seen).clone();
         let ejected = health::ejected(context);
@@ -29,21 +33,26 @@ impl Canaries {
             };
             let answers = canary::is_fit(context, &environment, &seen, &ejected);
             let known = self
-                .0
+                .known
                 .get(id)
                 .filter(|(generation, _)| *generation == of.generation);
-            match known.map(|(_, before)| *before) {
-                None if !answers => continue,
-                Some(before) if before != answers => {
-                    let release = of.release.clone();
-                    let what = What::Canary { release, answers };
-                    context.parts.store.record(Some(id), what)?;
+            let known = match known.map(|(_, before)| *before) {
+                // Its deployment saw it answer, perhaps after `seen` was taken: what is so at the next look counts.
+                None if self.has_looked => Some(true),
+                None | Some(None) => answers.then_some(true),
+                Some(Some(before)) => {
+                    if before != answers {
+                        let release = of.release.clone();
+                        let what = What::Canary { release, answers };
+                        context.parts.store.record(Some(id), what)?;
+                    }
+                    Some(answers)
                 }
-                _ => {}
-            }
-            now.insert(id.clone(), (of.generation, answers));
+            };
+            now.insert(id.clone(), (of.generation, known));
         }
-        self.0 = now;
+        self.known = now;
+        self.has_looked = true;
         Ok(())
     }
 }
