@@ -54,6 +54,12 @@ class Installation:
             raise RuntimeError(f"`hostkit {' '.join(arguments)}` ended with {process.returncode}:\n{talk}\n{output}")
         return output
 
+    def variables(self, project: str) -> dict[str, str]:
+        """What the programs of a project that was deployed are told."""
+        file = self.data / "projects" / project / "environments/production/.env"
+        pairs = [line.split("=", 1) for line in file.read_text().splitlines() if "=" in line and line[0] != "#"]
+        return {name: value.strip('"') for name, value in pairs}
+
     def copy_of(self, app: str) -> Path:
         """A sample app that may be changed."""
         folder = self.folder / app
