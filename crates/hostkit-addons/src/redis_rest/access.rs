@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::scripts::Scripts;
+use super::share::Share;
 
 /// How long a Redis of this machine may take to take a connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -36,7 +37,7 @@ pub struct Settings {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Access {
-    /// Whose it is, for whoever writes the settings: the gateway does not look at it.
+    /// Whose it is: those of one owner share what one may have of the gateway.
     pub owner: String,
     /// SHA-256 of the token, in lowercase hexadecimal digits: [`token_hash`].
     pub token: String,
@@ -108,22 +109,28 @@ pub(super) struct Server {
     /// One connection for all commands, made when it is first used and again when it is lost.
     pub(super) commands: ConnectionManager,
     pub(super) scripts: Arc<Scripts>,
+    /// What its project has of the gateway: the same for all of its tokens.
+    pub(super) share: Arc<Share>,
 }
 
 /// All tokens, by their hashes: looking one up takes the same time whatever is in it.
 #[derive(Default)]
 pub(super) struct Directory {
     by_token: HashMap<String, (Access, Server)>,
+    shares: HashMap<String, Arc<Share>>,
 }
 
 impl Directory {
-    /// What the settings say; connections of accesses that were there before stay.
+    /// What the settings say; connections of accesses that were there before stay, and what their owners have of the gateway.
     pub(super) fn new(settings: &Settings, before: &Directory) -> Result<Self, Failure> {
         let mut directory = Directory::default();
         for access in &settings.accesses {
+            let owner = &access.owner;
+            let share = directory.shares.entry(owner.clone());
+            let share = share.or_insert_with(|| before.shares.get(owner).cloned().unwrap_or_default());
             let server = match before.by_token.get(&access.token) {
                 Some((old, server)) if old == access => server.clone(),
-                _ => Server::new(access)?,
+                _ => Server::new(access, share.clone())?,
             };
             directory
                 .by_token
@@ -138,7 +145,7 @@ impl Directory {
 }
 
 impl Server {
-    fn new(access: &Access) -> Result<Self, Failure> {
+    fn new(access: &Access, share: Arc<Share>) -> Result<Self, Failure> {
         let cannot = |why: redis::RedisError| {
             Failure::new(
                 Kind::Invalid,
@@ -158,6 +165,7 @@ impl Server {
             commands: ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(cannot)?,
             client,
             scripts: Arc::default(),
+            share,
         })
     }
 }

@@ -11,6 +11,7 @@ mod reply;
 mod request;
 mod scripts;
 mod serve;
+mod share;
 mod stream;
 
 pub use access::{Access, Settings, token_hash};

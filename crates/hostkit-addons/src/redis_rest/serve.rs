@@ -9,8 +9,8 @@ use bytes::Bytes;
 use hostkit_core::kind::Failure;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use redis::Value;
@@ -30,6 +30,8 @@ const MAX_BODY: usize = 10 << 20;
 const MAX_CONNECTIONS: usize = 4096;
 /// How long a client may take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(30);
+/// How long it may take to send the body: it has a place that others of its project wait for.
+const BODY: Duration = Duration::from_secs(60);
 
 /// How long what is under way may take when the gateway ends: streams never end by themselves.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -152,14 +154,19 @@ impl Gateway {
             Ok(form) => form,
             Err(why) => return failed(StatusCode::BAD_REQUEST, why),
         };
-        let body = match Limited::new(body, MAX_BODY).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(_) => {
+        let Some(_place) = server.share.request(body.size_hint().exact()).await else {
+            return busy();
+        };
+        let whole = Limited::new(body, MAX_BODY).collect();
+        let body = match tokio::time::timeout(BODY, whole).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(_)) => {
                 return failed(
                     StatusCode::PAYLOAD_TOO_LARGE,
                     "ERR the request is longer than 10 MB, or broke off",
                 );
             }
+            Err(_) => return failed(StatusCode::REQUEST_TIMEOUT, "ERR the request does not end"),
         };
         match request::parse(head.uri.path(), query, &body) {
             Ok(call) => server.call(call, form).await,
@@ -316,6 +323,18 @@ pub(super) fn lost(why: &redis::RedisError) -> Response<Body> {
             failed(StatusCode::SERVICE_UNAVAILABLE, "ERR the Redis does not answer")
         }
     }
+}
+
+/// An answer for one whose project has all that it may have of the gateway.
+pub(super) fn busy() -> Response<Body> {
+    let mut refusal = failed(
+        StatusCode::TOO_MANY_REQUESTS,
+        "ERR max concurrent requests exceeded",
+    );
+    refusal
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    refusal
 }
 
 fn failed(status: StatusCode, why: &str) -> Response<Body> {

@@ -10,10 +10,14 @@ use hyper::body::Frame;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 
 use super::access::Server;
-use super::serve::{Body, lost};
+use super::serve::{Body, busy, lost};
+use super::share::Place;
 
 /// `data: subscribe,news,1`, then `data: message,news,hello` for each.
 pub(super) async fn subscribe(server: &Server, channels: Vec<Vec<u8>>) -> Response<Body> {
+    let Some(place) = server.share.stream() else {
+        return busy();
+    };
     let mut connection = match server.client.get_async_pubsub().await {
         Ok(connection) => connection,
         Err(why) => return lost(&why),
@@ -27,11 +31,14 @@ pub(super) async fn subscribe(server: &Server, channels: Vec<Vec<u8>>) -> Respon
         let content: Vec<u8> = message.get_payload_bytes().to_vec();
         event(&[b"message", message.get_channel_name().as_bytes(), &content])
     });
-    events(begun("subscribe", channels).chain(messages))
+    events(begun("subscribe", channels).chain(messages), place)
 }
 
 /// `data: psubscribe,n*,1`, then `data: pmessage,n*,news,hello` for each.
 pub(super) async fn pattern_subscribe(server: &Server, patterns: Vec<Vec<u8>>) -> Response<Body> {
+    let Some(place) = server.share.stream() else {
+        return busy();
+    };
     let mut connection = match server.client.get_async_pubsub().await {
         Ok(connection) => connection,
         Err(why) => return lost(&why),
@@ -51,11 +58,14 @@ pub(super) async fn pattern_subscribe(server: &Server, patterns: Vec<Vec<u8>>) -
             &content,
         ])
     });
-    events(begun("psubscribe", patterns).chain(messages))
+    events(begun("psubscribe", patterns).chain(messages), place)
 }
 
 /// `data: "OK"`, then a line for each command: `data: 1721284005.242090 [0 127.0.0.1:4001] "GET" "k"`.
 pub(super) async fn monitor(server: &Server) -> Response<Body> {
+    let Some(place) = server.share.stream() else {
+        return busy();
+    };
     // A connection that only asks whether it may: the library does not tell from one that may not.
     let allowed = async {
         let mut asks = server.client.get_multiplexed_async_connection().await?;
@@ -69,7 +79,7 @@ pub(super) async fn monitor(server: &Server) -> Response<Body> {
         Err(why) => return lost(&why),
     };
     let lines = commands.map(|line| event(&[line.as_bytes()]));
-    events(stream::iter([event(&[b"\"OK\""])]).chain(lines))
+    events(stream::iter([event(&[b"\"OK\""])]).chain(lines), place)
 }
 
 fn begun(word: &'static str, names: Vec<Vec<u8>>) -> impl Stream<Item = Bytes> {
@@ -94,8 +104,12 @@ fn event(parts: &[&[u8]]) -> Bytes {
     event.into()
 }
 
-fn events(events: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
-    let frames = events.map(|event| Ok::<_, Infallible>(Frame::data(event)));
+/// Has its place until the stream ends.
+fn events(events: impl Stream<Item = Bytes> + Send + 'static, place: Place) -> Response<Body> {
+    let frames = events.map(move |event| {
+        let _held = &place;
+        Ok::<_, Infallible>(Frame::data(event))
+    });
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

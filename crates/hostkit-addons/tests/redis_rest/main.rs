@@ -6,4 +6,5 @@ mod house;
 mod protocol;
 mod role;
 mod sdk;
+mod share;
 mod streams;
