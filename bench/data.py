@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import machine
+import memory
 from installation import Installation
 
 TITLE = "Managed data"
@@ -43,7 +43,7 @@ def many(host: Installation) -> dict:
         took.append(time.perf_counter() - began)
     found = {"first": took[0], "create": statistics.median(took), "slowest": max(took[1:], default=0)}
     time.sleep(10)
-    found["memory"] = memory(host)
+    found["programs"] = memory.watch(programs(host))
     found["available"] = before - available()
     everybody = [
         {"DATABASE_URL": host.run("db", "url", name).strip(), "REDIS_URL": host.run("redis", "url", name).strip()}
@@ -70,9 +70,9 @@ def available() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
 
 
-def memory(host: Installation) -> dict:
-    """By program: how many, and their memory together. Pages that are shared are shared out."""
-    roles = dict(host.roles())
+def programs(host: Installation) -> dict[str, list[int]]:
+    """The process ids of this installation by program: its own roles, and the servers it keeps."""
+    found = dict(host.roles())
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             name = (folder / "comm").read_text().strip()
@@ -80,11 +80,8 @@ def memory(host: Installation) -> dict:
         except OSError:
             continue
         if name in SERVERS and place.startswith(str(host.data)):
-            roles.setdefault(name, []).append(int(folder.name))
-    return {
-        role: {"count": len(pids), "pss": sum(machine.memory_kib(pid)[1] for pid in pids)}
-        for role, pids in sorted(roles.items())
-    }
+            found.setdefault(name, []).append(int(folder.name))
+    return found
 
 
 def answers(variables: dict[str, str]) -> bool:
@@ -220,12 +217,14 @@ def report(figures: dict) -> list[str]:
         f"within {crowd['start']:.1f} s. The machine had {crowd['available'] / 1024:.0f} MB less memory to give afterwards, "
         f"{crowd['available'] / 1024 / PROJECTS:.1f} MB for each project.",
         "",
-        "| program | processes | PSS of all | of it for each project |",
-        "|---|---|---|---|",
+        "| program | processes | PSS of all | of it for each project | of one core, idle |",
+        "|---|---|---|---|---|",
     ]
-    for role, found in crowd["memory"].items():
+    for program, found in crowd["programs"].items():
         whole = found["pss"] / 1024
-        lines.append(f"| {role} | {found['count']} | {whole:.1f} MB | {whole / PROJECTS:.2f} MB |")
+        lines.append(
+            f"| {program} | {found['count']} | {whole:.1f} MB | {whole / PROJECTS:.2f} MB | {found['cpu']:.1f} % |"
+        )
     lines += [
         "",
         f"What stands between a program and its data, in operations a second (median of {figures['repeats']} runs of {figures['seconds']} s, beside the other "

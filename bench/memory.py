@@ -26,13 +26,12 @@ def measure(_arguments) -> dict:
                 made += 1
                 host.run("deploy", str(folder), "--project", f"tiny-{made}", "--json")
             time.sleep(10)
-            rows.append({"projects": wanted, "roles": watch(host)})
+            rows.append({"projects": wanted, "roles": watch(host.roles())})
     return {"rows": rows, "seconds": WATCH_SECONDS}
 
 
-def watch(host: Installation) -> dict:
+def watch(roles: dict[str, list[int]]) -> dict:
     """By role: how many processes, their memory together, the share of one core they use."""
-    roles = host.roles()
     before = {role: machine.cpu_seconds(pids) for role, pids in roles.items()}
     time.sleep(WATCH_SECONDS)
     found = {}
