@@ -1,6 +1,7 @@
 //! What projects on a server go through without being lost: restarts and upgrades under load, power cuts at any moment,
 //! a machine that is started anew.
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -124,6 +125,26 @@ fn all_settled(machine: &Machine, what: &str) {
     }
 }
 
+/// A canary is beside the live release again after a reboot, for as many visitors as before, and can be ended.
+fn canary_comes_back(machine: &mut Machine) {
+    write_version(machine, "blog", 2);
+    let line = ["hostkit", "deploy", "/root/apps/blog", "--project", "blog"];
+    machine.exec(&[&line[..], &["--canary", "50"]].concat()).ok();
+    machine.reboot();
+    let seen = || -> BTreeMap<String, usize> {
+        (0..100).fold(BTreeMap::new(), |mut seen, _| {
+            *seen.entry(body(machine, "blog")).or_default() += 1;
+            seen
+        })
+    };
+    let both = BTreeMap::from([("blog 1".to_owned(), 50), ("blog 2".to_owned(), 50)]);
+    wait_until("half of the visitors get the canary after a reboot", || {
+        seen() == both
+    });
+    machine.exec(&["hostkit", "rollback", "--project", "blog"]).ok();
+    assert_eq!(seen(), BTreeMap::from([("blog 1".to_owned(), 100)]));
+}
+
 #[test]
 #[ignore = "lane host: boots a machine"]
 fn a_power_cut_or_a_reboot_loses_nothing() {
@@ -140,6 +161,7 @@ fn a_power_cut_or_a_reboot_loses_nothing() {
     machine.reboot();
     all_back(&machine, "a reboot", since, &all(1, 1));
     all_settled(&machine, "a reboot");
+    canary_comes_back(&mut machine);
 
     for (version, moment) in (2..).zip(["before:build", "after:freeze", "before:switch", "after:switch"]) {
         for (name, _) in APPS {
