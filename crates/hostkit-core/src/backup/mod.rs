@@ -2,6 +2,7 @@
 //! and restoring them is not.
 
 pub mod retention;
+pub mod target;
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
