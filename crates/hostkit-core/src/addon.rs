@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::kind::{Failure, Kind};
 use crate::names::NameError;
 use crate::project::EnvironmentId;
 use crate::secret::Secret;
@@ -105,6 +106,51 @@ pub struct AddonSettings {
     /// Whether nothing is pushed out when that memory is full: writes are refused then. What a queue needs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_all: bool,
+    /// The most bytes its objects may take, where it keeps objects; what the disk has where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<ByteSize>,
+    /// Objects whose keys begin with one of these are read by anybody, at the public address of the environment. An
+    /// empty one: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub public: Vec<String>,
+}
+
+/// Beginnings of keys that an add-on may have.
+const MOST_PUBLIC: usize = 100;
+/// The longest beginning of a key, in bytes: that of a key.
+const LONGEST_PUBLIC: usize = 1024;
+
+impl AddonSettings {
+    /// Refuses what an add-on of this kind does not know, and what could not be kept.
+    pub fn check(&self, kind: AddonKind) -> Result<(), Failure> {
+        let refused = |what: &str, why: String| {
+            let message = format!("cannot set {what} of {}: {why}", kind.title());
+            Err(Failure::new(Kind::Invalid, message))
+        };
+        let elsewhere = |whose: AddonKind| format!("it is for {} alone", whose.title());
+        if (self.memory.is_some() || self.keep_all) && kind != AddonKind::Redis {
+            return refused("the memory", elsewhere(AddonKind::Redis));
+        }
+        if self.quota.is_some() && kind != AddonKind::Storage {
+            return refused("a quota", elsewhere(AddonKind::Storage));
+        }
+        if !self.public.is_empty() && kind != AddonKind::Storage {
+            return refused("what is public", elsewhere(AddonKind::Storage));
+        }
+        if self.public.len() > MOST_PUBLIC {
+            let why = format!("{} beginnings of keys, and {MOST_PUBLIC} are the most", self.public.len());
+            return refused("what is public", why);
+        }
+        if self
+            .public
+            .iter()
+            .any(|prefix| prefix.len() > LONGEST_PUBLIC || prefix.chars().any(char::is_control))
+        {
+            let why = format!("a beginning of a key has at most {LONGEST_PUBLIC} bytes and no control character");
+            return refused("what is public", why);
+        }
+        Ok(())
+    }
 }
 
 /// How an add-on should be: all that its driver needs to know.
@@ -156,4 +202,38 @@ pub struct Console {
     pub arguments: Vec<String>,
     /// What the program finds in its environment besides the usual: the password is here.
     pub variables: Variables,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_refused_what_it_does_not_know() {
+        let memory = AddonSettings {
+            memory: Some(ByteSize::mib(8)),
+            ..AddonSettings::default()
+        };
+        let quota = AddonSettings {
+            quota: Some(ByteSize::mib(8)),
+            public: vec!["public/".into()],
+            ..AddonSettings::default()
+        };
+        assert!(memory.check(AddonKind::Redis).is_ok() && quota.check(AddonKind::Storage).is_ok());
+        for (settings, kind) in [
+            (&memory, AddonKind::Storage),
+            (&memory, AddonKind::Postgres),
+            (&quota, AddonKind::Redis),
+        ] {
+            let refused = settings.check(kind).unwrap_err();
+            assert_eq!(refused.kind, Kind::Invalid, "{refused}");
+        }
+        for bad in ["a\0b".to_owned(), "a\nb".to_owned(), "x".repeat(1025)] {
+            let public = AddonSettings {
+                public: vec![bad],
+                ..AddonSettings::default()
+            };
+            assert!(public.check(AddonKind::Storage).is_err());
+        }
+    }
 }

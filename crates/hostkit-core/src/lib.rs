@@ -28,6 +28,7 @@ pub mod server_settings;
 pub mod services;
 pub mod size;
 pub mod source;
+pub mod storage;
 pub mod traits;
 pub mod trust;
 pub mod variables;

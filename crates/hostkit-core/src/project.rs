@@ -38,6 +38,16 @@ impl std::fmt::Display for EnvironmentId {
     }
 }
 
+/// The URL of a host at the front door: by TLS where it is spoken, without the port that is meant anyway.
+pub fn front_door_url(host: &HostName, http_port: u16, https_port: Option<u16>) -> String {
+    match (https_port, http_port) {
+        (Some(443), _) => format!("https://{host}"),
+        (Some(port), _) => format!("https://{host}:{port}"),
+        (None, 80) => format!("http://{host}"),
+        (None, port) => format!("http://{host}:{port}"),
+    }
+}
+
 /// Ports the front door holds on loopback for the stable addresses of projects (`DESIGN.md` 3).
 pub const STABLE_PORTS: std::ops::RangeInclusive<u16> = 8001..=8999;
 /// Ports that instances listen on.

@@ -23,15 +23,18 @@ pub enum ServiceRole {
     PgBouncer,
     /// What speaks Upstash's REST protocol for Redis servers.
     RedisRest,
+    /// An object storage.
+    Storage,
 }
 
 impl ServiceRole {
     /// All of them.
-    pub const ALL: [ServiceRole; 4] = [
+    pub const ALL: [ServiceRole; 5] = [
         ServiceRole::Redis,
         ServiceRole::Postgres,
         ServiceRole::PgBouncer,
         ServiceRole::RedisRest,
+        ServiceRole::Storage,
     ];
 
     /// As it stands in names of units and folders.
@@ -41,6 +44,7 @@ impl ServiceRole {
             ServiceRole::Postgres => "postgres",
             ServiceRole::PgBouncer => "pgbouncer",
             ServiceRole::RedisRest => "redis-rest",
+            ServiceRole::Storage => "storage",
         }
     }
 }
@@ -189,6 +193,7 @@ mod tests {
     fn a_name_is_read_back_and_no_instance_has_it() {
         for text in [
             "shop.production.redis",
+            "shop.production.storage",
             "shop.preview-12.pgbouncer",
             "postgres",
             "redis-rest",

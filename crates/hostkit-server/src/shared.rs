@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hostkit_core::access::Account;
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
+use hostkit_core::project::front_door_url;
 use hostkit_core::source::SourceLimits;
 use hostkit_core::traits::Sources;
 use hostkit_engine::Engine;
@@ -90,11 +91,7 @@ impl Shared {
 
     /// A URL of the front door.
     pub(crate) fn url(&self, host: &HostName) -> String {
-        match (self.settings.https_port, self.settings.front_door.port()) {
-            (Some(443), _) => format!("https://{host}"),
-            (Some(port), _) => format!("https://{host}:{port}"),
-            (None, 80) => format!("http://{host}"),
-            (None, port) => format!("http://{host}:{port}"),
-        }
+        let http = self.settings.front_door.port();
+        front_door_url(host, http, self.settings.https_port)
     }
 }

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostkit_addons::postgres::local::{Seat, Seats};
+use hostkit_addons::storage::addon::PublicAddresses;
 use hostkit_builders::apart::ApartSettings;
 use hostkit_builders::{BuilderSettings, UploadStore};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
+use hostkit_core::project::front_door_url;
 use hostkit_core::server_settings::ServerSettings;
 use hostkit_core::services::ServiceRole;
 use hostkit_core::source::SourceLimits;
@@ -214,7 +216,8 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         port_owners: mode.port_owners,
         runtime: mode.runtime,
         addons: mode.services.as_ref().map_or_else(Vec::new, |services| {
-            hostkit_addons::catalogue(services, &settings.system_path, seats(store.clone()))
+            let public = public_addresses(server.base_host.clone(), mode.http.port(), mode.https_port);
+            hostkit_addons::catalogue(services, &settings.system_path, seats(store.clone()), public)
         }),
         services: mode.services,
         store,
@@ -236,6 +239,11 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         sources,
         server,
     })
+}
+
+/// Where environments are found from outside, by their default hosts.
+fn public_addresses(base: HostName, http_port: u16, https_port: Option<u16>) -> PublicAddresses {
+    Arc::new(move |environment| front_door_url(&environment.default_host(&base), http_port, https_port))
 }
 
 /// Where programs that serve all projects are found: chosen once, and kept in the state.

@@ -1,8 +1,8 @@
-//! Secrets that follow from a credential's, so that the state keeps one for each. They are made by HMAC-SHA-256, each use
-//! with its own words: who has one learns neither the credential's secret nor another one.
+//! What follows from the secret of a credential, and the words it is made with.
 
 use hostkit_core::secret::Secret;
-use ring::hmac;
+
+use crate::derived::derive;
 
 /// The token that may what the credential may.
 pub(super) fn standard_token(secret: &Secret) -> Secret {
@@ -17,18 +17,6 @@ pub(super) fn read_only_token(secret: &Secret) -> Secret {
 /// The password of the user that may only read.
 pub(super) fn reader_password(secret: &Secret) -> Secret {
     derive(secret, "hostkit redis: password of the reader")
-}
-
-/// 64 hexadecimal digits.
-fn derive(secret: &Secret, what: &str) -> Secret {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
-    let tag = hmac::sign(&key, what.as_bytes());
-    Secret::new(
-        tag.as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>(),
-    )
 }
 
 #[cfg(test)]

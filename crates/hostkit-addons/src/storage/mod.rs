@@ -2,6 +2,7 @@
 //! of ([`contents`]), the [`index`] that says which, the [`s3`] service that does what was asked, the [`gate`] in front of
 //! it. Why it is so: docs/decisions/007-object-storage.md.
 
+pub mod addon;
 pub mod contents;
 pub mod cors;
 pub mod error;
@@ -12,7 +13,11 @@ pub mod names;
 pub mod s3;
 pub mod server;
 pub mod settings;
+pub mod state;
 pub mod tend;
 
 /// Answered with 200 as soon as a server answers at all. No bucket has this name.
 pub const READY: &str = "/-/ready";
+
+/// Where whoever runs a server asks which settings are in force and what the buckets hold ([`state::State`]).
+pub const STATE: &str = "/-/state";

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::secret::Secret;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::names::BucketName;
 
@@ -31,6 +32,9 @@ pub struct Settings {
     pub reserve: u64,
     /// Pairs of keys. All are valid: to change one, add the new one, and take the old one away later.
     pub keys: Vec<KeyPair>,
+    /// The SHA-256, in hexadecimal digits, of the token of whoever runs the server: what is asked at
+    /// [`super::STATE`]. None: nobody may.
+    pub operator: Option<String>,
     /// Its buckets. One that is not here any more is not reached any more; its objects stay.
     pub buckets: Vec<BucketSettings>,
 }
@@ -74,6 +78,8 @@ struct Raw {
     hosts: Vec<String>,
     reserve: u64,
     keys: Vec<RawKeyPair>,
+    #[serde(default)]
+    operator: Option<String>,
     buckets: Vec<RawBucket>,
 }
 
@@ -136,6 +142,7 @@ impl Settings {
                 .into_iter()
                 .map(KeyPair::of_raw)
                 .collect::<Result<_, _>>()?,
+            operator: raw.operator,
             buckets: raw
                 .buckets
                 .into_iter()
@@ -155,10 +162,21 @@ impl Settings {
             hosts: self.hosts.clone(),
             reserve: self.reserve,
             keys: self.keys.iter().map(KeyPair::to_raw).collect(),
+            operator: self.operator.clone(),
             buckets: self.buckets.iter().map(BucketSettings::to_raw).collect(),
         };
         // A value of strings and numbers always has a text.
         serde_json::to_string_pretty(&raw).unwrap_or_default()
+    }
+
+    /// The SHA-256 of the text, in hexadecimal digits: who wrote settings learns by it that they are in force.
+    pub fn digest(&self) -> String {
+        sha256(self.text().as_bytes())
+    }
+
+    /// Whether a token is that of whoever runs the server.
+    pub fn is_operator(&self, token: &str) -> bool {
+        self.operator.as_ref().is_some_and(|digest| *digest == sha256(token.as_bytes()))
     }
 
     /// The settings of a bucket.
@@ -196,6 +214,11 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// As hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn invalid(why: impl Into<String>) -> Failure {
@@ -293,6 +316,7 @@ mod tests {
                 access: "SHOP1".to_owned(),
                 secret: Secret::new(SECRET),
             }],
+            operator: Some(sha256(b"token")),
             buckets: vec![BucketSettings {
                 name: BucketName::parse("shop").unwrap(),
                 quota: Some(5),
@@ -305,6 +329,7 @@ mod tests {
     fn what_is_written_is_read() {
         assert_eq!(Settings::parse(&some().text()).unwrap(), some());
         assert!(!format!("{:?}", some()).contains(SECRET));
+        assert!(some().is_operator("token") && !some().is_operator("") && !some().is_operator("other"));
         assert!(some().buckets[0].is_public("public/a") && !some().buckets[0].is_public("publi"));
     }
 

@@ -154,6 +154,7 @@ mod tests {
                 access: "KEY".to_owned(),
                 secret: Secret::new("0123456789abcdef"),
             }],
+            operator: None,
             buckets: vec![BucketSettings {
                 name: shop(),
                 quota: None,

@@ -52,6 +52,7 @@ impl House {
                     access: ACCESS.to_owned(),
                     secret: Secret::new(SECRET),
                 }],
+                operator: None,
                 buckets: vec![bucket("shop", None), bucket("small", Some(1 << 20))],
             },
             server: None,

@@ -26,6 +26,12 @@ pub(crate) enum AddonCommand {
         /// Refuse writes when that memory is full, and push nothing out; for queues
         #[arg(long)]
         keep_all: bool,
+        /// The most bytes its objects may take, such as 10GB; for storage
+        #[arg(long, value_name = "SIZE", value_parser = ByteSize::parse)]
+        quota: Option<ByteSize>,
+        /// Have anybody read objects whose keys begin so; for storage, more than once
+        #[arg(long, value_name = "PREFIX")]
+        public: Vec<String>,
     },
     /// List the add-ons of a project, and how each is
     List {
@@ -82,6 +88,8 @@ pub(crate) enum KindName {
     Postgres,
     /// A Redis server
     Redis,
+    /// A bucket that speaks S3
+    Storage,
 }
 
 impl From<KindName> for AddonKind {
@@ -89,6 +97,7 @@ impl From<KindName> for AddonKind {
         match name {
             KindName::Postgres => AddonKind::Postgres,
             KindName::Redis => AddonKind::Redis,
+            KindName::Storage => AddonKind::Storage,
         }
     }
 }

@@ -36,9 +36,9 @@ examples! {
         ("sudo hostkit doctor isolation shop blog", "what shop's account can do to blog: nothing, or exit code 1");
     INIT: ("hostkit init", "write a hostkit.toml with comments; everything in it is optional"),
         ("hostkit init shop --name shop", "for another folder, under another name");
-    PROVISION: ("hostkit provision shop --no-db --no-auth --no-storage", "account, home, rights, logs and port; done again, what is missing"),
-        ("hostkit provision shop --no-db --no-auth --no-storage --source .", "and deploy the folder you are in");
-        "Database, auth service and object storage are not part of this version, so for now all three have to be left out by name.";
+    PROVISION: ("hostkit provision shop --no-auth", "account, home, rights, logs, port, a database and a bucket; done again, what is missing"),
+        ("hostkit provision shop --no-db --no-auth --no-storage --source .", "without any of them, and deploy the folder you are in");
+        "The auth service is not part of this version, so for now it has to be left out by name.";
     PROJECT: ("hostkit project create shop", "create a project"),
         ("hostkit project list", "all projects and where they answer"),
         ("hostkit project delete shop --yes", "delete it, without being asked");
@@ -83,6 +83,7 @@ examples! {
         ("hostkit env get API_KEY", "the one way to see a value");
     ADDON: ("hostkit addon add shop postgres", "a database; its programs find DATABASE_URL and DIRECT_URL"),
         ("hostkit addon add shop redis", "a Redis of its own; its programs find REDIS_URL"),
+        ("hostkit addon add shop storage --quota 10GB", "a bucket that speaks S3; its programs find S3_ENDPOINT and the other names"),
         ("hostkit addon list shop", "how each is, and since when its credential is the same"),
         ("hostkit addon rotate shop redis", "a new credential, told by a restart that loses no request; then the old one is refused"),
         ("hostkit addon remove shop redis --yes", "take it away, with all of its data");

@@ -32,7 +32,7 @@ pub(crate) struct CreateArgs {
     /// With the auth service (not part of this version)
     #[arg(long)]
     pub(crate) with_auth: bool,
-    /// With object storage (not part of this version)
+    /// With a bucket that speaks S3
     #[arg(long)]
     pub(crate) with_storage: bool,
     #[command(flatten)]

@@ -21,10 +21,18 @@ pub(crate) async fn run(session: &Session<'_>, command: AddonCommand) -> Result<
             which,
             memory,
             keep_all,
+            quota,
+            public,
         } => {
             let id = which.id();
             session.is_about(&id.environment);
-            add(session, &id, AddonSettings { memory, keep_all }).await
+            let settings = AddonSettings {
+                memory,
+                keep_all,
+                quota,
+                public,
+            };
+            add(session, &id, settings).await
         }
         AddonCommand::List { whose } => list(session, &whose.id()).await,
         AddonCommand::Rotate { which } => rotate(session, &which.id()).await,

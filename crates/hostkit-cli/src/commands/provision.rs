@@ -30,17 +30,18 @@ struct Made<T> {
     deployment: Option<Outcome>,
 }
 
+/// Which add-ons a project is made with, besides those of [`Extras`].
+struct Addons {
+    db: bool,
+    storage: bool,
+}
+
 pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(), Stop> {
     let name = &args.name;
-    let missing = named(&[
-        (!args.no_db, "database", "--no-db"),
-        (!args.no_auth, "auth", "--no-auth"),
-        (!args.no_storage, "storage", "--no-storage"),
-    ]);
-    if let Some((words, _)) = missing {
+    if !args.no_auth {
         let message =
-            format!("cannot provision `{name}` with {words}: not part of this version, and nothing was made");
-        let hint = format!("`hostkit provision {name} --no-db --no-auth --no-storage`");
+            format!("cannot provision `{name}` with auth: not part of this version, and nothing was made");
+        let hint = format!("`hostkit provision {name} --no-auth`");
         return Err(Failure::new(Kind::Invalid, message).hint(hint).into());
     }
     check(name, &args.extras)?;
@@ -59,20 +60,20 @@ pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(
         (false, false) => printer.say(&format!("Mended `{name}`.")),
     }
     let project = made.project.clone();
-    finish::<Provisioned>(session, &project, made, false, &args.extras).await
+    let addons = Addons {
+        db: !args.no_db,
+        storage: !args.no_storage,
+    };
+    finish::<Provisioned>(session, &project, made, addons, &args.extras).await
 }
 
 pub(crate) async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(), Stop> {
     let name = &args.name;
-    let wanted = named(&[
-        (args.with_auth, "auth", "--with-auth"),
-        (args.with_storage, "storage", "--with-storage"),
-    ]);
-    if let Some((words, options)) = wanted {
+    if args.with_auth {
         let message =
-            format!("cannot create `{name}` with {words}: not part of this version, and nothing was made");
+            format!("cannot create `{name}` with auth: not part of this version, and nothing was made");
         return Err(Failure::new(Kind::Invalid, message)
-            .hint(format!("leave {options} out"))
+            .hint("leave `--with-auth` out")
             .into());
     }
     check(name, &args.extras)?;
@@ -83,15 +84,11 @@ pub(crate) async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(
         .await?;
     session.printer().say(&format!("Created project `{name}`."));
     let made = project.clone();
-    finish::<Project>(session, &project, made, args.with_db, &args.extras).await
-}
-
-/// The chosen ones, in words, and the options they go by.
-fn named(all: &[(bool, &str, &str)]) -> Option<(String, String)> {
-    let chosen: Vec<_> = all.iter().filter(|(is_chosen, ..)| *is_chosen).collect();
-    let words: Vec<&str> = chosen.iter().map(|(_, word, _)| *word).collect();
-    let options: Vec<String> = chosen.iter().map(|(.., option)| format!("`{option}`")).collect();
-    (!chosen.is_empty()).then(|| (words.join(", "), options.join(", ")))
+    let addons = Addons {
+        db: args.with_db,
+        storage: args.with_storage,
+    };
+    finish::<Project>(session, &project, made, addons, &args.extras).await
 }
 
 /// Refuses what cannot be done, before anything is made.
@@ -137,7 +134,7 @@ async fn finish<T: Serialize>(
     session: &Session<'_>,
     project: &Project,
     made: T,
-    with_db: bool,
+    addons: Addons,
     extras: &Extras,
 ) -> Result<(), Stop> {
     let printer = session.printer();
@@ -145,7 +142,8 @@ async fn finish<T: Serialize>(
         places(session, project)?;
     }
     let wanted = [
-        (with_db, AddonKind::Postgres, "a PostgreSQL database"),
+        (addons.db, AddonKind::Postgres, "a PostgreSQL database"),
+        (addons.storage, AddonKind::Storage, "a bucket"),
         (extras.with_redis, AddonKind::Redis, "a Redis"),
     ];
     for (_, kind, words) in wanted.into_iter().filter(|(is_wanted, ..)| *is_wanted) {

@@ -26,18 +26,13 @@ fn what_is_not_built_is_refused_before_anything_is_made() {
     for (arguments, why, hint) in [
         (
             &["provision", "shop"][..],
-            "cannot provision `shop` with database, auth, storage: not part of this version, and nothing was made",
-            "`hostkit provision shop --no-db --no-auth --no-storage`",
+            "cannot provision `shop` with auth: not part of this version, and nothing was made",
+            "`hostkit provision shop --no-auth`",
         ),
         (
-            &["provision", "shop", "--no-db", "--no-storage"],
-            "cannot provision `shop` with auth: not part of this version",
-            "--no-auth",
-        ),
-        (
-            &["project", "create", "shop", "--with-db", "--with-storage"],
-            "cannot create `shop` with storage: not part of this version",
-            "leave `--with-storage` out",
+            &["project", "create", "shop", "--with-db", "--with-auth"],
+            "cannot create `shop` with auth: not part of this version",
+            "leave `--with-auth` out",
         ),
         (
             &["project", "create", "shop", "--ssl"],

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use hostkit_core::addon::{AddonId, AddonOrder};
+use hostkit_core::addon::{AddonId, AddonOrder, Credential};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
 use hostkit_core::project::EnvironmentId;
@@ -59,14 +59,24 @@ pub(crate) fn secrets(context: &Context, id: &EnvironmentId) -> Result<Vec<Secre
         let driver = driver(context, addon.order.id.kind);
         for credential in &addon.order.credentials {
             // Programs that were started before a rotation were told of the older one.
-            let order = AddonOrder {
-                credentials: vec![credential.clone()],
-                ..addon.order.clone()
+            let told = |secret: &Secret| {
+                let credential = Credential {
+                    number: credential.number,
+                    secret: secret.clone(),
+                };
+                let order = AddonOrder {
+                    credentials: vec![credential],
+                    ..addon.order.clone()
+                };
+                driver.map_or_else(Variables::new, |driver| driver.variables(&order))
             };
+            // What is the same with any secret tells none: a bucket's name would hide every other word of a log.
+            let plain = told(&Secret::new(""));
+            let values = told(&credential.secret).into_iter();
             secrets.extend(
-                driver
-                    .into_iter()
-                    .flat_map(|driver| driver.variables(&order).into_values()),
+                values
+                    .filter(|(name, value)| plain.get(name).is_none_or(|other| other.reveal() != value.reveal()))
+                    .map(|(_, value)| value),
             );
             secrets.push(credential.secret.clone());
         }

@@ -96,6 +96,7 @@ pub(crate) async fn add(
     by: &str,
 ) -> Result<AddonReport, Failure> {
     let driver = provided(context, "add", id)?.clone();
+    settings.check(id.kind)?;
     bindings::refuse_taken(context, id, &driver.variable_names())?;
     let (context, id, settings, by) = (context.clone(), id.clone(), settings.clone(), by.to_owned());
     let made = tokio::spawn(async move {

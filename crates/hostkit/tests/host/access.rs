@@ -275,7 +275,7 @@ fn a_project_is_provisioned_once_and_leaves_its_last_archive() {
     assert!(
         refused
             .err
-            .contains("`hostkit provision shop --no-db --no-auth --no-storage`"),
+            .contains("`hostkit provision shop --no-auth`"),
         "{refused:?}"
     );
     assert!(!is_there("/home/shop"));

@@ -52,6 +52,7 @@ async fn a_storage_that_is_killed_refuses_nobody_while_it_is_started_again() {
             access: "SHOPKEY1".to_owned(),
             secret: Secret::new("a-secret-of-the-tests"),
         }],
+        operator: None,
         buckets: vec![BucketSettings {
             name: BucketName::parse("shop").unwrap(),
             quota: None,

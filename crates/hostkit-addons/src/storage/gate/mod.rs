@@ -1,9 +1,10 @@
 //! What is judged of a request before the protocol sees it, because `s3s` does not: which signatures are taken
-//! ([`signed`]), how large the chunks of a body may be ([`chunks`]), what pages of other origins may ([`cross_origin`]); and
-//! what becomes of a body that nobody read ([`unread`]).
+//! ([`signed`]), how large the chunks of a body may be ([`chunks`]), what pages of other origins may ([`cross_origin`]); what
+//! whoever runs the server asks ([`operator`]); and what becomes of a body that nobody read ([`unread`]).
 
 mod chunks;
 mod cross_origin;
+mod operator;
 mod signed;
 mod unread;
 
@@ -46,6 +47,9 @@ impl Gate {
     async fn judge(&self, request: Request<Watched>) -> Response<Body> {
         if request.uri().path() == super::READY && request.method() == Method::GET {
             return Response::new(Body::from("ready\n".to_owned()));
+        }
+        if request.uri().path() == super::STATE {
+            return operator::answer(&self.storage, &request).await;
         }
         let page = cross_origin::Page::of(&self.storage, &request).await;
         if request.method() == Method::OPTIONS {
