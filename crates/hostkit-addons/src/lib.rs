@@ -11,21 +11,27 @@ pub mod storage;
 use std::sync::Arc;
 
 use hostkit_core::traits::{Addon, Services};
+use hostkit_host::command::Guard;
 
 use postgres::local::Seats;
 use storage::addon::PublicAddresses;
 
 /// All of them, one of each kind, as local mode has them. Their programs are looked for in `system_path`, folders as in
 /// PATH; those of PostgreSQL where Debian puts them. Those that serve all projects are found where `seats` says, what is
-/// public where `public` does.
+/// public where `public` does. What these run besides is run under `guard`.
 pub fn catalogue(
     services: &Arc<dyn Services>,
     system_path: &str,
     seats: Seats,
     public: PublicAddresses,
+    guard: Guard,
 ) -> Vec<Arc<dyn Addon>> {
     vec![
-        Arc::new(postgres::local::LocalPostgres::new(services.clone(), seats)),
+        Arc::new(postgres::local::LocalPostgres::new(
+            services.clone(),
+            seats,
+            guard,
+        )),
         Arc::new(redis::RedisAddon::new(services.clone(), system_path)),
         Arc::new(storage::addon::StorageAddon::new(services.clone(), public)),
     ]

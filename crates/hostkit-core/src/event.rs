@@ -8,7 +8,7 @@ use crate::addon::AddonKind;
 use crate::certificate::CertificateName;
 use crate::deployment::{DeploymentId, DeploymentState, StepName, StepState};
 use crate::domain::DomainName;
-use crate::names::{EnvironmentName, ProcessName, ProjectName, ReleaseName};
+use crate::names::{DatabaseLabel, EnvironmentName, ProcessName, ProjectName, ReleaseName};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -165,6 +165,43 @@ pub enum What {
     AddonBack {
         /// What it is.
         kind: AddonKind,
+    },
+    /// A further database was made.
+    DatabaseCreated {
+        /// Which.
+        database: DatabaseLabel,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// A further database was taken away, with all that was in it.
+    DatabaseDropped {
+        /// Which.
+        database: DatabaseLabel,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// A copy of a database was asked for, and leaves.
+    DatabaseDumped {
+        /// Which.
+        database: DatabaseLabel,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// A copy of a database was not made to its end.
+    DatabaseDumpFailed {
+        /// Which.
+        database: DatabaseLabel,
+        /// Why.
+        reason: String,
+    },
+    /// A copy took the place of a database.
+    DatabaseReplaced {
+        /// Which.
+        database: DatabaseLabel,
+        /// What it was replaced by, in words: `a dump`, `a clone of …`.
+        with: String,
+        /// The token or account that asked.
+        by: String,
     },
     /// An instance ended by itself and is started again.
     InstanceCrashed {

@@ -6,6 +6,7 @@ pub mod addon;
 pub mod backup;
 pub mod canary;
 pub mod certificate;
+pub mod database;
 pub mod deployment;
 pub mod doctor;
 pub mod domain;

@@ -20,6 +20,7 @@ use hostkit_engine::{Parts, Procfile};
 use hostkit_host::accounts::LinuxAccounts;
 use hostkit_host::archives::DiskArchives;
 use hostkit_host::clock::SystemClock;
+use hostkit_host::command::Guard;
 use hostkit_host::file_ops::DiskFiles;
 use hostkit_host::front_door::HttpVisitor;
 use hostkit_host::internet::{Own, SystemInternet};
@@ -217,7 +218,8 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         runtime: mode.runtime,
         addons: mode.services.as_ref().map_or_else(Vec::new, |services| {
             let public = public_addresses(server.base_host.clone(), mode.http.port(), mode.https_port);
-            hostkit_addons::catalogue(services, &settings.system_path, seats(store.clone()), public)
+            let guard = Guard::new(SelfProgram::current());
+            hostkit_addons::catalogue(services, &settings.system_path, seats(store.clone()), public, guard)
         }),
         services: mode.services,
         store,

@@ -6,17 +6,19 @@ use std::time::Duration;
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
-use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
-use hostkit_core::traits::{Addon, Services};
+use hostkit_core::traits::{Addon, Databases, Services};
 use hostkit_core::variables::Variables;
+use hostkit_host::command::Guard;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::address::{Address, POOLED_FOR_PRISMA};
 use super::cluster::Cluster;
+use super::copies::Tools;
 use super::databases::{self, Limits};
 use super::names::DatabaseName;
 use super::pooler::Pooler;
+use super::programs::Programs;
 use super::session::{Access, explain};
 use super::system::SystemCluster;
 
@@ -45,17 +47,20 @@ pub struct Postgres {
     services: Arc<dyn Services>,
     server: Server,
     pooler: Pooler,
+    /// Runs the server's own tools.
+    guard: Guard,
     /// Who changes what all share waits for who does: add-ons are ensured side by side.
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Postgres {
     /// Describes both; nothing is started by it.
-    pub fn new(services: Arc<dyn Services>, server: Server, pooler: Pooler) -> Self {
+    pub fn new(services: Arc<dyn Services>, server: Server, pooler: Pooler, guard: Guard) -> Self {
         Postgres {
             services,
             server,
             pooler,
+            guard,
             turn: tokio::sync::Mutex::default(),
         }
     }
@@ -66,6 +71,15 @@ impl Postgres {
             Server::Private(cluster) => cluster.access(&*self.services),
             Server::System(cluster) => cluster.access(),
         }
+    }
+
+    /// What dumps and restores.
+    pub fn tools(&self) -> Result<Tools, Failure> {
+        let programs = match &self.server {
+            Server::Private(_) => Programs::for_data(&Cluster::data(&*self.services))?,
+            Server::System(_) => Programs::newest()?,
+        };
+        Ok(Tools::new(self.guard.clone(), programs, self.access().port))
     }
 
     /// What environments may have.
@@ -91,27 +105,6 @@ impl Postgres {
     pub async fn tell_pooler(&self) -> Result<(), Failure> {
         let _turn = self.turn.lock().await;
         self.pooler.ensure(&*self.services, &self.access()).await
-    }
-
-    /// Makes a further database of an environment that has PostgreSQL, reached with the same credentials. Idempotent.
-    pub async fn create_database(
-        &self,
-        environment: &EnvironmentId,
-        label: &str,
-    ) -> Result<DatabaseName, Failure> {
-        let main = DatabaseName::main(environment);
-        let name = DatabaseName::further(environment, label)?;
-        databases::ensure_further(&self.access(), &main, &name, self.limits()).await?;
-        self.tell_pooler().await?;
-        Ok(name)
-    }
-
-    /// Takes a further database of an environment away with all that is in it. Idempotent.
-    pub async fn drop_database(&self, environment: &EnvironmentId, label: &str) -> Result<(), Failure> {
-        let main = DatabaseName::main(environment);
-        let name = DatabaseName::further(environment, label)?;
-        databases::drop_further(&self.access(), &main, &name).await?;
-        self.tell_pooler().await
     }
 
     /// Where a database is found with the newest credential of an order: through PgBouncer.
@@ -235,6 +228,10 @@ impl Addon for Postgres {
             arguments: words,
             variables: address.variables(),
         })
+    }
+
+    fn databases(&self) -> Option<&dyn Databases> {
+        Some(self)
     }
 }
 

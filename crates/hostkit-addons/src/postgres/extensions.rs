@@ -1,24 +1,13 @@
 //! Extensions of databases. PostgreSQL marks those as trusted that give whoever makes them nothing he has not: these, and
 //! no others, may be made.
 
+use hostkit_core::database::Extension;
 use hostkit_core::kind::{Failure, Kind};
 
+use super::databases::{Errand, May};
 use super::names::DatabaseName;
 use super::quote::identifier;
 use super::session::Access;
-
-/// An extension that a database has or may have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extension {
-    /// Its name: `pgcrypto`.
-    pub name: String,
-    /// The version that is made when it is made now.
-    pub available: String,
-    /// The version the database has; none where it has not.
-    pub installed: Option<String>,
-    /// What it is for, in its author's words.
-    pub purpose: String,
-}
 
 /// Extensions that are there or may be, by name.
 pub async fn list(access: &Access, database: &str) -> Result<Vec<Extension>, Failure> {
@@ -61,14 +50,19 @@ pub async fn ensure(
     if found.installed.is_some() {
         return Ok(());
     }
-    let session = access.connect(database.as_str()).await?;
-    // As the owner, so that it is the owner's, and no script of an extension has more rights than that.
     let statements = format!(
-        "SET search_path = public; SET ROLE {}; CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA public",
-        identifier(main.as_str())?,
+        "SET search_path = public; CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA public",
         identifier(name)?
     );
-    session
-        .run(&format!("make the extension `{name}`"), &statements)
-        .await
+    // As the owner, so that it is the owner's, and nothing that its script meets there has more rights than that.
+    let errand = Errand::begin(access, main, May::BeOwner).await?;
+    let made = async {
+        let session = errand.access(access).connect(database.as_str()).await?;
+        session
+            .run(&format!("make the extension `{name}`"), &statements)
+            .await
+    }
+    .await;
+    errand.end(access).await?;
+    made
 }

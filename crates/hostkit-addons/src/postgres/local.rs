@@ -10,8 +10,9 @@ use hostkit_core::names::VariableName;
 use hostkit_core::secret::Secret;
 use hostkit_core::services::ServiceRole;
 use hostkit_core::size::ByteSize;
-use hostkit_core::traits::{Addon, Services};
+use hostkit_core::traits::{Addon, Databases, Services};
 use hostkit_core::variables::Variables;
+use hostkit_host::command::Guard;
 
 use super::addon::{Postgres, Server, variable_names};
 use super::cluster::{Cluster, ClusterSettings};
@@ -38,15 +39,17 @@ pub type Seats = Arc<dyn Fn(ServiceRole) -> Result<Seat, Failure> + Send + Sync>
 pub struct LocalPostgres {
     services: Arc<dyn Services>,
     seats: Seats,
+    guard: Guard,
     described: OnceLock<Postgres>,
 }
 
 impl LocalPostgres {
-    /// Servers kept by `services`, found where `seats` says.
-    pub fn new(services: Arc<dyn Services>, seats: Seats) -> Self {
+    /// Servers kept by `services`, found where `seats` says, with tools that run under `guard`.
+    pub fn new(services: Arc<dyn Services>, seats: Seats, guard: Guard) -> Self {
         LocalPostgres {
             services,
             seats,
+            guard,
             described: OnceLock::new(),
         }
     }
@@ -71,6 +74,7 @@ impl LocalPostgres {
                 operator: pooler.operator,
                 limits: Limits::default(),
             },
+            self.guard.clone(),
         );
         Ok(self.described.get_or_init(|| described))
     }
@@ -143,6 +147,16 @@ impl Addon for LocalPostgres {
 
     fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console> {
         self.postgres().ok()?.console(order, arguments)
+    }
+
+    fn databases(&self) -> Option<&dyn Databases> {
+        match self.postgres() {
+            Ok(postgres) => Some(postgres),
+            Err(failure) => {
+                tracing::warn!(%failure, "cannot tell where PostgreSQL is");
+                None
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod outside;
 pub mod pooler;
 pub mod programs;
 pub mod quote;
+mod requests;
 pub mod session;
 pub mod stats;
 pub mod system;

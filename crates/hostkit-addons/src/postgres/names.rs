@@ -11,7 +11,9 @@
 //! A project's name has no underscore and no two hyphens in a row, an environment's neither: the first underscore ends
 //! what names the environment.
 
+use hostkit_core::database::DatabaseId;
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::DatabaseLabel;
 use hostkit_core::project::EnvironmentId;
 use ring::digest::{SHA256, digest};
 
@@ -30,34 +32,36 @@ impl DatabaseName {
         Self::compose(environment, MAIN)
     }
 
-    /// A further database, by the label that the user gave it: 1 to 24 lower-case letters, digits and underscores,
-    /// beginning with a letter.
-    pub fn further(environment: &EnvironmentId, label: &str) -> Result<Self, Failure> {
-        let is_label = (1..=24).contains(&label.len())
-            && label.as_bytes()[0].is_ascii_lowercase()
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-        if !is_label {
-            let shown: String = label.chars().filter(|c| !c.is_control()).take(40).collect();
-            return Err(Failure::new(
-                Kind::Invalid,
-                format!("cannot name a database `{shown}`: that is not a name for one"),
-            )
-            .hint(
-                "use 1 to 24 lowercase letters, digits and underscores, starting with a letter, as in `tenant_a`",
-            ));
+    /// A database by the label that the user gave it. One that would have too long a name is refused: cut off, nobody could
+    /// tell its label again.
+    pub fn of(id: &DatabaseId) -> Result<Self, Failure> {
+        let whole = format!("{}_{}", whose(&id.environment), id.label);
+        if id.label.is_main() || whole.len() <= LONGEST {
+            return Ok(Self::compose(&id.environment, id.label.as_str()));
         }
-        Ok(Self::compose(environment, label))
+        Err(Failure::new(
+            Kind::Invalid,
+            format!(
+                "cannot name a database `{}`: on the server it would be called `{whole}`, which is too long",
+                id.label
+            ),
+        )
+        .hint(format!(
+            "all of it may have {LONGEST} characters: choose a shorter name"
+        )))
+    }
+
+    /// The label of a database of an environment; none where it is another's, or not one of the user's.
+    pub fn label_of(environment: &EnvironmentId, name: &str) -> Option<DatabaseLabel> {
+        if Self::main(environment).as_str() == name {
+            return Some(DatabaseLabel::main());
+        }
+        let label = name.strip_prefix(&whose(environment))?.strip_prefix('_')?;
+        DatabaseLabel::parse(label).ok()
     }
 
     fn compose(environment: &EnvironmentId, label: &str) -> Self {
-        let whose = if environment.environment.is_production() {
-            environment.project.to_string()
-        } else {
-            format!("{}--{}", environment.project, environment.environment)
-        };
-        let whole = format!("{whose}_{label}");
+        let whole = format!("{}_{label}", whose(environment));
         if whole.len() <= LONGEST {
             return DatabaseName(whole);
         }
@@ -93,6 +97,14 @@ impl DatabaseName {
     }
 }
 
+/// What the names of all databases of an environment begin with.
+fn whose(environment: &EnvironmentId) -> String {
+    match environment.environment.is_production() {
+        true => environment.project.to_string(),
+        false => format!("{}--{}", environment.project, environment.environment),
+    }
+}
+
 impl std::fmt::Display for DatabaseName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
@@ -113,8 +125,24 @@ mod tests {
         let shop = environment("shop", "production");
         assert_eq!(DatabaseName::main(&shop).as_str(), "shop_db");
         assert_eq!(DatabaseName::main(&shop).login(3), "shop_db.3");
-        let tenant = DatabaseName::further(&shop, "tenant_a").unwrap();
+        let label = DatabaseLabel::parse("tenant_a").unwrap();
+        let tenant = DatabaseName::of(&DatabaseId::new(shop.clone(), label.clone())).unwrap();
         assert_eq!(tenant.as_str(), "shop_tenant_a");
+        assert_eq!(DatabaseName::label_of(&shop, "shop_tenant_a"), Some(label));
+        assert_eq!(
+            DatabaseName::label_of(&shop, "shop_db"),
+            Some(DatabaseLabel::main())
+        );
+        for other in [
+            "shop_tenant_a.new",
+            "shop--staging_db",
+            "shop-x_db",
+            "shop",
+            "shop_",
+            "other_db",
+        ] {
+            assert_eq!(DatabaseName::label_of(&shop, other), None, "{other}");
+        }
         let staging = environment("my-app", "staging");
         assert_eq!(DatabaseName::main(&staging).as_str(), "my-app--staging_db");
     }
@@ -134,7 +162,7 @@ mod tests {
             for name in environments {
                 for label in labels {
                     let id = environment(project, name);
-                    let database = DatabaseName::further(&id, label).unwrap();
+                    let database = DatabaseName::compose(&id, label);
                     assert!(database.as_str().len() <= LONGEST);
                     // Names of HostKit's own begin so, and no project can be called so.
                     assert!(!database.as_str().starts_with("hostkit_"));
@@ -153,27 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_nothing_that_could_be_mistaken() {
-        let shop = environment("shop", "production");
-        for bad in [
-            "",
-            "A",
-            "1a",
-            "_a",
-            "a-b",
-            "a.1",
-            "a b",
-            "a\"; drop database x; --",
-            "a'b",
-            "a\0",
-            "ä",
-            "../x",
-            "abcdefghijklmnopqrstuvwxy",
-        ] {
-            let failure = DatabaseName::further(&shop, bad).unwrap_err();
-            assert_eq!(failure.kind, Kind::Invalid, "{bad:?}");
-            assert!(!failure.message.contains('\0'));
-        }
+    fn a_name_that_would_be_cut_off_is_refused_but_for_the_main_one() {
+        let long = environment(&"a".repeat(32), "staging");
+        let of = |label: &str| DatabaseName::of(&DatabaseId::new(long.clone(), label.parse().unwrap()));
+        let refused = of("tenant_a").unwrap_err();
+        assert_eq!(refused.kind, Kind::Invalid);
+        assert!(refused.message.contains("too long"), "{refused}");
+        let main = DatabaseName::main(&environment(&"a".repeat(32), &"e".repeat(28)));
+        assert_eq!(
+            DatabaseName::label_of(&environment(&"a".repeat(32), &"e".repeat(28)), main.as_str()),
+            Some(DatabaseLabel::main())
+        );
+        assert_eq!(of("db").unwrap().as_str().len(), 44);
     }
 
     #[test]

@@ -1,17 +1,12 @@
 //! Dumps, restores, clones: what comes back is what was there, and a restore that fails touches nothing.
 
-use hostkit_addons::postgres::copies::{
-    Dump, Tools, clone_database, contents, discard, restore_beside, take_place,
-};
-use hostkit_addons::postgres::databases::Limits;
-use hostkit_addons::postgres::programs::Programs;
-use hostkit_core::kind::Kind;
-use hostkit_core::traits::Addon;
-use hostkit_host::command::Guard;
-use hostkit_host::roles::SelfProgram;
-use tokio::io::AsyncReadExt;
+use futures_util::{StreamExt, TryStreamExt};
+use hostkit_addons::postgres::copies::contents;
+use hostkit_core::database::DatabaseId;
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::traits::{Addon, DatabaseCopies, Dump};
 
-use crate::house::{House, credential, log_in, main_of, order};
+use crate::house::{House, credential, database, log_in, main_of, order, until};
 
 const FILL: &str = "
     CREATE EXTENSION IF NOT EXISTS hstore; CREATE EXTENSION IF NOT EXISTS pg_trgm;
@@ -29,9 +24,15 @@ const FILL: &str = "
     INSERT INTO \"My-Schema\".\"odd \"\"name\"\"\" VALUES (1), (2);
     REFRESH MATERIALIZED VIEW moods;";
 
-fn tools(house: &House) -> Tools {
-    let own = SelfProgram::at(env!("CARGO_BIN_EXE_addons-role"));
-    Tools::new(Guard::new(own), Programs::newest().unwrap(), house.port)
+/// The main database of a project.
+fn db(project: &str) -> DatabaseId {
+    database(project, "db")
+}
+
+/// A dump that comes as these bytes, in pieces of odd lengths.
+fn coming(bytes: &[u8]) -> Dump {
+    let pieces: Vec<Result<Vec<u8>, Failure>> = bytes.chunks(3001).map(|piece| Ok(piece.to_vec())).collect();
+    Box::pin(futures_util::stream::iter(pieces))
 }
 
 async fn filled(house: &House, project: &str) {
@@ -44,21 +45,23 @@ async fn filled(house: &House, project: &str) {
 }
 
 async fn dump(house: &House, project: &str) -> Vec<u8> {
-    let name = main_of(project);
-    let mut dump = Dump::begin(&house.access(), &tools(house), &name, name.as_str(), 0)
-        .await
-        .unwrap();
-    let mut bytes = Vec::new();
-    dump.bytes.read_to_end(&mut bytes).await.unwrap();
-    dump.finish(&house.access()).await.unwrap();
-    bytes
+    let dump = house.addon.dump(&db(project)).await.unwrap();
+    dump.try_collect::<Vec<_>>().await.unwrap().concat()
+}
+
+/// The logins for one piece of work that are there.
+async fn errands(house: &House, project: &str) -> usize {
+    let session = house.access().connect("postgres").await.unwrap();
+    let question = "SELECT FROM pg_roles WHERE rolname LIKE $1";
+    let logins = format!("{project}_db.w%");
+    session.rows("look", question, &[&logins]).await.unwrap().len()
 }
 
 #[tokio::test]
 async fn a_dump_comes_back_as_it_was_and_takes_the_place_of_what_is_there() {
     let house = House::shared().await;
     filled(house, "kept").await;
-    let (access, tools, name, limits) = (house.access(), tools(house), main_of("kept"), Limits::default());
+    let (access, name) = (house.access(), main_of("kept"));
     let before = contents(&access, &name, name.as_str()).await.unwrap();
     assert!(before.tables.contains(&("public".into(), "people".into(), 1000)));
     assert!(
@@ -75,15 +78,16 @@ async fn a_dump_comes_back_as_it_was_and_takes_the_place_of_what_is_there() {
         .await
         .unwrap();
 
-    let restored = restore_beside(&access, &tools, (&name, &name), &limits, bytes.as_slice())
+    let restored = house
+        .addon
+        .restore_beside(&db("kept"), coming(&bytes))
         .await
         .unwrap();
-    assert_eq!(contents(&access, &name, &restored.name).await.unwrap(), before);
+    assert_eq!(restored, before);
+    assert_eq!(errands(house, "kept").await, 0);
     let rows = pooled.simple_query("SELECT * FROM people").await.unwrap();
     assert!(rows.len() < 3, "not yet");
-    take_place(&access, house.addon.pooler(), &restored)
-        .await
-        .unwrap();
+    house.addon.take_place(&db("kept")).await.unwrap();
     assert_eq!(contents(&access, &name, name.as_str()).await.unwrap(), before);
     // The connection of the program was held, not cut.
     pooled
@@ -109,7 +113,7 @@ async fn a_dump_comes_back_as_it_was_and_takes_the_place_of_what_is_there() {
 async fn a_restore_that_fails_touches_nothing() {
     let house = House::shared().await;
     filled(house, "safe").await;
-    let (access, tools, name, limits) = (house.access(), tools(house), main_of("safe"), Limits::default());
+    let (access, name) = (house.access(), main_of("safe"));
     let before = contents(&access, &name, name.as_str()).await.unwrap();
     let bytes = dump(house, "safe").await;
     let mut flipped = bytes.clone();
@@ -122,7 +126,9 @@ async fn a_restore_that_fails_touches_nothing() {
         ("plain", b"SELECT 1;"),
         ("empty", b""),
     ] {
-        let failure = restore_beside(&access, &tools, (&name, &name), &limits, bytes)
+        let failure = house
+            .addon
+            .restore_beside(&db("safe"), coming(bytes))
             .await
             .unwrap_err();
         assert!(
@@ -132,7 +138,21 @@ async fn a_restore_that_fails_touches_nothing() {
         let waiting = access.connect("safe_db.new").await.unwrap_err();
         assert_eq!(waiting.kind, Kind::NotFound, "{what}");
     }
+    // Somebody who sends one goes away.
+    let breaks_off = coming(cut).chain(futures_util::stream::iter([Err(Failure::new(
+        Kind::Invalid,
+        "gone",
+    ))]));
+    let failure = house
+        .addon
+        .restore_beside(&db("safe"), Box::pin(breaks_off))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.message, "gone");
+    let nothing = house.addon.take_place(&db("safe")).await.unwrap_err();
+    assert_eq!(nothing.kind, Kind::NotFound);
     assert_eq!(contents(&access, &name, name.as_str()).await.unwrap(), before);
+    assert_eq!(errands(house, "safe").await, 0);
     house.addon.remove(&order("safe", &[1]).id).await.unwrap();
 }
 
@@ -141,7 +161,6 @@ async fn a_clone_is_made_while_the_first_goes_on_and_is_the_other_projects_own()
     let house = House::shared().await;
     filled(house, "first").await;
     house.addon.ensure(&order("second", &[1])).await.unwrap();
-    let (access, tools, limits) = (house.access(), tools(house), Limits::default());
     let (first, second) = (main_of("first"), main_of("second"));
     let busy = log_in(house.port, first.as_str(), &first.login(1), &credential(1).secret)
         .await
@@ -149,12 +168,9 @@ async fn a_clone_is_made_while_the_first_goes_on_and_is_the_other_projects_own()
     busy.batch_execute("BEGIN; INSERT INTO people (name) VALUES ('not yet')")
         .await
         .unwrap();
-    let restored = clone_database(&access, &tools, (&first, &first), (&second, &second), &limits)
-        .await
-        .unwrap();
-    take_place(&access, house.addon.pooler(), &restored)
-        .await
-        .unwrap();
+    let begun = house.addon.dump(&db("first")).await.unwrap();
+    house.addon.restore_beside(&db("second"), begun).await.unwrap();
+    house.addon.take_place(&db("second")).await.unwrap();
     busy.batch_execute("COMMIT").await.unwrap();
     let client = log_in(
         house.port,
@@ -202,17 +218,9 @@ async fn a_hostile_dump_has_no_more_rights_than_its_project() {
         .unwrap();
     let bytes = dump(house, "hostile").await;
     let access = house.access();
-    let done = restore_beside(
-        &access,
-        &tools(house),
-        (&name, &name),
-        &Limits::default(),
-        bytes.as_slice(),
-    )
-    .await;
-    if let Ok(restored) = &done {
-        discard(&access, restored).await.unwrap();
-    }
+    // The index may be made or not: what it runs has climbed nowhere.
+    drop(house.addon.restore_beside(&db("hostile"), coming(&bytes)).await);
+    house.addon.discard(&db("hostile")).await.unwrap();
     contents(&access, &name, name.as_str()).await.unwrap();
     let session = access.connect("postgres").await.unwrap();
     let climbed = session
@@ -223,22 +231,99 @@ async fn a_hostile_dump_has_no_more_rights_than_its_project() {
     house.addon.remove(&order("hostile", &[1]).id).await.unwrap();
 }
 
+/// A dump can say anything, and nobody need have dumped it.
+#[tokio::test]
+async fn a_dump_that_somebody_wrote_changes_nothing_outside_of_its_database() {
+    let house = House::shared().await;
+    for project in ["forger", "victim"] {
+        house.addon.ensure(&order(project, &[1])).await.unwrap();
+    }
+    let name = main_of("forger");
+    let client = log_in(house.port, name.as_str(), &name.login(1), &credential(1).secret)
+        .await
+        .unwrap();
+    let long = "x".repeat(200);
+    client
+        .batch_execute(&format!(
+            "CREATE TABLE bait (n int); COMMENT ON TABLE bait IS '{long}'"
+        ))
+        .await
+        .unwrap();
+    let bytes = dump(house, "forger").await;
+    let said = format!("COMMENT ON TABLE public.bait IS '{long}';");
+    let at = bytes
+        .windows(said.len())
+        .position(|window| window == said.as_bytes())
+        .unwrap();
+    let file = tempfile::tempdir().unwrap().keep().join("made");
+    for statement in [
+        "DROP ROLE victim_db",
+        "DROP DATABASE victim_db",
+        "ALTER ROLE \"victim_db.1\" PASSWORD NULL",
+        "RESET ROLE; RESET SESSION AUTHORIZATION; CREATE ROLE forged SUPERUSER",
+        "SET ROLE hostkit",
+        "ALTER DATABASE forger_db CONNECTION LIMIT -1",
+        "COPY bait FROM PROGRAM 'id'",
+        &format!("COPY bait TO '{}'", file.display()),
+        &format!("\\! touch {}", file.display()),
+        "\\connect postgres",
+    ] {
+        let mut forged = bytes.clone();
+        let text = format!("{statement};{}", " ".repeat(said.len() - statement.len() - 1));
+        forged[at..at + said.len()].copy_from_slice(text.as_bytes());
+        let refused = house
+            .addon
+            .restore_beside(&db("forger"), coming(&forged))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.kind, Kind::Failed, "{statement}: {refused:?}");
+        assert!(
+            refused.message.contains("pg_restore refused it"),
+            "{statement}: {refused:?}"
+        );
+    }
+    assert!(!file.exists());
+    let session = house.access().connect("postgres").await.unwrap();
+    let forged = "SELECT FROM pg_roles WHERE rolname = 'forged'";
+    assert!(session.rows("look", forged, &[]).await.unwrap().is_empty());
+    let name = main_of("victim");
+    log_in(house.port, name.as_str(), &name.login(1), &credential(1).secret)
+        .await
+        .unwrap();
+    for project in ["forger", "victim"] {
+        house.addon.remove(&order(project, &[1]).id).await.unwrap();
+    }
+}
+
+/// Somebody who takes a dump goes away: nothing of it stays, also while it waits for a lock.
+#[tokio::test]
+async fn a_dump_that_nobody_takes_leaves_no_login() {
+    let house = House::shared().await;
+    filled(house, "leaving").await;
+    let mut begun = house.addon.dump(&db("leaving")).await.unwrap();
+    begun.next().await.unwrap().unwrap();
+    assert_eq!(errands(house, "leaving").await, 1);
+    drop(begun);
+    until("its login is gone", async || errands(house, "leaving").await == 0).await;
+    house.addon.remove(&order("leaving", &[1]).id).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_transaction_that_does_not_end_stops_an_exchange_and_nobody_is_kept_out() {
     let house = House::shared().await;
     filled(house, "held").await;
-    let (access, tools, name, limits) = (house.access(), tools(house), main_of("held"), Limits::default());
+    let name = main_of("held");
     let bytes = dump(house, "held").await;
-    let restored = restore_beside(&access, &tools, (&name, &name), &limits, bytes.as_slice())
+    house
+        .addon
+        .restore_beside(&db("held"), coming(&bytes))
         .await
         .unwrap();
     let log_in = async || log_in(house.pooled, name.as_str(), &name.login(1), &credential(1).secret).await;
     let long = log_in().await.unwrap();
     long.simple_query("BEGIN").await.unwrap();
     long.simple_query("DELETE FROM people").await.unwrap();
-    let failure = take_place(&access, house.addon.pooler(), &restored)
-        .await
-        .unwrap_err();
+    let failure = house.addon.take_place(&db("held")).await.unwrap_err();
     assert_eq!(failure.kind, Kind::Conflict);
     let other = log_in().await.unwrap();
     other.simple_query("SELECT 1").await.unwrap();
@@ -255,8 +340,6 @@ async fn a_transaction_that_does_not_end_stops_an_exchange_and_nobody_is_kept_ou
         .unwrap();
     house.addon.ensure(&order("held", &[1])).await.unwrap();
     other.simple_query("SELECT 1").await.unwrap();
-    take_place(&access, house.addon.pooler(), &restored)
-        .await
-        .unwrap();
+    house.addon.take_place(&db("held")).await.unwrap();
     house.addon.remove(&order("held", &[1]).id).await.unwrap();
 }

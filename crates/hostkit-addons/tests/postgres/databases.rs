@@ -4,7 +4,7 @@ use hostkit_addons::postgres::databases::{self, Limits};
 use hostkit_addons::postgres::names::DatabaseName;
 use hostkit_core::kind::Kind;
 
-use crate::house::{House, credential, log_in, main_of, production};
+use crate::house::{House, credential, database, log_in, main_of};
 
 #[tokio::test]
 async fn a_database_is_made_once_and_data_stay() {
@@ -109,7 +109,7 @@ async fn two_credentials_are_valid_at_once_and_an_old_one_is_cut_off() {
 async fn further_databases_are_reached_with_the_same_credential() {
     let house = House::shared().await;
     let (access, name, limits) = (house.access(), main_of("many"), Limits::default());
-    let tenant = DatabaseName::further(&production("many"), "tenant_a").unwrap();
+    let tenant = DatabaseName::of(&database("many", "tenant_a")).unwrap();
     let early = databases::ensure_further(&access, &name, &tenant, &limits)
         .await
         .unwrap_err();

@@ -14,10 +14,12 @@ use hostkit_addons::postgres::names::DatabaseName;
 use hostkit_addons::postgres::pooler::Pooler;
 use hostkit_addons::postgres::session::Access;
 use hostkit_core::addon::{AddonId, AddonKind, AddonOrder, AddonSettings, Credential};
+use hostkit_core::database::DatabaseId;
 use hostkit_core::layout::Layout;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_core::size::{ByteSize, Span};
+use hostkit_host::command::Guard;
 use hostkit_host::roles::SelfProgram;
 use hostkit_host::shim::RestartRule;
 use hostkit_runtimes::services::ProcessServices;
@@ -101,6 +103,7 @@ impl House {
             longest: Span(Duration::from_millis(500)),
             ..RestartRule::default()
         };
+        let guard = Guard::new(own.clone());
         let services = ProcessServices::new(Layout::new(folder), own).with_restart_rule(rule);
         let services = Arc::new(services);
         let (port, pooled) = (free_port(), free_port());
@@ -109,7 +112,12 @@ impl House {
             operator: Secret::new("the pooler's own"),
             limits: Limits::default(),
         };
-        let addon = Postgres::new(services.clone(), Server::Private(cluster(port, None)), pooler);
+        let addon = Postgres::new(
+            services.clone(),
+            Server::Private(cluster(port, None)),
+            pooler,
+            guard,
+        );
         addon.ensure_server().await.unwrap();
         House {
             services,
@@ -143,6 +151,11 @@ pub(crate) fn production(project: &str) -> EnvironmentId {
 /// The main database of a project.
 pub(crate) fn main_of(project: &str) -> DatabaseName {
     DatabaseName::main(&production(project))
+}
+
+/// A database of a project, by its label.
+pub(crate) fn database(project: &str, label: &str) -> DatabaseId {
+    DatabaseId::new(production(project), label.parse().unwrap())
 }
 
 /// The credential of a number, the same at every call.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use hostkit_addons::postgres::names::DatabaseName;
 use hostkit_core::addon::AddonHealth;
-use hostkit_core::traits::Addon;
+use hostkit_core::kind::Kind;
+use hostkit_core::traits::{Addon, Databases};
 
-use crate::house::{House, credential, log_in, main_of, order};
+use crate::house::{House, credential, database, log_in, main_of, order};
 
 #[tokio::test]
 async fn both_addresses_lead_to_the_same_database() {
@@ -236,19 +238,14 @@ async fn further_databases_are_pooled_too() {
     let house = House::shared().await;
     let wanted = order("further", &[1]);
     house.addon.ensure(&wanted).await.unwrap();
-    let environment = &wanted.id.environment;
+    let tenant = database("further", "tenant_a");
     for _ in 0..2 {
-        house
-            .addon
-            .create_database(environment, "tenant_a")
-            .await
-            .unwrap();
+        house.addon.create_database(&tenant).await.unwrap();
     }
-    let name = house
-        .addon
-        .create_database(environment, "tenant_a")
-        .await
-        .unwrap();
+    let labels = house.addon.list(&tenant.environment).await.unwrap();
+    let labels: Vec<&str> = labels.iter().map(|one| one.label.as_str()).collect();
+    assert_eq!(labels, ["db", "tenant_a"]);
+    let name = DatabaseName::of(&tenant).unwrap();
     for address in [
         house.addon.pooled(&wanted, &name),
         house.addon.direct(&wanted, &name),
@@ -269,8 +266,11 @@ async fn further_databases_are_pooled_too() {
         assert_eq!(row, Some(("further_tenant_a", "further_db")));
     }
     for _ in 0..2 {
-        house.addon.drop_database(environment, "tenant_a").await.unwrap();
+        house.addon.drop_database(&tenant).await.unwrap();
     }
-    assert!(house.addon.drop_database(environment, "db").await.is_err());
+    let main = house.addon.drop_database(&database("further", "db")).await;
+    assert_eq!(main.unwrap_err().kind, Kind::Conflict);
+    let gone = house.addon.connections(&tenant).await.unwrap_err();
+    assert_eq!(gone.kind, Kind::NotFound);
     house.addon.remove(&wanted.id).await.unwrap();
 }

@@ -155,6 +155,15 @@ name!(
 );
 
 name!(
+    /// What a database of an environment is called in commands: `db`, the main one, or `tenant_a`.
+    DatabaseLabel, "name for a database",
+    "use 1 to 24 lowercase letters, digits and underscores, starting with a letter, as in `tenant_a`",
+    |t| (1..=24).contains(&t.len())
+        && t.as_bytes()[0].is_ascii_lowercase()
+        && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+);
+
+name!(
     /// The name of a file of a backup, wherever it is kept: `shop/production/12/postgres`. As plain as every disk and
     /// every storage takes it, and no part begins with a dot or a hyphen.
     BackupPath, "path of a backup",
@@ -170,6 +179,18 @@ impl BackupPath {
         self.0
             .strip_prefix(&folder.0)
             .is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+impl DatabaseLabel {
+    /// The database that every environment with PostgreSQL has.
+    pub fn main() -> Self {
+        DatabaseLabel("db".into())
+    }
+
+    /// Whether this is the main one.
+    pub fn is_main(&self) -> bool {
+        self.0 == "db"
     }
 }
 

@@ -17,6 +17,30 @@ fn project_names_follow_the_rule() {
 }
 
 #[test]
+fn a_label_of_a_database_is_nothing_that_could_be_mistaken() {
+    for good in ["db", "tenant_a", "a", "a1", "abcdefghijklmnopqrstuvwx"] {
+        assert!(DatabaseLabel::parse(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "A",
+        "1a",
+        "_a",
+        "a-b",
+        "a.1",
+        "a b",
+        "a\"; drop database x; --",
+        "a'b",
+        "a\0",
+        "ä",
+        "../x",
+        "abcdefghijklmnopqrstuvwxy",
+    ] {
+        assert!(DatabaseLabel::parse(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
 fn a_refusal_shows_no_control_characters() {
     let error = ProjectName::parse("a\u{1b}[31m").unwrap_err();
     assert!(!error.to_string().contains('\u{1b}'));

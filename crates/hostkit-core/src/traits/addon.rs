@@ -3,6 +3,7 @@
 use crate::addon::{AddonId, AddonKind, AddonOrder, AddonState, Console};
 use crate::kind::Failure;
 use crate::names::VariableName;
+use crate::traits::Databases;
 use crate::variables::Variables;
 
 /// Provides one kind of add-on. One folder of `hostkit-addons` each. What it provides outlives the caller.
@@ -39,4 +40,9 @@ pub trait Addon: Send + Sync {
     /// The program with which people work on the add-on as the project may, with further arguments for it. None where
     /// there is no such program. Pure.
     fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console>;
+
+    /// The work on its databases, where it has any.
+    fn databases(&self) -> Option<&dyn Databases> {
+        None
+    }
 }

@@ -5,6 +5,7 @@ mod initialise;
 mod own;
 mod settings;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hostkit_core::kind::{Failure, Kind};
@@ -55,6 +56,11 @@ impl Cluster {
         }
     }
 
+    /// Where its data lie.
+    pub(crate) fn data(services: &dyn Services) -> PathBuf {
+        services.place(&Self::name()).data.join(initialise::FOLDER)
+    }
+
     /// How HostKit gets in.
     pub fn access(&self, services: &dyn Services) -> Access {
         let data = services.place(&Self::name()).data;
@@ -70,7 +76,7 @@ impl Cluster {
     /// Makes it so that the cluster is there, runs and answers. Idempotent. Data that are there are never touched; those
     /// of another version than the installed ones are refused.
     pub async fn ensure(&self, services: &dyn Services) -> Result<(), Failure> {
-        let data = services.place(&Self::name()).data.join(initialise::FOLDER);
+        let data = Self::data(services);
         let programs = Programs::for_data(&data)?;
         let described = self.describe(services, &programs)?;
         initialise::ensure(services, &described, &programs, &self.superuser).await?;

@@ -1,9 +1,12 @@
 //! A dump: a database at one moment, in the custom format of `pg_dump`, read as it is written.
 
+use hostkit_core::database::Contents;
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::traits::Dump;
 use hostkit_host::command::Running;
 use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStderr, ChildStdout};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 
 use super::tools::Tools;
@@ -15,25 +18,63 @@ use crate::postgres::session::Access;
 /// What of its complaints is shown.
 const MOST_COMPLAINTS: u64 = 16 * 1024;
 
-/// A dump that is being made. One that is dropped is cut off; only [`Dump::finish`] says that it is whole.
+/// How many pieces of a dump wait for who takes them.
+const WAITING: usize = 4;
+/// The most bytes of a piece.
+const PIECE: usize = 64 * 1024;
+
+/// Begins a dump of a database, with compression as gzip has it (none at 0, for whoever compresses it himself; at most 9).
+/// It ends without a failure only where it is whole; given up, it leaves nothing.
+pub async fn dump(
+    access: &Access,
+    tools: &Tools,
+    (main, database): (&DatabaseName, &str),
+    compression: u8,
+) -> Result<Dump, Failure> {
+    let begun = Begun::begin(access, tools, (main, database), compression).await?;
+    let (pieces, taken) = mpsc::channel(WAITING);
+    let access = access.clone();
+    // Apart from who takes it: the login is taken away also where nobody takes the rest.
+    tokio::spawn(async move {
+        let end = begun.send(&access, &pieces).await;
+        // Where nobody is there any more, nobody has to be told.
+        drop(pieces.send(end).await);
+    });
+    Ok(Box::pin(futures_util::stream::unfold(Some(taken), next)))
+}
+
+/// The next piece. Only the word of its maker ends a dump well: one that is cut short looks like any other.
+async fn next(taken: Option<Receiver<Piece>>) -> Option<(Result<Vec<u8>, Failure>, Option<Receiver<Piece>>)> {
+    let mut taken = taken?;
+    match taken.recv().await {
+        Some(Ok(Some(bytes))) => Some((Ok(bytes), Some(taken))),
+        Some(Ok(None)) => None,
+        Some(Err(failure)) => Some((Err(failure), None)),
+        None => {
+            let why = "cannot finish a dump: what makes it was broken off";
+            Some((Err(Failure::new(Kind::Internal, why)), None))
+        }
+    }
+}
+
+/// Bytes, or the end.
+type Piece = Result<Option<Vec<u8>>, Failure>;
+
+/// A dump that is being made.
 #[derive(Debug)]
-pub struct Dump {
-    /// Its bytes.
-    pub bytes: ChildStdout,
+struct Begun {
+    bytes: ChildStdout,
     running: Running,
     complaints: JoinHandle<String>,
     errand: Errand,
     database: String,
 }
 
-impl Dump {
-    /// Begins a dump. Its bytes are not compressed where `compression` is 0 (for whoever compresses them himself), else as
-    /// gzip does at that level, up to 9.
-    pub async fn begin(
+impl Begun {
+    async fn begin(
         access: &Access,
         tools: &Tools,
-        main: &DatabaseName,
-        database: &str,
+        (main, database): (&DatabaseName, &str),
         compression: u8,
     ) -> Result<Self, Failure> {
         let errand = Errand::begin(access, main, May::ReadAll).await?;
@@ -61,7 +102,7 @@ impl Dump {
                 "cannot dump a database: it has no output",
             ));
         };
-        Ok(Dump {
+        Ok(Begun {
             bytes,
             running,
             complaints: tokio::spawn(read_complaints(errors)),
@@ -70,26 +111,46 @@ impl Dump {
         })
     }
 
-    /// To be called when all bytes were read: whether they are the whole dump.
-    pub async fn finish(self, access: &Access) -> Result<(), Failure> {
-        let Dump {
-            bytes,
+    /// Sends it piece by piece, takes the login away, and says whether it was the whole.
+    async fn send(self, access: &Access, pieces: &Sender<Piece>) -> Piece {
+        let Begun {
+            mut bytes,
             running,
             complaints,
             errand,
             database,
         } = self;
+        let act = format!("dump the database `{database}`");
+        let read = async {
+            loop {
+                let mut piece = vec![0; PIECE];
+                let count = bytes.read(&mut piece).await?;
+                piece.truncate(count);
+                if count == 0 || pieces.send(Ok(Some(piece))).await.is_err() {
+                    return Ok::<_, std::io::Error>(());
+                }
+            }
+        };
+        let read = read.await;
         drop(bytes);
+        if pieces.is_closed() {
+            // Dropped, it is killed, whatever it waits for.
+            drop(running);
+            errand.end(access).await?;
+            return Err(Failure::new(
+                Kind::Unavailable,
+                format!("cannot {act}: nobody takes it"),
+            ));
+        }
         let ending = running.wait().await;
         let said = complaints.await.unwrap_or_default();
         errand.end(access).await?;
-        if ending?.is_success() {
-            return Ok(());
+        let ending = ending?;
+        match read {
+            Err(why) => Err(Failure::new(Kind::Internal, format!("cannot {act}: {why}"))),
+            Ok(()) if ending.is_success() => Ok(None),
+            Ok(()) => Err(Failure::new(Kind::Failed, format!("cannot {act}")).details(last_lines(&said))),
         }
-        Err(
-            Failure::new(Kind::Failed, format!("cannot dump the database `{database}`"))
-                .details(last_lines(&said)),
-        )
     }
 }
 
@@ -109,19 +170,6 @@ pub(super) fn last_lines(text: &str) -> Vec<String> {
         .iter()
         .map(|&line| line.to_owned())
         .collect()
-}
-
-/// What a database has in it, counted: what a restored copy is compared with.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Contents {
-    /// Every table with its number of rows, by schema and name.
-    pub tables: Vec<(String, String, i64)>,
-    /// How many sequences there are.
-    pub sequences: i64,
-    /// How many indexes there are.
-    pub indexes: i64,
-    /// How many views and functions there are.
-    pub definitions: i64,
 }
 
 /// Counts what is in a database. Every row is read: for a large one that takes its time.

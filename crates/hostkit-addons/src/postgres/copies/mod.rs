@@ -1,11 +1,9 @@
-//! Copies of databases: dumps, restores into a new database that then takes the old one's place, clones.
+//! Copies of databases: dumps, and restores into a new database that then takes the old one's place.
 
-mod clone;
 mod dump;
 mod restore;
 mod tools;
 
-pub use clone::clone_database;
-pub use dump::{Contents, Dump, contents};
-pub use restore::{Restored, discard, restore_beside, take_place};
+pub use dump::{contents, dump};
+pub use restore::{Waiting, discard, restore_beside, take_place};
 pub use tools::Tools;

@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use hostkit_core::database::Contents;
 use hostkit_core::kind::{Failure, Kind};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use hostkit_core::traits::Dump;
+use tokio::io::AsyncWriteExt;
+use tokio::process::ChildStdin;
 
-use super::dump::{last_lines, read_complaints};
+use super::dump::{contents, last_lines, read_complaints};
 use super::tools::Tools;
 use crate::postgres::databases::{
     Errand, Limits, May, OWN_DATABASE, create_empty, disconnect, drop_database, drop_role, known,
@@ -28,7 +32,7 @@ const OLD: &str = "old";
 
 /// A database that was restored and waits beside the one it is meant to replace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restored {
+pub struct Waiting {
     /// The environment's main database, which owns both.
     pub main: DatabaseName,
     /// The database that is to be replaced.
@@ -37,52 +41,67 @@ pub struct Restored {
     pub name: String,
 }
 
-/// Restores a dump into a new database beside `target`. Whatever waited there is removed.
+impl Waiting {
+    /// The one that waits, or would wait, beside a database.
+    pub fn beside(main: &DatabaseName, target: &DatabaseName) -> Self {
+        Waiting {
+            main: main.clone(),
+            target: target.clone(),
+            name: target.beside(NEW),
+        }
+    }
+}
+
+/// Restores a dump into a new database beside its target, and counts what is in it. Whatever waited there is removed.
 ///
 /// The dump is run with the rights of the project's own programs. Anything that cannot be restored fails the whole.
 pub async fn restore_beside(
     access: &Access,
     tools: &Tools,
-    (main, target): (&DatabaseName, &DatabaseName),
+    waiting: &Waiting,
     limits: &Limits,
-    mut dump: impl AsyncRead + Unpin + Send,
-) -> Result<Restored, Failure> {
-    let mut magic = [0; MAGIC.len()];
-    let begins = dump.read_exact(&mut magic).await;
-    if begins.is_err() || magic != *MAGIC {
-        return Err(Failure::new(
-            Kind::Invalid,
-            "cannot restore this: it is not a dump in the custom format of pg_dump",
-        )
-        .hint("make one with `hostkit db dump`, or with `pg_dump --format=custom`"));
-    }
-    let restored = Restored {
-        main: main.clone(),
-        target: target.clone(),
-        name: target.beside(NEW),
-    };
+    mut dump: Dump,
+) -> Result<Contents, Failure> {
+    let beginning = beginning(&mut dump).await?;
     let session = access.connect(OWN_DATABASE).await?;
-    discard(access, &restored).await?;
-    create_empty(access, &session, &restored.name, main, limits).await?;
-    let whole = magic.as_slice().chain(dump);
-    if let Err(failure) = fill(access, tools, &restored, whole).await {
-        discard(access, &restored).await?;
-        return Err(failure);
+    discard(access, waiting).await?;
+    create_empty(access, &session, &waiting.name, &waiting.main, limits).await?;
+    let whole = Box::pin(futures_util::stream::iter([Ok(beginning)]).chain(dump));
+    let filled = async {
+        fill(access, tools, waiting, whole).await?;
+        // What is not analysed yet is slow, and would be so when it is needed most.
+        let inside = access.connect(&waiting.name).await?;
+        inside.run("look over what was restored", "ANALYZE").await?;
+        contents(access, &waiting.main, &waiting.name).await
+    };
+    let filled = filled.await;
+    if filled.is_err() {
+        discard(access, waiting).await?;
     }
-    // What is not analysed yet is slow, and would be so when it is needed most.
-    let inside = access.connect(&restored.name).await?;
-    inside.run("look over what was restored", "ANALYZE").await?;
-    Ok(restored)
+    filled
 }
 
-async fn fill(
-    access: &Access,
-    tools: &Tools,
-    restored: &Restored,
-    mut dump: impl AsyncRead + Unpin + Send,
-) -> Result<(), Failure> {
-    let errand = Errand::begin(access, &restored.main, May::BeOwner).await?;
-    let database = format!("--dbname={}", restored.name);
+/// The first bytes of a dump, which say what it is: nothing is made for what is none.
+async fn beginning(dump: &mut Dump) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    while bytes.len() < MAGIC.len()
+        && let Some(piece) = dump.next().await
+    {
+        bytes.extend(piece?);
+    }
+    if bytes.starts_with(MAGIC) {
+        return Ok(bytes);
+    }
+    Err(Failure::new(
+        Kind::Invalid,
+        "cannot restore this: it is not a dump in the custom format of pg_dump",
+    )
+    .hint("make one with `hostkit db dump`, or with `pg_dump --format=custom`"))
+}
+
+async fn fill(access: &Access, tools: &Tools, waiting: &Waiting, mut dump: Dump) -> Result<(), Failure> {
+    let errand = Errand::begin(access, &waiting.main, May::BeOwner).await?;
+    let database = format!("--dbname={}", waiting.name);
     let arguments = [
         "--exit-on-error",
         "--no-owner",
@@ -92,13 +111,13 @@ async fn fill(
     ];
     let done = async {
         let mut running = tools
-            .start("pg_restore", &arguments, &errand, &restored.name)
+            .start("pg_restore", &arguments, &errand, &waiting.name)
             .await?;
         let complaints = running
             .errors
             .take()
             .map(|errors| tokio::spawn(read_complaints(errors)));
-        let mut read = Ok(0);
+        let mut read = Ok(());
         if let Some(mut input) = running.input.take() {
             read = copy(&mut dump, &mut input).await;
         }
@@ -107,13 +126,8 @@ async fn fill(
             Some(complaints) => complaints.await.unwrap_or_default(),
             None => String::new(),
         };
-        let act = format!("restore the database `{}`", restored.target);
-        if let Err(why) = read {
-            return Err(Failure::new(
-                Kind::Unavailable,
-                format!("cannot {act}: cannot read the dump: {why}"),
-            ));
-        }
+        let act = format!("restore the database `{}`", waiting.target);
+        read?;
         if !ending.is_success() {
             let is_full = said.contains("No space left on device");
             let kind = if is_full { Kind::Unavailable } else { Kind::Failed };
@@ -129,29 +143,23 @@ async fn fill(
 }
 
 /// Copies a dump to the program that reads it. That it does not want the rest is told by how it ends; only a dump that
-/// cannot be read is an error here.
-async fn copy(
-    dump: &mut (impl AsyncRead + Unpin),
-    input: &mut (impl tokio::io::AsyncWrite + Unpin),
-) -> std::io::Result<u64> {
-    let mut bytes = vec![0; 64 * 1024];
-    let mut all = 0;
-    loop {
-        let count = dump.read(&mut bytes).await?;
-        if count == 0 || input.write_all(&bytes[..count]).await.is_err() {
-            return Ok(all);
+/// breaks off is a failure here.
+async fn copy(dump: &mut Dump, input: &mut ChildStdin) -> Result<(), Failure> {
+    while let Some(piece) = dump.next().await {
+        if input.write_all(&piece?).await.is_err() {
+            return Ok(());
         }
-        all += count as u64;
     }
+    Ok(())
 }
 
 /// Puts a restored database into the place of the one it is for. Transactions that come by PgBouncer wait meanwhile;
 /// direct connections are cut. The one that was replaced is removed. A caller that no longer waits does not stop it half
 /// way: programs would be kept out. After a kill half way, [`crate::postgres::addon::Postgres`] lets them in again when it
 /// is ensured.
-pub async fn take_place(access: &Access, pooler: &Pooler, restored: &Restored) -> Result<(), Failure> {
-    let (access, pooler, restored) = (access.clone(), pooler.clone(), restored.clone());
-    let done = tokio::spawn(async move { exchange(&access, &pooler, &restored).await });
+pub async fn take_place(access: &Access, pooler: &Pooler, waiting: &Waiting) -> Result<(), Failure> {
+    let (access, pooler, waiting) = (access.clone(), pooler.clone(), waiting.clone());
+    let done = tokio::spawn(async move { exchange(&access, &pooler, &waiting).await });
     done.await.unwrap_or_else(|why| {
         Err(Failure::new(
             Kind::Internal,
@@ -160,21 +168,21 @@ pub async fn take_place(access: &Access, pooler: &Pooler, restored: &Restored) -
     })
 }
 
-async fn exchange(access: &Access, pooler: &Pooler, restored: &Restored) -> Result<(), Failure> {
-    let target = restored.target.as_str();
+async fn exchange(access: &Access, pooler: &Pooler, waiting: &Waiting) -> Result<(), Failure> {
+    let target = waiting.target.as_str();
     let session = access.connect(OWN_DATABASE).await?;
     let there = known(&session).await?;
-    if !there.iter().any(|database| database.name == restored.name) {
+    if !there.iter().any(|database| database.name == waiting.name) {
         return Err(Failure::new(
             Kind::NotFound,
             format!("cannot put a restored database into the place of `{target}`: there is none"),
         ));
     }
-    let old = restored.target.beside(OLD);
+    let old = waiting.target.beside(OLD);
     drop_database(&session, &old).await?;
     let held = hold(pooler, target).await;
     let swapped = match held {
-        Ok(()) => swap(&session, restored, &old).await,
+        Ok(()) => swap(&session, waiting, &old).await,
         Err(failure) => Err(failure),
     };
     // Whatever happened, those who wait must not wait for ever. On a console of its own: the other may still wait.
@@ -182,7 +190,7 @@ async fn exchange(access: &Access, pooler: &Pooler, restored: &Restored) -> Resu
     swapped?;
     let swept = async {
         drop_database(&session, &old).await?;
-        drop_role(&session, &restored.name).await
+        drop_role(&session, &waiting.name).await
     };
     if let Err(failure) = swept.await {
         // What was asked for is done; what is left goes with the next restore, or with the database.
@@ -205,20 +213,20 @@ async fn hold(pooler: &Pooler, database: &str) -> Result<(), Failure> {
 }
 
 /// Two renames, in one transaction: at no moment is there none of that name.
-async fn swap(session: &Session, restored: &Restored, old: &str) -> Result<(), Failure> {
-    let target = restored.target.as_str();
+async fn swap(session: &Session, waiting: &Waiting, old: &str) -> Result<(), Failure> {
+    let target = waiting.target.as_str();
     let_nobody_in(session, target, true).await?;
     let done = async {
         disconnect(session, target).await?;
-        disconnect(session, &restored.name).await?;
-        let (name, new, old) = (identifier(target)?, identifier(&restored.name)?, identifier(old)?);
+        disconnect(session, &waiting.name).await?;
+        let (name, new, old) = (identifier(target)?, identifier(&waiting.name)?, identifier(old)?);
         let statements = format!(
             "BEGIN;
              ALTER DATABASE {name} RENAME TO {old};
              ALTER DATABASE {new} RENAME TO {name};
              COMMENT ON DATABASE {name} IS {mark};
              COMMIT;",
-            mark = literal(&mark(&restored.main))?,
+            mark = literal(&mark(&waiting.main))?,
         );
         session
             .run(
@@ -237,8 +245,8 @@ async fn swap(session: &Session, restored: &Restored, old: &str) -> Result<(), F
 }
 
 /// Removes a database that waits to take another's place. That there is none is no failure.
-pub async fn discard(access: &Access, restored: &Restored) -> Result<(), Failure> {
+pub async fn discard(access: &Access, waiting: &Waiting) -> Result<(), Failure> {
     let session = access.connect(OWN_DATABASE).await?;
-    drop_database(&session, &restored.name).await?;
-    drop_role(&session, &restored.name).await
+    drop_database(&session, &waiting.name).await?;
+    drop_role(&session, &waiting.name).await
 }

@@ -1,32 +1,12 @@
 //! Who is connected to a database and what they do: `top`.
 
+use hostkit_core::database::Connection;
 use hostkit_core::kind::Failure;
 
 use crate::postgres::session::Access;
 
 /// The longest text of a query that is shown, in characters.
 const LONGEST: i32 = 500;
-
-/// A connection.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Connection {
-    /// The number of the server's process for it.
-    pub pid: i32,
-    /// Who it is.
-    pub login: String,
-    /// What it calls itself.
-    pub program: String,
-    /// What it does: `active`, `idle`, `idle in transaction`, …
-    pub state: String,
-    /// How long it has been doing that, in seconds.
-    pub since: f64,
-    /// What it waits for, if it does: `Lock:transactionid`.
-    pub waits_for: Option<String>,
-    /// The connections it waits for, where it waits for a lock.
-    pub blocked_by: Vec<i32>,
-    /// What it asked last, with its values.
-    pub query: String,
-}
 
 /// The connections to a database: those at work first, of them the longest first.
 pub async fn connections(access: &Access, database: &str) -> Result<Vec<Connection>, Failure> {
@@ -57,12 +37,4 @@ pub async fn connections(access: &Access, database: &str) -> Result<Vec<Connecti
             }
         })
         .collect())
-}
-
-/// Of these, the ones that hold a transaction open and do nothing in it, for longer than `seconds`.
-pub fn idle_in_transaction(connections: &[Connection], seconds: f64) -> Vec<&Connection> {
-    connections
-        .iter()
-        .filter(|one| one.state.starts_with("idle in transaction") && one.since > seconds)
-        .collect()
 }

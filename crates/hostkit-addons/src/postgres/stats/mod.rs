@@ -4,6 +4,6 @@ mod activity;
 mod queries;
 mod sizes;
 
-pub use activity::{Connection, connections, idle_in_transaction};
-pub use queries::{SlowQuery, forget_queries, slow_queries};
-pub use sizes::{DatabaseSize, IndexSize, TableSize, databases, tables, unused_indexes};
+pub use activity::connections;
+pub use queries::{forget_queries, slow_queries};
+pub use sizes::{databases, tables, unused_indexes};

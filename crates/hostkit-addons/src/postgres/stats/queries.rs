@@ -1,5 +1,6 @@
 //! Slow queries, as `pg_stat_statements` counts them. Values are not in them: it keeps `$1` in their place.
 
+use hostkit_core::database::SlowQuery;
 use hostkit_core::kind::{Failure, Kind};
 
 use crate::postgres::quote::identifier;
@@ -7,23 +8,6 @@ use crate::postgres::session::{Access, Session};
 
 /// The longest text of a query that is shown, in characters.
 const LONGEST: i32 = 2000;
-
-/// A query, however often it was asked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SlowQuery {
-    /// Its text.
-    pub text: String,
-    /// How often it was asked.
-    pub calls: i64,
-    /// The time it took in all, in milliseconds.
-    pub total: f64,
-    /// The time it took on the average, in milliseconds.
-    pub mean: f64,
-    /// The longest it took, in milliseconds.
-    pub longest: f64,
-    /// The rows it gave or changed in all.
-    pub rows: i64,
-}
 
 /// The queries on a database that took the most time in all; at most `count`.
 pub async fn slow_queries(access: &Access, database: &str, count: i64) -> Result<Vec<SlowQuery>, Failure> {

@@ -1,68 +1,17 @@
 //! How large things are. Read from what the server keeps anyway; no table is read.
 
+use hostkit_core::database::{Database, IndexSize, TableSize};
 use hostkit_core::kind::Failure;
-use hostkit_core::size::ByteSize;
+use hostkit_core::project::EnvironmentId;
 use tokio_postgres::Row;
 
 use crate::postgres::databases::known;
 use crate::postgres::names::DatabaseName;
 use crate::postgres::session::Access;
 
-/// A database of an environment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DatabaseSize {
-    /// Its name.
-    pub name: String,
-    /// What it takes on the disk.
-    pub size: ByteSize,
-    /// Connections at this moment.
-    pub connections: i64,
-    /// The most it takes.
-    pub connection_limit: i32,
-    /// Transactions that were done since the statistics began.
-    pub commits: i64,
-    /// Transactions that were given up.
-    pub rollbacks: i64,
-    /// How often two transactions waited for each other and one had to be ended.
-    pub deadlocks: i64,
-    /// The share of blocks that were found in memory, from 0 to 1; none where none was asked for.
-    pub from_memory: Option<f64>,
-}
-
-/// A table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableSize {
-    /// Its schema.
-    pub schema: String,
-    /// Its name.
-    pub name: String,
-    /// How many rows it has, about.
-    pub rows: i64,
-    /// How many of what it keeps are leftovers of changed or removed rows, about.
-    pub dead_rows: i64,
-    /// What the rows take.
-    pub table: ByteSize,
-    /// What its indexes take.
-    pub indexes: ByteSize,
-    /// How often it was read from one end to the other.
-    pub whole_reads: i64,
-}
-
-/// An index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexSize {
-    /// The schema.
-    pub schema: String,
-    /// The table it is of.
-    pub table: String,
-    /// Its name.
-    pub name: String,
-    /// What it takes.
-    pub size: ByteSize,
-}
-
-/// The databases of an environment.
-pub async fn databases(access: &Access, main: &DatabaseName) -> Result<Vec<DatabaseSize>, Failure> {
+/// The databases of an environment. One that waits to take another's place is not among them.
+pub async fn databases(access: &Access, environment: &EnvironmentId) -> Result<Vec<Database>, Failure> {
+    let main = DatabaseName::main(environment);
     let session = access.connect(&access.home).await?;
     let names: Vec<String> = known(&session)
         .await?
@@ -77,10 +26,11 @@ pub async fn databases(access: &Access, main: &DatabaseName) -> Result<Vec<Datab
          FROM pg_database d JOIN pg_stat_database s ON s.datid = d.oid
          WHERE d.datname = ANY($1) ORDER BY 1";
     let rows = session.rows("look at databases", question, &[&names]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| DatabaseSize {
-            name: row.get(0),
+    let shown = rows.iter().filter_map(|row| {
+        let name: String = row.get(0);
+        Some(Database {
+            label: DatabaseName::label_of(environment, &name)?,
+            name,
             size: bytes(row, 1),
             connection_limit: row.get(2),
             connections: row.get(3),
@@ -89,7 +39,8 @@ pub async fn databases(access: &Access, main: &DatabaseName) -> Result<Vec<Datab
             deadlocks: row.get(6),
             from_memory: row.get(7),
         })
-        .collect())
+    });
+    Ok(shown.collect())
 }
 
 /// The tables of a database, the largest first; at most `count`.
@@ -135,6 +86,6 @@ pub async fn unused_indexes(access: &Access, database: &str) -> Result<Vec<Index
         .collect())
 }
 
-fn bytes(row: &Row, column: usize) -> ByteSize {
-    ByteSize(u64::try_from(row.get::<_, i64>(column)).unwrap_or(0))
+fn bytes(row: &Row, column: usize) -> u64 {
+    u64::try_from(row.get::<_, i64>(column)).unwrap_or(0)
 }
