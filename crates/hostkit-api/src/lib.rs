@@ -16,6 +16,7 @@ pub mod addon;
 pub mod cache;
 pub mod caller;
 pub mod certificate;
+pub mod database;
 pub mod deployment;
 pub mod domain;
 pub mod event;

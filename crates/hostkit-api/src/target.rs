@@ -4,6 +4,7 @@
 
 use hostkit_core::addon::AddonId;
 use hostkit_core::certificate::CertificateName;
+use hostkit_core::database::DatabaseId;
 use hostkit_core::deployment::DeploymentId;
 use hostkit_core::domain::DomainName;
 use hostkit_core::kind::{Failure, Kind};
@@ -212,6 +213,32 @@ impl Target for OneAddon {
     }
     fn project(&self) -> Option<&ProjectName> {
         Some(&self.0.environment.project)
+    }
+}
+
+impl Target for DatabaseId {
+    const PARAMETERS: &'static [Parameter] = &[
+        PROJECT,
+        ENVIRONMENT,
+        Parameter {
+            name: "database",
+            doc: "What it is called: `db` is the one that is there from the start.",
+        },
+    ];
+    fn read(find: Find<'_>) -> Result<Self, Failure> {
+        Ok(DatabaseId::new(
+            EnvironmentId::read(find)?,
+            name(find, "database")?,
+        ))
+    }
+    fn part(&self, parameter: &str) -> Option<String> {
+        match parameter {
+            "database" => Some(self.label.to_string()),
+            other => self.environment.part(other),
+        }
+    }
+    fn project(&self) -> Option<&ProjectName> {
+        Some(&self.environment.project)
     }
 }
 

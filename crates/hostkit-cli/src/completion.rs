@@ -9,11 +9,12 @@ use clap_complete::CompletionCandidate;
 use clap_complete::engine::ArgValueCompleter;
 use clap_complete::env::Shells;
 use hostkit_api::client::{Address, Client};
-use hostkit_api::endpoints::{GetCaller, ListProjects, NoQuery};
+use hostkit_api::endpoints::{GetCaller, ListDatabases, ListProjects, NoQuery};
 use hostkit_api::target::Installation;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
-use hostkit_core::names::ProjectName;
+use hostkit_core::names::{EnvironmentName, ProjectName};
+use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 
 use crate::args;
@@ -65,6 +66,52 @@ pub(crate) fn projects() -> ArgValueCompleter {
     })
 }
 
+/// Completes the databases of the project that the line names.
+pub(crate) fn databases() -> ArgValueCompleter {
+    ArgValueCompleter::new(|begun: &OsStr| {
+        let begun = begun.to_string_lossy();
+        let labels = labels().into_iter().filter(|label| label.starts_with(&*begun));
+        labels.map(CompletionCandidate::new).collect()
+    })
+}
+
+/// The databases of the project behind `db COMMAND`; none where it is not there yet.
+fn labels() -> Vec<String> {
+    let asked = || -> Option<Vec<String>> {
+        let words: Vec<String> = std::env::args().skip_while(|word| word != "--").collect();
+        let at = words.iter().position(|word| word == "db")?;
+        let mut names = words
+            .get(at + 2..)?
+            .iter()
+            .filter_map(|word| ProjectName::parse(word).ok());
+        let environment = given("--env", "HOSTKIT_ENV").or_else(|| given("-e", "HOSTKIT_ENV"));
+        let environment = match environment {
+            Some(name) => EnvironmentName::parse(name.to_str()?).ok()?,
+            None => EnvironmentName::production(),
+        };
+        let environment = EnvironmentId::new(names.next()?, environment);
+        let client = client()?;
+        let databases = at_once(client.call::<ListDatabases>(&environment, &NoQuery {}, &()))?;
+        Some(
+            databases
+                .ok()?
+                .into_iter()
+                .map(|database| database.label.to_string())
+                .collect(),
+        )
+    };
+    asked().unwrap_or_default()
+}
+
+/// What an answer is that comes while somebody waits who pressed a key.
+fn at_once<T>(answer: impl Future<Output = T>) -> Option<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .ok()?;
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, answer).await.ok() })
+}
+
 /// The projects of the installation the command line is about; none where it does not answer at once. A shell has no
 /// use for a reason.
 fn names() -> Vec<String> {
@@ -73,18 +120,13 @@ fn names() -> Vec<String> {
         let whole = client.call::<ListProjects>(&Installation, &NoQuery {}, &());
         // Whoever may work on one project alone has only that to choose.
         let own = client.call::<GetCaller>(&Installation, &NoQuery {}, &());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .ok()?;
         let names = async {
             match whole.await {
                 Ok(projects) => Some(projects.into_iter().map(|project| project.name).collect()),
                 Err(_) => own.await.ok()?.project.map(|own| vec![own]),
             }
         };
-        let names: Vec<ProjectName> =
-            runtime.block_on(async { tokio::time::timeout(PATIENCE, names).await.ok()? })?;
+        let names: Vec<ProjectName> = at_once(names)??;
         Some(names.iter().map(ToString::to_string).collect())
     };
     asked().unwrap_or_default()

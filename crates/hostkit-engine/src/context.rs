@@ -65,6 +65,7 @@ pub(crate) struct Context {
     releases: Mutex<Releases>,
     locks: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
     addon_locks: Mutex<HashMap<AddonId, Arc<tokio::sync::Mutex<()>>>>,
+    database_locks: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Context {
@@ -94,6 +95,7 @@ impl Context {
             releases: Mutex::default(),
             locks: Mutex::default(),
             addon_locks: Mutex::default(),
+            database_locks: Mutex::default(),
         }
     }
 
@@ -133,6 +135,7 @@ impl Context {
         locked(&self.releases).retain(|(id, _), _| id.project != *project);
         locked(&self.locks).retain(|id, _| id.project != *project);
         locked(&self.addon_locks).retain(|id, _| id.environment.project != *project);
+        locked(&self.database_locks).retain(|id, _| id.project != *project);
     }
 
     /// The lock of an environment: held by whoever starts or stops instances of it, so that a deployment and the
@@ -144,6 +147,15 @@ impl Context {
     /// The lock of an add-on: held by whoever changes it.
     pub(crate) fn lock_of_addon(&self, id: &AddonId) -> Arc<tokio::sync::Mutex<()>> {
         locked(&self.addon_locks).entry(id.clone()).or_default().clone()
+    }
+
+    /// The lock of the databases of an environment: held by whoever makes, drops or replaces one, for however long that
+    /// takes. The lock of the add-on is taken below it, and only for moments.
+    pub(crate) fn lock_of_databases(&self, id: &EnvironmentId) -> Arc<tokio::sync::Mutex<()>> {
+        locked(&self.database_locks)
+            .entry(id.clone())
+            .or_default()
+            .clone()
     }
 
     /// Works on files without holding up anything else.

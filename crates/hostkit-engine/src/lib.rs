@@ -6,6 +6,7 @@ mod canary;
 mod cancel;
 mod certificates;
 mod context;
+mod databases;
 mod deletion;
 mod deploy;
 mod doctor;

@@ -11,7 +11,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use futures_util::Stream;
-use hostkit_api::endpoint::{Bytes, Call, Lines, Payload, Socket};
+use hostkit_api::endpoint::{Call, Lines, Payload, Raw, Socket};
 use hostkit_api::endpoints::Name;
 use hostkit_api::run::MAX_MESSAGE_BYTES;
 use hostkit_core::kind::{Failure, Kind};
@@ -23,7 +23,7 @@ use crate::auth::Admitted;
 use crate::incoming::Incoming;
 use crate::listener::MOST_HEAD;
 use crate::routes::{
-    addon, cache, caller, certificate, deployment, domain, environment, event, installation, log,
+    addon, cache, caller, certificate, database, deployment, domain, environment, event, installation, log,
     operator_key, project, release, run, source, token, variable,
 };
 use crate::shared::Shared;
@@ -142,6 +142,17 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::RemoveAddon => json(shared, addon::remove),
         Name::RotateAddon => json(shared, addon::rotate),
         Name::RevealAddon => json(shared, addon::reveal),
+        Name::ListDatabases => json(shared, database::list),
+        Name::CreateDatabase => json(shared, database::create),
+        Name::DropDatabase => json(shared, database::delete),
+        Name::GetDatabaseStats => json(shared, database::stats),
+        Name::ListConnections => json(shared, database::connections),
+        Name::ListExtensions => json(shared, database::extensions),
+        Name::CreateExtension => json(shared, database::extend),
+        Name::ProtectTable => json(shared, database::protect),
+        Name::DumpDatabase => download(shared, database::dump),
+        Name::RestoreDatabase => bytes(shared, database::restore),
+        Name::CloneDatabase => json(shared, database::clone),
         Name::ListVariables => json(shared, variable::list),
         Name::ChangeVariables => json(shared, variable::change),
         Name::GetVariable => json(shared, variable::get),
@@ -169,13 +180,30 @@ where
 /// An endpoint that takes bytes as they come.
 fn bytes<C, F, R>(shared: &Arc<Shared>, handler: F) -> Row
 where
-    C: Call<Request = Bytes>,
+    C: Call<Request: Raw>,
     F: Fn(Admitted<C>, Incoming) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Result<<C::Response as Payload>::Value, Failure>> + Send,
 {
     row::<C, _, _>(shared, move |call, _, body| {
         let handler = handler.clone();
         async move { Ok(reply::success::<C::Response>(&handler(call, body).await?)) }
+    })
+}
+
+/// An endpoint that answers bytes as they come.
+fn download<C, F, R, S>(shared: &Arc<Shared>, handler: F) -> Row
+where
+    C: Call<Response: Raw>,
+    F: Fn(Admitted<C>) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Result<S, Failure>> + Send,
+    S: Stream<Item = Result<bytes::Bytes, Failure>> + Send + 'static,
+{
+    row::<C, _, _>(shared, move |call, _, _| {
+        let handler = handler.clone();
+        async move {
+            let (shared, leash) = (call.shared().clone(), call.leash());
+            Ok(stream::download(shared, leash, handler(call).await?))
+        }
     })
 }
 

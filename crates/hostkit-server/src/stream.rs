@@ -9,7 +9,7 @@ use axum::response::Response;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use hostkit_api::endpoint::{Form, Payload};
-use hostkit_core::kind::Failure;
+use hostkit_core::kind::{Failure, Kind};
 
 use crate::auth::Leash;
 use crate::reply;
@@ -45,6 +45,28 @@ pub(crate) fn answer<P: Payload>(
         Some((Ok(piece), Some((shared, leash, batches))))
     });
     reply::with(P::STATUS, Form::Lines, Body::from_stream(pieces))
+}
+
+/// An answer made of bytes as they come. One that cannot go on is broken off, so that nobody takes it for the whole.
+pub(crate) fn download(
+    shared: Arc<Shared>,
+    leash: Leash,
+    bytes: impl Stream<Item = Result<Bytes, Failure>> + Send + 'static,
+) -> Response {
+    let state = Some((shared, leash, Box::pin(bytes)));
+    let pieces = futures_util::stream::unfold(state, |state| async move {
+        let (shared, mut leash, mut bytes) = state?;
+        let next = tokio::select! {
+            () = shared.stop.cancelled() => Some(Err(Failure::new(Kind::Unavailable, "HostKit stops"))),
+            failure = leash.cut() => Some(Err(failure)),
+            next = bytes.next() => next,
+        };
+        match next? {
+            Ok(piece) => Some((Ok(piece), Some((shared, leash, bytes)))),
+            Err(failure) => Some((Err(std::io::Error::other(failure)), None)),
+        }
+    });
+    reply::with(200, Form::Bytes, Body::from_stream(pieces))
 }
 
 /// Says why a stream does not go on.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
+use futures_util::TryStreamExt;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::secret::Secret;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
@@ -17,7 +18,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 
-use crate::endpoint::{self, Call, Nothing, Payload};
+use crate::endpoint::{Call, Nothing, Payload, Raw};
 use crate::endpoints::{GetHealth, NoQuery};
 use crate::error::ErrorBody;
 use crate::installation::Health;
@@ -59,18 +60,29 @@ impl Client {
         query: &C::Query,
         body: &<C::Request as Payload>::Value,
     ) -> Result<<C::Response as Payload>::Value, Failure> {
+        let answer = self.patiently::<C>(target, query, body);
+        tokio::time::timeout(PATIENCE, answer)
+            .await
+            .map_err(|_| self.address.silent(PATIENCE))?
+    }
+
+    /// The same, for what may take hours before it is answered.
+    pub async fn patiently<C: Call>(
+        &self,
+        target: &C::Target,
+        query: &C::Query,
+        body: &<C::Request as Payload>::Value,
+    ) -> Result<<C::Response as Payload>::Value, Failure> {
         let bytes = C::Request::encode(body)?;
         let length = bytes.len() as u64;
         let body = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
         let request = self.request::<C>(target, query, Some(length), body)?;
-        let response = tokio::time::timeout(PATIENCE, self.send(request))
-            .await
-            .map_err(|_| self.address.silent(PATIENCE))??;
+        let response = self.send(request).await?;
         C::Response::decode(&self.whole(response).await?)
     }
 
     /// Calls an endpoint that takes bytes, sending them as they come.
-    pub async fn upload<C: Call<Request = endpoint::Bytes>>(
+    pub async fn upload<C: Call<Request: Raw>>(
         &self,
         target: &C::Target,
         query: &C::Query,
@@ -97,6 +109,23 @@ impl Client {
             response.into_body(),
             self.address.clone(),
         ))
+    }
+
+    /// Calls an endpoint that answers bytes as they come. They are all there only where the stream ends without a failure.
+    pub async fn download<C: Call<Request = Nothing, Response: Raw>>(
+        &self,
+        target: &C::Target,
+        query: &C::Query,
+    ) -> Result<impl Stream<Item = Result<Bytes, Failure>> + use<C>, Failure> {
+        let request = self.request::<C>(target, query, None, empty())?;
+        let response = tokio::time::timeout(PATIENCE, self.send(request))
+            .await
+            .map_err(|_| self.address.silent(PATIENCE))??;
+        let body = self.succeeded(response).await?.into_body();
+        let address = self.address.clone();
+        Ok(body
+            .into_data_stream()
+            .map_err(move |why| address.broke_off(&why)))
     }
 
     /// The health of HostKit, whatever it is: an unhealthy answer is an answer too.

@@ -13,7 +13,8 @@ use crate::endpoints::Name;
 use crate::target::{Parameter, Target};
 
 pub use payload::{
-    Accepted, Bytes, Created, JSON_LIMIT, Json, LARGE_LIMIT, Large, Lines, Nothing, Payload, Socket, Text,
+    Accepted, Bytes, Created, JSON_LIMIT, Json, LARGE_LIMIT, Large, Lines, Nothing, Payload, Raw, Socket,
+    Text, Unbounded,
 };
 
 /// One endpoint, as a type: the client calls it, the server answers it.
@@ -99,6 +100,8 @@ impl Endpoint {
             "environments" => "Environments",
             "deployments" | "log" | "releases" => "Deployments",
             "variables" | "export" => "Variables",
+            "databases" | "stats" | "connections" | "extensions" | "dump" | "restore" | "clone"
+            | "protect" => "Databases",
             "instances" | "logs" | "run" => "What runs",
             "events" if self.has_project() => "What runs",
             _ => "Installation",

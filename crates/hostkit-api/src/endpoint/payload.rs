@@ -155,6 +155,31 @@ impl Payload for Bytes {
     }
 }
 
+/// Bytes as they come, however many: what takes them keeps none of them by itself.
+#[derive(Debug)]
+pub enum Unbounded {}
+
+impl Payload for Unbounded {
+    type Value = bytes::Bytes;
+    const FORM: Form = Form::Bytes;
+    const LIMIT: u64 = u64::MAX;
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+    fn encode(value: &bytes::Bytes) -> Result<bytes::Bytes, Failure> {
+        Bytes::encode(value)
+    }
+    fn decode(bytes: &[u8]) -> Result<bytes::Bytes, Failure> {
+        Bytes::decode(bytes)
+    }
+}
+
+/// A body that is sent as it comes.
+pub trait Raw: Payload {}
+
+impl Raw for Bytes {}
+impl Raw for Unbounded {}
+
 /// A WebSocket.
 #[derive(Debug)]
 pub enum Socket {}

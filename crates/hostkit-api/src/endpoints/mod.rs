@@ -3,6 +3,9 @@
 
 use hostkit_core::access::Permission;
 use hostkit_core::certificate::{CertificateName, CertificateStatus};
+use hostkit_core::database::{
+    Connection, Database, DatabaseId, DatabaseStats, Extension, Protection, Restored,
+};
 use hostkit_core::deployment::Deployment;
 use hostkit_core::domain::{Domain, DomainReport};
 use hostkit_core::event::Event;
@@ -20,9 +23,12 @@ use crate::addon::{Addon, AddonVariables, NewAddon, Rotated};
 use crate::cache::CachePurge;
 use crate::caller::Caller;
 use crate::certificate::{ImportedCertificate, NewCertificate};
+use crate::database::{DatabaseClone, NewDatabase, NewExtension, NewProtection};
 use crate::deployment::{DeploymentUpdate, Follow, Last, NewDeployment, Trigger};
 use crate::domain::{AddedDomain, NewDomain};
-use crate::endpoint::{Accepted, Bytes, Call, Created, Endpoint, Json, Large, Lines, Nothing, Socket, Text};
+use crate::endpoint::{
+    Accepted, Bytes, Call, Created, Endpoint, Json, Large, Lines, Nothing, Socket, Text, Unbounded,
+};
 use crate::event::EventsQuery;
 use crate::installation::{Finding, Health, Status};
 use crate::log::LogsQuery;
@@ -290,6 +296,47 @@ endpoints! {
     RevealAddon: POST "/api/projects/{project}/environments/{environment}/addons/{addon}/reveal", may ManageSecrets,
         on OneAddon,
         query NoQuery, takes Nothing, gives Json<AddonVariables>;
+
+    /// The databases of an environment's PostgreSQL, with their sizes and connections.
+    ListDatabases: GET "/api/projects/{project}/environments/{environment}/databases", may ReadProject, on EnvironmentId,
+        query NoQuery, takes Nothing, gives Json<Vec<Database>>;
+    /// Makes a further database, reached with the credentials of the one that is there.
+    CreateDatabase: POST "/api/projects/{project}/environments/{environment}/databases", may ManageSecrets, on EnvironmentId,
+        query NoQuery, takes Json<NewDatabase>, gives Created<Database>;
+    /// Takes a further database away, with all that is in it.
+    /// The one that is there from the start goes with the add-on (409).
+    DropDatabase: DELETE "/api/projects/{project}/environments/{environment}/databases/{database}", may DeleteProject, on DatabaseId,
+        query NoQuery, takes Nothing, gives Nothing;
+    /// What of a database is large, what nobody uses, what is slow.
+    /// No table is read for it, and no values are in it.
+    GetDatabaseStats: GET "/api/projects/{project}/environments/{environment}/databases/{database}/stats", may ReadProject, on DatabaseId,
+        query NoQuery, takes Nothing, gives Json<DatabaseStats>;
+    /// Who is connected to a database and what they ask, those at work first.
+    /// Values are in what they ask.
+    ListConnections: GET "/api/projects/{project}/environments/{environment}/databases/{database}/connections", may ManageSecrets, on DatabaseId,
+        query NoQuery, takes Nothing, gives Json<Vec<Connection>>;
+    /// Extensions that a database has, and those that it may have.
+    ListExtensions: GET "/api/projects/{project}/environments/{environment}/databases/{database}/extensions", may ReadProject, on DatabaseId,
+        query NoQuery, takes Nothing, gives Json<Vec<Extension>>;
+    /// Makes it so that a database has an extension.
+    /// One that would give the project more rights than it has is refused (403).
+    CreateExtension: POST "/api/projects/{project}/environments/{environment}/databases/{database}/extensions", may ManageSecrets, on DatabaseId,
+        query NoQuery, takes Json<NewExtension>, gives Nothing;
+    /// Keeps the tenants in a table apart by row-level security, and tries whether they are.
+    /// Nothing of the try stays. With `only_try` nothing is changed at all.
+    ProtectTable: POST "/api/projects/{project}/environments/{environment}/databases/{database}/protect", may ManageSecrets, on DatabaseId,
+        query NoQuery, takes Json<NewProtection>, gives Json<Protection>;
+    /// A database as it is at this moment, in the custom format of pg_dump.
+    /// An answer that breaks off is not the whole; an event says why.
+    DumpDatabase: GET "/api/projects/{project}/environments/{environment}/databases/{database}/dump", may ManageSecrets, on DatabaseId,
+        query NoQuery, takes Nothing, gives Unbounded;
+    /// Restores a dump in the custom format of pg_dump into a new database, which then takes the place of this one.
+    /// Until all of it is restored nothing of the old one is touched. It is run with the rights of the project.
+    RestoreDatabase: POST "/api/projects/{project}/environments/{environment}/databases/{database}/restore", may ManageSecrets, on DatabaseId,
+        query NoQuery, takes Unbounded, gives Json<Restored>;
+    /// Puts a copy of another database of the project into the place of this one, which is made where it is not there.
+    CloneDatabase: POST "/api/projects/{project}/environments/{environment}/databases/{database}/clone", may ManageSecrets, on DatabaseId,
+        query NoQuery, takes Json<DatabaseClone>, gives Json<Restored>;
 
     /// The names of the variables that are set.
     ListVariables: GET "/api/projects/{project}/environments/{environment}/variables", may ReadProject,

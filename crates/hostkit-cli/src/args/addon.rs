@@ -1,4 +1,4 @@
-//! Arguments of `addon`, `db` and `redis`.
+//! Arguments of `addon` and `redis`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use hostkit_core::addon::AddonKind;
@@ -100,33 +100,6 @@ impl From<KindName> for AddonKind {
             KindName::Storage => AddonKind::Storage,
         }
     }
-}
-
-#[derive(Debug, Args)]
-#[command(arg_required_else_help = true, disable_help_subcommand = true)]
-pub(crate) struct DbArgs {
-    #[command(subcommand)]
-    pub(crate) command: DbCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DbCommand {
-    /// Open psql as the project, or run it with arguments
-    Psql {
-        #[command(flatten)]
-        whose: Whose,
-        /// Arguments of psql, such as -c and a statement
-        #[arg(last = true, value_name = "ARGUMENT")]
-        arguments: Vec<String>,
-    },
-    /// Print the URL that programs are told, with its password
-    Url {
-        #[command(flatten)]
-        whose: Whose,
-        /// The one past the pooler, for migrations and sessions
-        #[arg(long)]
-        direct: bool,
-    },
 }
 
 #[derive(Debug, Args)]

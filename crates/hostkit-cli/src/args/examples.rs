@@ -90,8 +90,16 @@ examples! {
         "A variable that an add-on gives cannot be set by hand.";
     DB: ("hostkit db psql shop", "psql as the project, with your terminal"),
         ("hostkit db psql shop -- -c 'SELECT count(*) FROM orders'", "one statement"),
-        ("hostkit db url shop", "the URL with its password, for a program of yours on this machine"),
-        ("hostkit db url shop --direct", "the one past the pooler, for migrations and sessions");
+        ("hostkit db url shop --direct", "the URL past the pooler with its password, for migrations and sessions"),
+        ("hostkit db list shop", "every database, with its size and connections"),
+        ("hostkit db create shop tenant_a", "a further one, with the same credentials"),
+        ("hostkit db stats shop", "large tables, unused indexes, slow queries"),
+        ("hostkit db top shop", "who asks what just now"),
+        ("hostkit db extensions shop --add pgcrypto", "an extension"),
+        ("hostkit db dump shop -o shop.dump", "a copy of it as a file"),
+        ("hostkit db restore shop shop.dump", "bring it back; until all is restored the old one stays"),
+        ("hostkit db clone shop db db --from-env production -e staging", "production's data for staging"),
+        ("hostkit db protect shop orders --column tenant_id", "keep tenants apart, and try whether they are");
     REDIS: ("hostkit redis cli shop", "redis-cli as the project, with your terminal"),
         ("hostkit redis cli shop -- DBSIZE", "one command"),
         ("hostkit redis info shop memory", "a part of what the server says of itself"),

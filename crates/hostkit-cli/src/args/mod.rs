@@ -5,6 +5,7 @@ mod addon;
 mod cache;
 mod certificate;
 mod daemon;
+mod database;
 mod deploy;
 mod doctor;
 mod domain;
@@ -26,12 +27,11 @@ use hostkit_core::names::{EnvironmentName, ProjectName};
 use crate::completion;
 
 pub(crate) use access::{AccessArgs, AccessCommand};
-pub(crate) use addon::{
-    AddonArgs, AddonCommand, DbArgs, DbCommand, RedisArgs, RedisCommand, WhichAddon, Whose,
-};
+pub(crate) use addon::{AddonArgs, AddonCommand, RedisArgs, RedisCommand, WhichAddon, Whose};
 pub(crate) use cache::{CacheArgs, CacheCommand};
 pub(crate) use certificate::{CertificateArgs, CertificateCommand};
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
+pub(crate) use database::{DbArgs, DbCommand, WhichDatabase};
 pub(crate) use deploy::{
     CancelArgs, ChangeArgs, DeployArgs, InitArgs, PromoteArgs, RollbackArgs, RunArgs, ScaleArgs, ScanArgs,
 };
@@ -218,7 +218,7 @@ pub(crate) enum Command {
     /// Add, list, rotate and remove what a project has besides programs: a database, a Redis
     #[command(after_help = examples::ADDON)]
     Addon(AddonArgs),
-    /// Work on the database of a project
+    /// Work on the databases of a project: look into them, copy them, open psql
     #[command(after_help = examples::DB)]
     Db(DbArgs),
     /// Work on the Redis of a project

@@ -169,7 +169,7 @@ async fn remove(session: &Session<'_>, id: &AddonId, yes: bool) -> Result<(), St
     let (title, environment) = (id.kind.title(), &id.environment);
     if !yes {
         let what = format!("the {title} of `{environment}` with all of its data");
-        confirm(session, &environment.project, &what)?;
+        confirm(session, &environment.project, "delete", &what)?;
     }
     let client = session.client()?;
     client

@@ -240,6 +240,23 @@ fn sentence(what: &What) -> (String, Style) {
         ),
         What::AddonRemoved { kind } => (format!("{} removed with its data", kind.title()), Style::Warning),
         What::AddonDown { kind, reason } => (format!("{} does not work: {reason}", kind.title()), Style::Bad),
+        What::DatabaseCreated { database, by } => {
+            (format!("database `{database}` created by `{by}`"), Style::Plain)
+        }
+        What::DatabaseDropped { database, by } => {
+            (format!("database `{database}` dropped by `{by}`"), Style::Warning)
+        }
+        What::DatabaseDumped { database, by } => {
+            (format!("database `{database}` dumped for `{by}`"), Style::Plain)
+        }
+        What::DatabaseDumpFailed { database, reason } => (
+            format!("database `{database}` was not dumped to its end: {reason}"),
+            Style::Bad,
+        ),
+        What::DatabaseReplaced { database, with, by } => (
+            format!("database `{database}` replaced by {with}, says `{by}`"),
+            Style::Warning,
+        ),
         What::AddonBack { kind } => (format!("{} works again", kind.title()), Style::Good),
     }
 }

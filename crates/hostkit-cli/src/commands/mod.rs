@@ -7,7 +7,7 @@ mod cancel;
 mod certificate;
 mod change;
 pub(crate) mod daemon;
-mod db;
+mod database;
 mod deploy;
 mod deployment;
 pub(crate) mod doctor;
@@ -57,7 +57,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Cache(args) => cache::run(session, args.command).await,
         Command::Env(args) => variable::run(session, args.command).await,
         Command::Addon(args) => addon::run(session, args.command).await,
-        Command::Db(args) => db::run(session, args.command).await,
+        Command::Db(args) => database::run(session, args.command).await,
         Command::Redis(args) => redis::run(session, args.command).await,
         Command::Domain(args) => domain::run(session, args.command).await,
         Command::Cert(args) => certificate::run(session, args.command).await,

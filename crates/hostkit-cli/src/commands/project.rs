@@ -189,7 +189,7 @@ async fn delete(session: &Session<'_>, name: ProjectName, yes: bool, deletion: D
     client.call::<GetProject>(&name, &NoQuery {}, &()).await?;
     if !yes {
         let what = format!("`{name}` with its releases, variables, add-ons, logs and files");
-        confirm(session, &name, &what)?;
+        confirm(session, &name, "delete", &what)?;
     }
     let deleted = client.call::<DeleteProject>(&name, &deletion, &()).await?;
     let printer = session.printer();
@@ -210,16 +210,16 @@ async fn delete(session: &Session<'_>, name: ProjectName, yes: bool, deletion: D
 }
 
 /// Asks whether something of a project is really to be deleted.
-pub(super) fn confirm(session: &Session<'_>, name: &ProjectName, what: &str) -> Result<(), Stop> {
+pub(super) fn confirm(session: &Session<'_>, name: &ProjectName, verb: &str, what: &str) -> Result<(), Stop> {
     if !std::io::stdin().is_terminal() {
         return Err(Stop::usage(
-            format!("cannot delete {what}: nobody can be asked, stdin is no terminal"),
+            format!("cannot {verb} {what}: nobody can be asked, stdin is no terminal"),
             "add `--yes` if you mean it",
         ));
     }
     session
         .printer()
-        .ask(&format!("This deletes {what}. Type `{name}` to go on: "));
+        .ask(&format!("This {verb}s {what}. Type `{name}` to go on: "));
     let mut answer = String::new();
     std::io::stdin()
         .lock()
@@ -228,6 +228,6 @@ pub(super) fn confirm(session: &Session<'_>, name: &ProjectName, what: &str) -> 
     if answer.trim() == name.as_str() {
         return Ok(());
     }
-    session.printer().say("Nothing was deleted.");
+    session.printer().say(&format!("Nothing was {verb}d."));
     Err(Stop::Code(1))
 }

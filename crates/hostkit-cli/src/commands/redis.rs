@@ -21,7 +21,7 @@ pub(crate) async fn run(session: &Session<'_>, command: RedisCommand) -> Result<
             let environment = whose.id();
             if !yes {
                 let what = format!("every key in the Redis of `{environment}`");
-                confirm(session, &environment.project, &what)?;
+                confirm(session, &environment.project, "delete", &what)?;
             }
             open(session, &environment, vec!["FLUSHALL".into()]).await
         }

@@ -26,6 +26,20 @@ impl<'a> Bar<'a> {
         Bar { printer, bar }
     }
 
+    /// One for bytes of which nobody knows how many come.
+    pub(crate) fn counting(printer: &'a Printer, what: &str) -> Self {
+        let bar = new_bar(printer, None);
+        if let Ok(style) =
+            ProgressStyle::with_template("  {spinner:.cyan} {msg:10} {bytes} {bytes_per_sec} {elapsed:.dim}")
+        {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        printer.set_bar(Some(bar.clone()));
+        Bar { printer, bar }
+    }
+
     /// A way to tell progress from another thread.
     pub(crate) fn counter(&self) -> impl Fn(u64) + Send + 'static {
         let bar = self.bar.clone();

@@ -39,7 +39,11 @@ fn driver(context: &Context, kind: AddonKind) -> Option<&Arc<dyn Driver>> {
     context.parts.addons.iter().find(|driver| driver.kind() == kind)
 }
 
-fn provided<'a>(context: &'a Context, verb: &str, id: &AddonId) -> Result<&'a Arc<dyn Driver>, Failure> {
+pub(crate) fn provided<'a>(
+    context: &'a Context,
+    verb: &str,
+    id: &AddonId,
+) -> Result<&'a Arc<dyn Driver>, Failure> {
     driver(context, id.kind).ok_or_else(|| {
         let kinds: Vec<&str> = context
             .parts

@@ -4,6 +4,7 @@ pub(crate) mod addon;
 pub(crate) mod cache;
 pub(crate) mod caller;
 pub(crate) mod certificate;
+pub(crate) mod database;
 pub(crate) mod deployment;
 pub(crate) mod domain;
 pub(crate) mod environment;

@@ -208,7 +208,7 @@ async fn hold(pooler: &Pooler, database: &str) -> Result<(), Failure> {
             Kind::Conflict,
             format!("cannot put a restored database into the place of `{database}`: a transaction there does not end"),
         )
-        .hint("`hostkit db connections` shows it; nothing was changed, and the restored one waits"))
+        .hint("`hostkit db connections` shows it; nothing was changed: end it, then try again"))
     })
 }
 

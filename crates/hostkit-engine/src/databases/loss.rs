@@ -1,0 +1,34 @@
+//! What loses the data of a database: a drop, and a copy that takes its place. Every such act goes through [`losing`]:
+//! whatever has to be done before data are lost belongs at its head.
+
+use hostkit_core::database::DatabaseId;
+use hostkit_core::kind::Failure;
+
+use super::Provided;
+use crate::context::Context;
+
+/// How a database loses what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    /// It is taken away.
+    Drop,
+    /// The one that waits beside it takes its place.
+    Replace,
+}
+
+/// Does what loses the data of a database. The loop that keeps the add-on waits meanwhile: it would let programs in again
+/// that an exchange keeps out.
+pub(super) async fn losing(
+    context: &Context,
+    provided: &Provided,
+    id: &DatabaseId,
+    act: Act,
+) -> Result<(), Failure> {
+    let databases = provided.databases()?;
+    let lock = context.lock_of_addon(&provided.addon);
+    let _held = lock.lock().await;
+    match act {
+        Act::Drop => databases.drop_database(id).await,
+        Act::Replace => databases.take_place(id).await,
+    }
+}
