@@ -203,6 +203,43 @@ pub enum What {
         /// The token or account that asked.
         by: String,
     },
+    /// A backup was made and read back.
+    BackupMade {
+        /// Its number.
+        number: u64,
+        /// Whether it was restored for trial, too.
+        proven: bool,
+        /// Why it could not be tried, where it was not.
+        reason: Option<String>,
+    },
+    /// A backup could not be made. What there was before is still there.
+    BackupFailed {
+        /// Its number.
+        number: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A backup cannot be restored.
+    BackupDamaged {
+        /// Its number.
+        number: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A backup was restored into this environment.
+    BackupRestored {
+        /// Whose it was and its number: `shop/production 12`.
+        backup: String,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// The recovery kit was shown to somebody, confirmed, or brought from elsewhere.
+    RecoveryKit {
+        /// What was done: `shown`, `confirmed`, `adopted`.
+        done: String,
+        /// The token or account that asked.
+        by: String,
+    },
     /// An instance ended by itself and is started again.
     InstanceCrashed {
         /// Its process.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! hostkit.db  key  token                     state, master key and the CLI's token, all 0600
+//! backup.key  backups/                       key of backups (0600), and where they are where no place is named
 //! run/        control.sock proxy.sock up.json
 //! proxy/      table.json requests.log cache/ the front door's own
 //! projects/NAME/
@@ -147,6 +148,16 @@ impl Layout {
     /// Last archives of projects that were deleted.
     pub fn archives(&self) -> PathBuf {
         self.data.join("archives")
+    }
+
+    /// The key that backups are encrypted with.
+    pub fn backup_key(&self) -> PathBuf {
+        self.data.join("backup.key")
+    }
+
+    /// Where backups are kept as long as nobody names another place.
+    pub fn backups(&self) -> PathBuf {
+        self.data.join("backups")
     }
 
     /// What control keeps of projects, a folder for each.

@@ -1,5 +1,6 @@
-//! Family of what leaves the machine. So far: what the file of a backup is, and where such files are kept, which nothing
-//! uses yet.
+//! Family of what leaves the machine: what the file of a backup is ([`backup_file`], as streams [`cipher`]), and where such
+//! files are kept ([`targets`]).
 
 pub mod backup_file;
+pub mod cipher;
 pub mod targets;

@@ -1,12 +1,20 @@
-//! Backup: a copy of what an environment keeps, made at one moment. Which of them stay is decided here; making, proving
-//! and restoring them is not.
+//! Backup: a copy of what an environment keeps, made at one moment. What it is made of, when it is made and which of them
+//! stay is decided here; making, proving and restoring them is the engine's.
 
+pub mod kit;
+pub mod manifest;
+pub mod part;
 pub mod retention;
+pub mod schedule;
 pub mod target;
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::kind::Failure;
+use crate::project::EnvironmentId;
+use part::StoredPart;
 
 /// A clock that goes back by more than this was changed; by less, it was set right.
 const CLOCK_CORRECTION: SignedDuration = SignedDuration::from_hours(1);
@@ -50,5 +58,90 @@ impl Taken {
             condition: Condition::Unproven,
             held: false,
         }
+    }
+}
+
+/// Why a backup was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Its time had come.
+    Schedule,
+    /// Somebody asked for it.
+    Asked,
+    /// Something was about to be taken away or replaced.
+    Before,
+    /// Its project was about to be deleted: it is the last one.
+    Last,
+    /// It was found at the target, made by another installation.
+    Found,
+}
+
+/// How far a backup is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupState {
+    /// It is being made.
+    Running,
+    /// It could not be made; there is nothing of it.
+    Failed,
+    /// It is at its target, and all of it was read back.
+    Complete,
+    /// It was restored for trial, and what came back was what had been there.
+    Proven,
+    /// It cannot be restored.
+    Damaged,
+}
+
+/// A backup of an environment, as the state knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Backup {
+    /// Whose it is.
+    pub environment: EnvironmentId,
+    /// Which one: counted from 1, never used again.
+    pub number: u64,
+    /// How often the clock had been turned back before it was made.
+    pub run: u32,
+    /// When it was begun.
+    pub at: Timestamp,
+    /// How far it is.
+    pub state: BackupState,
+    /// Why it was made.
+    pub cause: Cause,
+    /// Whether it stays until somebody lets go of it.
+    pub held: bool,
+    /// Where it is.
+    pub place: String,
+    /// What it is made of, once it is complete.
+    pub parts: Vec<StoredPart>,
+    /// When it last came to an end, or was last tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// What is wrong with it: why it failed, is damaged or could not be tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+impl Backup {
+    /// What it means for which backups stay; nothing where there is no backup (yet).
+    pub fn taken(&self) -> Option<Taken> {
+        let condition = match self.state {
+            BackupState::Running | BackupState::Failed => return None,
+            BackupState::Complete => Condition::Unproven,
+            BackupState::Proven => Condition::Proven,
+            BackupState::Damaged => Condition::Damaged,
+        };
+        Some(Taken {
+            number: self.number,
+            run: self.run,
+            at: self.at,
+            condition,
+            held: self.held,
+        })
+    }
+
+    /// How many bytes it takes at its target.
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.figures.bytes).sum()
     }
 }

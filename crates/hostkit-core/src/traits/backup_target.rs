@@ -1,9 +1,11 @@
 //! Where backups are kept: a folder, another machine's storage.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_core::Stream;
 
+use crate::backup::target::TargetSettings;
 use crate::kind::Failure;
 use crate::names::BackupPath;
 
@@ -39,4 +41,14 @@ pub trait BackupTarget: Send + Sync {
 
     /// Takes a file away. Idempotent.
     async fn remove(&self, path: &BackupPath) -> Result<(), Failure>;
+}
+
+/// Knows every kind of target.
+#[async_trait::async_trait]
+pub trait BackupTargets: Send + Sync {
+    /// The target of these settings. It is not asked anything yet.
+    fn open(&self, settings: &TargetSettings) -> Result<Arc<dyn BackupTarget>, Failure>;
+
+    /// Makes a target ready to be used, once, when somebody names it. Idempotent; backups that are there stay.
+    async fn set_up(&self, settings: &TargetSettings) -> Result<(), Failure>;
 }

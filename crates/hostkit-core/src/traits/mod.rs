@@ -2,11 +2,13 @@
 
 pub mod addon;
 pub mod archives;
+pub mod backup_cipher;
 pub mod backup_target;
 pub mod builder;
 pub mod certificates;
 pub mod clock;
 pub mod databases;
+pub mod copies;
 pub mod dns_hook;
 pub mod files;
 pub mod front_door;
@@ -22,11 +24,13 @@ pub mod traffic;
 
 pub use addon::Addon;
 pub use archives::{Archive, Archives};
-pub use backup_target::{BackupTarget, Pieces, StoredFile};
+pub use backup_cipher::{BackupCipher, Measure, Measured};
+pub use backup_target::{BackupTarget, BackupTargets, Pieces, StoredFile};
 pub use builder::{BuildJob, BuildLog, Builder, Detected};
 pub use certificates::CertificateBook;
 pub use clock::Clock;
 pub use databases::{DatabaseCopies, Databases, Dump, ProtectMode};
+pub use copies::{Copies, CopyOf, Export};
 pub use dns_hook::DnsHook;
 pub use files::Files;
 pub use front_door::{FrontDoor, Visit};

@@ -35,7 +35,7 @@ pub struct S3Settings {
 /// How the settings are written down: with the secret, for whoever encrypts them.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Written {
+pub(super) enum Written {
     Folder {
         path: PathBuf,
     },
@@ -64,20 +64,17 @@ impl TargetSettings {
         ))
     }
 
+    /// Where it is, for people; no secret is in it.
+    pub fn place(&self) -> String {
+        match self {
+            TargetSettings::Folder(path) => path.display().to_string(),
+            TargetSettings::S3(s3) => s3.place(),
+        }
+    }
+
     /// The settings as text, with the secret: to be encrypted, and given to [`TargetSettings::parse`] again.
     pub fn text(&self) -> Secret {
-        let written = match self {
-            TargetSettings::Folder(path) => Written::Folder { path: path.clone() },
-            TargetSettings::S3(s3) => Written::S3 {
-                endpoint: s3.endpoint.clone(),
-                bucket: s3.bucket.clone(),
-                prefix: s3.prefix.clone(),
-                region: s3.region.clone(),
-                access_key_id: s3.access_key_id.clone(),
-                secret_access_key: s3.secret_access_key.reveal().to_owned(),
-            },
-        };
-        Secret::new(serde_json::to_string(&written).unwrap_or_default())
+        Secret::new(serde_json::to_string(&Written::from(self)).unwrap_or_default())
     }
 
     /// Reads what [`TargetSettings::text`] gave. Checks it again.
@@ -89,7 +86,31 @@ impl TargetSettings {
                 "cannot read the settings of the backup target: they are not what was written",
             )
         };
-        match serde_json::from_str(text.reveal()).map_err(unreadable)? {
+        let written: Written = serde_json::from_str(text.reveal()).map_err(unreadable)?;
+        written.try_into()
+    }
+}
+
+impl From<&TargetSettings> for Written {
+    fn from(settings: &TargetSettings) -> Self {
+        match settings {
+            TargetSettings::Folder(path) => Written::Folder { path: path.clone() },
+            TargetSettings::S3(s3) => Written::S3 {
+                endpoint: s3.endpoint.clone(),
+                bucket: s3.bucket.clone(),
+                prefix: s3.prefix.clone(),
+                region: s3.region.clone(),
+                access_key_id: s3.access_key_id.clone(),
+                secret_access_key: s3.secret_access_key.reveal().to_owned(),
+            },
+        }
+    }
+}
+
+impl TryFrom<Written> for TargetSettings {
+    type Error = Failure;
+    fn try_from(written: Written) -> Result<Self, Failure> {
+        match written {
             Written::Folder { path } => Self::folder(&path),
             Written::S3 {
                 endpoint,
