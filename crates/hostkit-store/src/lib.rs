@@ -3,6 +3,7 @@
 //! records its events, which are told to one listener when they are safe.
 
 mod addon;
+mod backup;
 mod cancel;
 mod column;
 mod deployment;

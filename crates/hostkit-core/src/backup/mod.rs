@@ -145,3 +145,26 @@ impl Backup {
         self.parts.iter().map(|part| part.figures.bytes).sum()
     }
 }
+
+/// What somebody is told who waits for an act on backups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "update", rename_all = "snake_case")]
+pub enum BackupUpdate {
+    /// What is being done.
+    Step {
+        /// In words: `postgres: 12 MB`.
+        text: String,
+    },
+    /// It is done: how the backup is now.
+    Done {
+        /// The backup that was made, tried or restored.
+        backup: Box<Backup>,
+        /// What is to be known besides, one sentence each.
+        notes: Vec<String>,
+    },
+    /// It could not be done.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
