@@ -10,11 +10,21 @@ pub mod storage;
 
 use std::sync::Arc;
 
-use hostkit_core::traits::{Addon, Services};
+use hostkit_core::traits::{Addon, Copies, Services};
 use hostkit_host::command::Guard;
 
-use postgres::local::Seats;
-use storage::addon::PublicAddresses;
+use postgres::copies::PostgresCopies;
+use postgres::local::{LocalPostgres, Seats};
+use redis::{RedisAddon, RedisCopies};
+use storage::addon::{PublicAddresses, StorageAddon};
+
+/// What environments can have, and how it gets into backups.
+pub struct Catalogue {
+    /// What provides each kind.
+    pub addons: Vec<Arc<dyn Addon>>,
+    /// What makes copies of what each kind keeps. Of storage there are none.
+    pub copies: Vec<Arc<dyn Copies>>,
+}
 
 /// All of them, one of each kind, as local mode has them. Their programs are looked for in `system_path`, folders as in
 /// PATH; those of PostgreSQL where Debian puts them. Those that serve all projects are found where `seats` says, what is
@@ -25,14 +35,15 @@ pub fn catalogue(
     seats: Seats,
     public: PublicAddresses,
     guard: Guard,
-) -> Vec<Arc<dyn Addon>> {
-    vec![
-        Arc::new(postgres::local::LocalPostgres::new(
-            services.clone(),
-            seats,
-            guard,
-        )),
-        Arc::new(redis::RedisAddon::new(services.clone(), system_path)),
-        Arc::new(storage::addon::StorageAddon::new(services.clone(), public)),
-    ]
+) -> Catalogue {
+    let postgres = Arc::new(LocalPostgres::new(services.clone(), seats, guard));
+    let redis = Arc::new(RedisAddon::new(services.clone(), system_path));
+    let storage = Arc::new(StorageAddon::new(services.clone(), public));
+    Catalogue {
+        addons: vec![postgres.clone(), redis.clone(), storage],
+        copies: vec![
+            Arc::new(PostgresCopies::new(postgres)),
+            Arc::new(RedisCopies::new(services.clone(), redis)),
+        ],
+    }
 }

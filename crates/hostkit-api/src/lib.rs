@@ -13,6 +13,7 @@ pub mod openapi;
 pub mod reference;
 
 pub mod addon;
+pub mod backup;
 pub mod cache;
 pub mod caller;
 pub mod certificate;

@@ -119,6 +119,9 @@ pub struct Deletion {
     /// `false`: without a last archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<bool>,
+    /// `false`: without a last backup of its add-ons and variables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<bool>,
 }
 
 /// What is left of a project that was deleted.

@@ -54,7 +54,7 @@ pub trait Target: Clone + Send + Sync + Sized + 'static {
     }
 }
 
-fn name<T>(find: Find<'_>, part: &str) -> Result<T, Failure>
+pub(crate) fn name<T>(find: Find<'_>, part: &str) -> Result<T, Failure>
 where
     T: std::str::FromStr<Err = NameError>,
 {

@@ -16,7 +16,7 @@ use hostkit_core::source::ContentHash;
 use hostkit_core::traits::Files;
 use hostkit_core::workload::Instance;
 use tokio::sync::{Notify, RwLock, Semaphore, broadcast, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::domains::check::AT_ONCE;
 use crate::feed::Feeds;
@@ -56,6 +56,10 @@ pub(crate) struct Context {
     pub(crate) premises: tokio::sync::Mutex<()>,
     /// Held by whoever archives and removes a project: one at a time.
     pub(crate) deletion: tokio::sync::Mutex<()>,
+    /// Held while it is looked whether there is a key of backups.
+    pub(crate) backup_key: Mutex<()>,
+    /// Acts on backups that somebody asked for.
+    pub(crate) backup_acts: Mutex<Vec<AbortHandle>>,
     /// The newest build after which the cache of a project was looked at.
     pub(crate) pruned: Mutex<HashMap<ProjectName, DeploymentId>>,
     /// Contents in which no secret was found, as the last scan of each project's source saw them.
@@ -66,6 +70,7 @@ pub(crate) struct Context {
     locks: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
     addon_locks: Mutex<HashMap<AddonId, Arc<tokio::sync::Mutex<()>>>>,
     database_locks: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
+    backup_locks: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Context {
@@ -96,6 +101,9 @@ impl Context {
             locks: Mutex::default(),
             addon_locks: Mutex::default(),
             database_locks: Mutex::default(),
+            backup_locks: Mutex::default(),
+            backup_key: Mutex::default(),
+            backup_acts: Mutex::default(),
         }
     }
 
@@ -156,6 +164,12 @@ impl Context {
             .entry(id.clone())
             .or_default()
             .clone()
+    }
+
+    /// The lock of an environment's backups: held by whoever makes, tries, restores or removes one. It outlives the
+    /// environment, as its backups do.
+    pub(crate) fn lock_of_backups(&self, id: &EnvironmentId) -> Arc<tokio::sync::Mutex<()>> {
+        locked(&self.backup_locks).entry(id.clone()).or_default().clone()
     }
 
     /// Works on files without holding up anything else.

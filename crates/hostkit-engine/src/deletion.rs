@@ -13,7 +13,7 @@ use hostkit_core::workload::{Instance, Scope, WorkloadId};
 
 use crate::context::Context;
 use crate::lanes::LaneSet;
-use crate::{addons, certificates, ports, provisioning, routing};
+use crate::{addons, backups, certificates, ports, provisioning, routing};
 
 /// How long requests in flight may go on; whoever deletes a project does not wait for its slowest visitor.
 const GRACE: Duration = Duration::from_secs(5);
@@ -27,13 +27,22 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(3),
 ];
 
-/// What is kept of a project that is deleted.
+/// What is kept of a project that is deleted, where there is a place for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keeps {
-    /// A last archive, where there is a place for it.
-    Archive,
-    /// Nothing.
-    Nothing,
+pub struct Keeps {
+    /// A last archive of its home.
+    pub archive: bool,
+    /// A last backup of each environment.
+    pub backup: bool,
+}
+
+impl Default for Keeps {
+    fn default() -> Self {
+        Keeps {
+            archive: true,
+            backup: true,
+        }
+    }
 }
 
 pub(crate) async fn delete(
@@ -48,11 +57,16 @@ pub(crate) async fn delete(
         .parts
         .archives
         .as_ref()
-        .filter(|_| keeps == Keeps::Archive);
+        .filter(|_| keeps.archive);
     // While everything runs still: what is refused here has changed nothing. A deletion that goes on may have removed
     // something by now, and has its archive.
     if let Some(archives) = archives.filter(|_| !project.deleting) {
         archives.check(name).await?;
+    }
+    if keeps.backup && !project.deleting {
+        for environment in &project.environments {
+            backups::make_last(context, &environment.id).await?;
+        }
     }
     let hosts = certificates::hosts_of(context, name)?;
     store.begin_delete(name)?;
@@ -124,7 +138,7 @@ pub(crate) async fn take_up(context: Arc<Context>, lanes: LaneSet) {
     let projects = context.parts.store.projects().unwrap_or_default();
     let deleting = projects.iter().filter(|p| p.deleting);
     let outcomes =
-        join_all(deleting.map(|project| delete(&context, &lanes, &project.name, Keeps::Archive))).await;
+        join_all(deleting.map(|project| delete(&context, &lanes, &project.name, Keeps::default()))).await;
     for error in outcomes.into_iter().filter_map(Result::err) {
         tracing::warn!(%error, "cannot finish the deletion of a project");
     }

@@ -10,7 +10,7 @@ use hostkit_core::workload::{Instance, InstanceState, Scope};
 
 use crate::context::{Context, locked};
 use crate::looks::Looks;
-use crate::{canary, wanted};
+use crate::{backups, canary, wanted};
 
 /// The check of whether the loopback ports of projects are kept apart.
 const PORTS: &str = "ports";
@@ -154,6 +154,7 @@ pub(crate) async fn doctor(context: &Arc<Context>) -> Vec<Finding> {
             hint: failure.hint,
         }),
     }
+    findings.extend(backups::findings(context));
     findings
 }
 

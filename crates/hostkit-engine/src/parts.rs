@@ -13,7 +13,7 @@ use hostkit_core::names::{HostName, ProcessName};
 use hostkit_core::plan::variables::SYSTEM_PATH;
 use hostkit_core::size::ByteSize;
 use hostkit_core::traits::{
-    Addon, Archives, Builder, CertificateBook, Clock, Files, FrontDoor, HealthProbe, Internet, OperatorKeys,
+    Addon, Archives, BackupCipher, BackupTargets, Builder, CertificateBook, Clock, Copies, Files, FrontDoor, HealthProbe, Internet, OperatorKeys,
     PortOwners, Premises, Runtime, Services, Sources, Traffic,
 };
 use hostkit_store::Store;
@@ -32,6 +32,19 @@ pub struct Procfile {
 
 /// Reads the Procfile of a source folder; nothing where there is no such file.
 pub type ReadProcfile = fn(&Path) -> Result<Option<Procfile>, Failure>;
+
+/// What backups are made with.
+#[derive(Clone)]
+pub struct BackupParts {
+    /// Makes and reads their files.
+    pub cipher: Arc<dyn BackupCipher>,
+    /// Knows where they can be kept.
+    pub targets: Arc<dyn BackupTargets>,
+    /// What makes copies, one for each kind.
+    pub copies: Vec<Arc<dyn Copies>>,
+    /// A target at which nothing moves for so long does not answer.
+    pub patience: Duration,
+}
 
 /// The parts the wiring puts together.
 #[derive(Clone)]
@@ -54,6 +67,8 @@ pub struct Parts {
     pub addons: Vec<Arc<dyn Addon>>,
     /// Where the programs of add-ons run; `None` where there are no add-ons.
     pub services: Option<Arc<dyn Services>>,
+    /// What backups are made with; `None` where there are none.
+    pub backups: Option<BackupParts>,
     /// Ways to build, in the order they are asked.
     pub builders: Vec<Arc<dyn Builder>>,
     /// Reads a Procfile.

@@ -23,7 +23,7 @@ use crate::auth::Admitted;
 use crate::incoming::Incoming;
 use crate::listener::MOST_HEAD;
 use crate::routes::{
-    addon, cache, caller, certificate, database, deployment, domain, environment, event, installation, log,
+    addon, backup, cache, caller, certificate, database, deployment, domain, environment, event, installation, log,
     operator_key, project, release, run, source, token, variable,
 };
 use crate::shared::Shared;
@@ -153,6 +153,21 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::DumpDatabase => download(shared, database::dump),
         Name::RestoreDatabase => bytes(shared, database::restore),
         Name::CloneDatabase => json(shared, database::clone),
+        Name::ListBackups => json(shared, backup::list),
+        Name::CreateBackup => lines(shared, backup::create),
+        Name::PruneBackups => json(shared, backup::prune),
+        Name::GetBackup => json(shared, backup::get),
+        Name::ChangeBackup => json(shared, backup::change),
+        Name::VerifyBackup => lines(shared, backup::verify),
+        Name::RestoreBackup => lines(shared, backup::restore),
+        Name::RestoreBackupElsewhere => lines(shared, backup::restore_elsewhere),
+        Name::DownloadBackup => download(shared, backup::download),
+        Name::SetBackupSchedule => json(shared, backup::schedule),
+        Name::GetBackupTarget => json(shared, backup::target),
+        Name::SetBackupTarget => json(shared, backup::set_target),
+        Name::ShowRecoveryKit => json(shared, backup::kit),
+        Name::ConfirmRecoveryKit => json(shared, backup::confirm_kit),
+        Name::AdoptRecoveryKit => json(shared, backup::adopt_kit),
         Name::ListVariables => json(shared, variable::list),
         Name::ChangeVariables => json(shared, variable::change),
         Name::GetVariable => json(shared, variable::get),

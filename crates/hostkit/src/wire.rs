@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hostkit_addons::postgres::local::{Seat, Seats};
 use hostkit_addons::storage::addon::PublicAddresses;
@@ -16,7 +17,7 @@ use hostkit_core::server_settings::ServerSettings;
 use hostkit_core::services::ServiceRole;
 use hostkit_core::source::SourceLimits;
 use hostkit_core::traits::{Archives, Clock, OperatorKeys, PortOwners, Premises, Runtime, Services, Sources};
-use hostkit_engine::{Parts, Procfile};
+use hostkit_engine::{BackupParts, Parts, Procfile};
 use hostkit_host::accounts::LinuxAccounts;
 use hostkit_host::archives::DiskArchives;
 use hostkit_host::clock::SystemClock;
@@ -30,6 +31,8 @@ use hostkit_host::probe::HttpProbe;
 use hostkit_host::roles::SelfProgram;
 use hostkit_host::ssh_keys::{AuthorizedKeys, KeysOfOperators};
 use hostkit_host::systemd::{Bus, UnitLimits, UnitName};
+use hostkit_outbound::cipher::FileCipher;
+use hostkit_outbound::targets::Targets;
 use hostkit_proxy::ProxyClient;
 use hostkit_runtimes::process::ProcessRuntime;
 use hostkit_runtimes::services::ProcessServices;
@@ -45,6 +48,9 @@ const BUILD_TASKS: u64 = 1024;
 
 /// The port that people look for PgBouncer at. Another installation's, or Debian's own, may have it.
 const POOLER_PORT: u16 = 6432;
+
+/// A target of backups at which nothing moves for so long does not answer.
+const BACKUP_PATIENCE: Duration = Duration::from_secs(300);
 
 /// What control is made of.
 pub(crate) struct Wired {
@@ -209,6 +215,18 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         account_of: mode.account_of,
     };
     let store = Store::open(layout, clock.clone())?;
+    let provided = mode.services.as_ref().map(|services| {
+        let public = public_addresses(server.base_host.clone(), mode.http.port(), mode.https_port);
+        let guard = Guard::new(SelfProgram::current());
+        hostkit_addons::catalogue(services, &settings.system_path, seats(store.clone()), public, guard)
+    });
+    let (addons, copies) = provided.map_or_else(Default::default, |found| (found.addons, found.copies));
+    let backups = BackupParts {
+        cipher: Arc::new(FileCipher),
+        targets: Arc::new(Targets),
+        copies,
+        patience: BACKUP_PATIENCE,
+    };
     let parts = Parts {
         layout: layout.clone(),
         premises: mode.premises,
@@ -216,11 +234,8 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         archives: mode.archives,
         port_owners: mode.port_owners,
         runtime: mode.runtime,
-        addons: mode.services.as_ref().map_or_else(Vec::new, |services| {
-            let public = public_addresses(server.base_host.clone(), mode.http.port(), mode.https_port);
-            let guard = Guard::new(SelfProgram::current());
-            hostkit_addons::catalogue(services, &settings.system_path, seats(store.clone()), public, guard)
-        }),
+        addons,
+        backups: Some(backups),
         services: mode.services,
         store,
         builders,

@@ -4,6 +4,7 @@
 
 mod configuration;
 mod connection;
+mod copies;
 mod derived;
 mod rest;
 mod users;
@@ -21,6 +22,8 @@ use hostkit_core::variables::Variables;
 use hostkit_core::workload::InstanceState;
 use hostkit_host::stable_ports;
 use tokio::time::{Instant, sleep};
+
+pub use copies::RedisCopies;
 
 use connection::{Connected, NoConnection};
 use rest::RestGateway;

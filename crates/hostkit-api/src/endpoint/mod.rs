@@ -92,7 +92,12 @@ impl Endpoint {
     /// The heading it stands under.
     pub fn group(&self) -> &'static str {
         let named = self.path.rsplit('/').find(|part| !part.starts_with('{'));
+        if self.path.contains("/databases") {
+            return "Databases";
+        }
         match named.unwrap_or_default() {
+            "backups" | "backup-schedule" | "prune" | "verify" | "restore" | "parts" | "target" | "kit" | "confirm"
+            | "adopt" => "Backups",
             "keys" | "remove" => "Operator keys",
             "tokens" => "Tokens",
             "projects" | "provisions" => "Projects",
@@ -100,8 +105,6 @@ impl Endpoint {
             "environments" => "Environments",
             "deployments" | "log" | "releases" => "Deployments",
             "variables" | "export" => "Variables",
-            "databases" | "stats" | "connections" | "extensions" | "dump" | "restore" | "clone"
-            | "protect" => "Databases",
             "instances" | "logs" | "run" => "What runs",
             "events" if self.has_project() => "What runs",
             _ => "Installation",

@@ -2,6 +2,9 @@
 //! server must answer every [`Name`] (its router matches on it), and tests walk [`Name::ALL`].
 
 use hostkit_core::access::Permission;
+use hostkit_core::backup::retention::Verdict;
+use hostkit_core::backup::schedule::BackupSchedule;
+use hostkit_core::backup::{Backup, BackupUpdate};
 use hostkit_core::certificate::{CertificateName, CertificateStatus};
 use hostkit_core::database::{
     Connection, Database, DatabaseId, DatabaseStats, Extension, Protection, Restored,
@@ -20,6 +23,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::addon::{Addon, AddonVariables, NewAddon, Rotated};
+use crate::backup::{
+    Adopted, BackupChange, BackupPlace, Backups, KitText, NewBackupTarget, OneBackup, OnePart, Pruning, Removal,
+    Restoration, RestorationElsewhere,
+};
 use crate::cache::CachePurge;
 use crate::caller::Caller;
 use crate::certificate::{ImportedCertificate, NewCertificate};
@@ -151,6 +158,28 @@ endpoints! {
     RenewCertificate: POST "/api/certificates/{certificate}/renew", may ManageCertificates, on CertificateName,
         query NoQuery, takes Nothing, gives Nothing;
 
+    /// Where the backups of this installation are kept.
+    GetBackupTarget: GET "/api/backups/target", may ReadInstallation, on Installation,
+        query NoQuery, takes Nothing, gives Json<BackupPlace>;
+    /// Names the place where backups are kept from now on.
+    /// It is made ready and looked into first. Those at the place before stay there.
+    SetBackupTarget: PUT "/api/backups/target", may ManageInstallation, on Installation,
+        query NoQuery, takes Json<NewBackupTarget>, gives Json<BackupPlace>;
+    /// The recovery kit: the key of the backups, and where they are with what is needed to get there.
+    /// Refused (409) once somebody has confirmed to have it.
+    ShowRecoveryKit: POST "/api/backups/kit", may ManageInstallation, on Installation,
+        query NoQuery, takes Nothing, gives Text;
+    /// Shows that somebody has the recovery kit. Until then no backup calls itself safe.
+    ConfirmRecoveryKit: POST "/api/backups/kit/confirm", may ManageInstallation, on Installation,
+        query NoQuery, takes Json<KitText>, gives Nothing;
+    /// Takes over the backups that a recovery kit is for: of another machine, or of this one before it was lost.
+    /// Refused (409) where there are backups under another key.
+    AdoptRecoveryKit: POST "/api/backups/kit/adopt", may ManageInstallation, on Installation,
+        query NoQuery, takes Json<KitText>, gives Json<Adopted>;
+    /// Restores a backup into another environment, or a project that is gone; what is missing is made.
+    RestoreBackupElsewhere: POST "/api/backups/restore", may ManageInstallation, on Installation,
+        query RestorationElsewhere, takes Nothing, gives Lines<BackupUpdate>;
+
     /// Every project with its environments.
     ListProjects: GET "/api/projects", may ReadInstallation, on Installation,
         query NoQuery, takes Nothing, gives Json<Vec<Project>>;
@@ -165,7 +194,8 @@ endpoints! {
     GetProject: GET "/api/projects/{project}", may ReadProject, on ProjectName,
         query NoQuery, takes Nothing, gives Json<Project>;
     /// Deletes a project with all its releases, variables, logs and files.
-    /// On a server a last archive of its home is made first; where there is no room for it nothing is deleted.
+    /// A last backup of its add-ons and variables is made first, and on a server a last archive of its home; where one of
+    /// them cannot be made nothing is deleted.
     DeleteProject: DELETE "/api/projects/{project}", may DeleteProject, on ProjectName,
         query Deletion, takes Nothing, gives Json<Deleted>;
 
@@ -283,10 +313,11 @@ endpoints! {
     AddAddon: POST "/api/projects/{project}/environments/{environment}/addons", may ManageSecrets, on EnvironmentId,
         query NoQuery, takes Json<NewAddon>, gives Json<Addon>;
     /// Takes an add-on away, with all of its data.
-    /// Programs that run still have its variables until they are started anew.
+    /// They are backed up first, where that is not declined; where they cannot be, nothing is taken away. Programs that run
+    /// still have its variables until they are started anew.
     RemoveAddon: DELETE "/api/projects/{project}/environments/{environment}/addons/{addon}", may DeleteProject,
         on OneAddon,
-        query NoQuery, takes Nothing, gives Nothing;
+        query Removal, takes Nothing, gives Nothing;
     /// Gives an add-on a new credential and restarts what is live with it; then the old one is refused.
     /// Answers once the restart is queued. A rotation that is under way goes on.
     RotateAddon: POST "/api/projects/{project}/environments/{environment}/addons/{addon}/rotate", may ManageSecrets,
@@ -337,6 +368,46 @@ endpoints! {
     /// Puts a copy of another database of the project into the place of this one, which is made where it is not there.
     CloneDatabase: POST "/api/projects/{project}/environments/{environment}/databases/{database}/clone", may ManageSecrets, on DatabaseId,
         query NoQuery, takes Json<DatabaseClone>, gives Json<Restored>;
+    /// The backups of an environment, when they are made and where they are kept.
+    /// Those of an environment that is gone are listed, too.
+    ListBackups: GET "/api/projects/{project}/environments/{environment}/backups", may ReadProject, on EnvironmentId,
+        query NoQuery, takes Nothing, gives Json<Backups>;
+    /// Makes a backup, reads it back and restores it for trial.
+    /// Says what is done as it is done; the last line is the outcome. It goes on when nobody reads.
+    CreateBackup: POST "/api/projects/{project}/environments/{environment}/backups", may DeployProject,
+        on EnvironmentId,
+        query NoQuery, takes Nothing, gives Lines<BackupUpdate>;
+    /// Says which backups of an environment stay, why, and which go; and removes those that go.
+    PruneBackups: POST "/api/projects/{project}/environments/{environment}/backups/prune", may DeleteProject,
+        on EnvironmentId,
+        query Pruning, takes Nothing, gives Json<Verdict>;
+    /// A backup with its parts, and what was counted in each.
+    GetBackup: GET "/api/projects/{project}/environments/{environment}/backups/{backup}", may ReadProject,
+        on OneBackup,
+        query NoQuery, takes Nothing, gives Json<Backup>;
+    /// Keeps a backup whatever the rules say, or lets go of it.
+    ChangeBackup: PATCH "/api/projects/{project}/environments/{environment}/backups/{backup}", may DeleteProject,
+        on OneBackup,
+        query NoQuery, takes Json<BackupChange>, gives Json<Backup>;
+    /// Reads a backup back as it is now, and restores it for trial.
+    VerifyBackup: POST "/api/projects/{project}/environments/{environment}/backups/{backup}/verify",
+        may DeployProject, on OneBackup,
+        query NoQuery, takes Nothing, gives Lines<BackupUpdate>;
+    /// Restores a backup in the place of what is there.
+    /// All of it is read first; a damaged one is refused, and so is everything until all of it was brought in beside what
+    /// is there. What is there is backed up first, where that is not declined.
+    RestoreBackup: POST "/api/projects/{project}/environments/{environment}/backups/{backup}/restore",
+        may DeleteProject, on OneBackup,
+        query Restoration, takes Nothing, gives Lines<BackupUpdate>;
+    /// What is in a part of a backup, decrypted: a dump, an RDB, a tar, JSON.
+    /// An answer that breaks off is not the whole.
+    DownloadBackup: GET "/api/projects/{project}/environments/{environment}/backups/{backup}/parts/{part}",
+        may ManageSecrets, on OnePart,
+        query NoQuery, takes Nothing, gives Unbounded;
+    /// Chooses when an environment is backed up, and which backups stay.
+    SetBackupSchedule: PUT "/api/projects/{project}/environments/{environment}/backup-schedule", may DeleteProject,
+        on EnvironmentId,
+        query NoQuery, takes Json<BackupSchedule>, gives Json<BackupSchedule>;
 
     /// The names of the variables that are set.
     ListVariables: GET "/api/projects/{project}/environments/{environment}/variables", may ReadProject,

@@ -50,6 +50,9 @@ pub(crate) enum AddonCommand {
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
+        /// Do not back up its data first
+        #[arg(long)]
+        no_backup: bool,
     },
 }
 

@@ -105,6 +105,18 @@ examples! {
         ("hostkit redis info shop memory", "a part of what the server says of itself"),
         ("hostkit redis flush shop --yes", "delete every key"),
         ("hostkit redis url shop", "the URL with its password, for a program of yours on this machine");
+    BACKUP: ("hostkit backup now shop", "databases, variables and what the project is; read back, and restored for trial"),
+        ("hostkit backup list shop", "which there are, and how each is"),
+        ("hostkit backup kit", "the key without which nobody reads them elsewhere; then `hostkit backup kit --confirm`"),
+        ("hostkit backup target folder /mnt/backups", "keep them on another disk"),
+        ("hostkit backup verify shop 12", "read it back and restore it for trial again; exit code 1 if it is not good"),
+        ("hostkit backup restore shop 12", "in the place of what is there, which is backed up first"),
+        ("hostkit backup restore shop 12 --to shop-copy", "into another project, which is made"),
+        ("hostkit backup restore shop --kit kit.txt", "on a machine that has nothing but the recovery kit"),
+        ("hostkit backup download shop postgres -o shop.dump", "the dump alone, decrypted"),
+        ("hostkit backup schedule shop --daily 4 --keep-daily 14", "when they are made, and how many stay"),
+        ("hostkit backup plan --simulate 400d --keep-yearly 2", "what rules keep in the course of time");
+        "Made once a day by themselves, after 02:00 UTC. A backup counts when it was read back, and is proven when it was restored for trial.";
     DOMAIN: ("hostkit domain add shop.example.com", "answer it at once; says what to set in the DNS"),
         ("hostkit domain add '*.shop.example.com'", "every name of one label below it"),
         ("hostkit domain list", "every domain, and where it comes from"),

@@ -29,6 +29,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
             "addon",
             "db",
             "redis",
+            "backup",
             "domain",
             "nginx",
             "cert",

@@ -37,6 +37,9 @@ pub(crate) enum ProjectCommand {
         /// Keep no last archive of its home (on a server)
         #[arg(long)]
         no_archive: bool,
+        /// Make no last backup
+        #[arg(long)]
+        no_backup: bool,
     },
 }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod addon;
+mod backup;
 mod cache;
 mod certificate;
 mod daemon;
@@ -28,6 +29,7 @@ use crate::completion;
 
 pub(crate) use access::{AccessArgs, AccessCommand};
 pub(crate) use addon::{AddonArgs, AddonCommand, RedisArgs, RedisCommand, WhichAddon, Whose};
+pub(crate) use backup::{BackupArgs, BackupCommand, Elsewhere, Keep, TargetCommand};
 pub(crate) use cache::{CacheArgs, CacheCommand};
 pub(crate) use certificate::{CertificateArgs, CertificateCommand};
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
@@ -224,6 +226,9 @@ pub(crate) enum Command {
     /// Work on the Redis of a project
     #[command(after_help = examples::REDIS)]
     Redis(RedisArgs),
+    /// Back projects up, prove that it comes back, restore it
+    #[command(after_help = examples::BACKUP)]
+    Backup(BackupArgs),
     /// Add, list, remove and check domains of a project
     #[command(after_help = examples::DOMAIN)]
     Domain(DomainArgs),

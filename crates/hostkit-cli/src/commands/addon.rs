@@ -1,6 +1,7 @@
 //! `hostkit addon`.
 
 use hostkit_api::addon::{Addon, NewAddon};
+use hostkit_api::backup::Removal;
 use hostkit_api::endpoints::{AddAddon, ListAddons, NoQuery, RemoveAddon, RevealAddon, RotateAddon};
 use hostkit_api::target::OneAddon;
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings};
@@ -36,7 +37,12 @@ pub(crate) async fn run(session: &Session<'_>, command: AddonCommand) -> Result<
         }
         AddonCommand::List { whose } => list(session, &whose.id()).await,
         AddonCommand::Rotate { which } => rotate(session, &which.id()).await,
-        AddonCommand::Remove { which, yes } => remove(session, &which.id(), yes).await,
+        AddonCommand::Remove { which, yes, no_backup } => {
+            let removal = Removal {
+                backup: no_backup.then_some(false),
+            };
+            remove(session, &which.id(), yes, &removal).await
+        }
     }
 }
 
@@ -164,7 +170,7 @@ async fn rotate(session: &Session<'_>, id: &AddonId) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn remove(session: &Session<'_>, id: &AddonId, yes: bool) -> Result<(), Stop> {
+async fn remove(session: &Session<'_>, id: &AddonId, yes: bool, removal: &Removal) -> Result<(), Stop> {
     session.is_about(&id.environment);
     let (title, environment) = (id.kind.title(), &id.environment);
     if !yes {
@@ -173,7 +179,7 @@ async fn remove(session: &Session<'_>, id: &AddonId, yes: bool) -> Result<(), St
     }
     let client = session.client()?;
     client
-        .call::<RemoveAddon>(&OneAddon(id.clone()), &NoQuery {}, &())
+        .call::<RemoveAddon>(&OneAddon(id.clone()), removal, &())
         .await?;
     let printer = session.printer();
     if printer.wants_json() {

@@ -2,6 +2,7 @@
 
 mod access;
 mod addon;
+mod backup;
 mod cache;
 mod cancel;
 mod certificate;
@@ -59,6 +60,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Addon(args) => addon::run(session, args.command).await,
         Command::Db(args) => database::run(session, args.command).await,
         Command::Redis(args) => redis::run(session, args.command).await,
+        Command::Backup(args) => backup::run(session, args.command).await,
         Command::Domain(args) => domain::run(session, args.command).await,
         Command::Cert(args) => certificate::run(session, args.command).await,
         Command::Nginx(args) => domain::nginx(session, args.command).await,

@@ -26,9 +26,11 @@ pub(crate) async fn run(session: &Session<'_>, command: ProjectCommand) -> Resul
             name,
             yes,
             no_archive,
+            no_backup,
         } => {
             let archive = no_archive.then_some(false);
-            delete(session, name, yes, Deletion { archive }).await
+            let backup = no_backup.then_some(false);
+            delete(session, name, yes, Deletion { archive, backup }).await
         }
     }
 }

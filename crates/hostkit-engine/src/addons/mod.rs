@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings, AddonState, Console};
+use hostkit_core::backup::Backup;
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{ProjectName, VariableName};
@@ -19,7 +20,7 @@ use hostkit_store::Addon;
 
 use crate::context::Context;
 use crate::lanes::LaneSet;
-use crate::ports;
+use crate::{backups, ports};
 
 pub(crate) use bindings::{names, refuse_bound, secrets, with};
 
@@ -125,15 +126,26 @@ pub(crate) async fn add(
     finished(made.await)
 }
 
-/// Takes an add-on away with its data. Programs that run still have its variables until they are started anew.
-pub(crate) async fn remove(context: &Arc<Context>, id: &AddonId) -> Result<(), Failure> {
+/// Takes an add-on away with its data, which is backed up first where that is asked. Programs that run still have its
+/// variables until they are started anew.
+pub(crate) async fn remove(
+    context: &Arc<Context>,
+    id: &AddonId,
+    backup: bool,
+) -> Result<Option<Backup>, Failure> {
     let driver = provided(context, "remove", id)?.clone();
     let (context, id) = (context.clone(), id.clone());
     let removed = tokio::spawn(async move {
+        context.parts.store.addon(&id)?;
+        let kept = match backup {
+            true => backups::before(&context, &id.environment).await?,
+            false => None,
+        };
         let lock = context.lock_of_addon(&id);
         let _held = lock.lock().await;
         context.parts.store.begin_addon_removal(&id)?;
-        take_away(&context, &driver, &id).await
+        take_away(&context, &driver, &id).await?;
+        Ok(kept)
     });
     finished(removed.await)
 }

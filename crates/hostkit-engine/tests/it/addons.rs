@@ -187,7 +187,7 @@ async fn what_was_interrupted_or_lost_is_put_right_at_the_next_start() {
         .addon
         .faults
         .fail_next("remove_addon", Faults::broken("remove it"));
-    engine.remove_addon(&redis()).await.unwrap_err();
+    engine.remove_addon(&redis(), true).await.unwrap_err();
     assert!(engine.addons(&shop()).await.unwrap()[0].addon.removing);
     engine.stop().await;
     let _engine = world.engine().await;

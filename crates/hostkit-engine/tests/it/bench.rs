@@ -14,11 +14,12 @@ use hostkit_core::size::ByteSize;
 use hostkit_core::traits::{FrontDoor, Visit};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::{Instance, InstanceId, InstanceState};
-use hostkit_engine::{Engine, Parts, Procfile, Settings};
+use hostkit_engine::{BackupParts, Engine, Parts, Procfile, Settings};
 use hostkit_host::file_ops::DiskFiles;
+use hostkit_outbound::cipher::FileCipher;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeAddon, FakeArchives, FakeBuilder, FakeCertificates, FakeClock, FakeInternet, FakePortOwners,
+    FakeAddon, FakeArchives, FakeBackupTarget, FakeBuilder, FakeCertificates, FakeClock, FakeCopies, FakeInternet, FakePortOwners,
     FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Journal,
 };
 
@@ -64,6 +65,10 @@ pub(crate) struct World {
     pub(crate) archives: FakeArchives,
     pub(crate) port_owners: FakePortOwners,
     pub(crate) addon: FakeAddon,
+    /// Whether backups are made; by default none are.
+    pub(crate) makes_backups: bool,
+    pub(crate) copies: FakeCopies,
+    pub(crate) target: FakeBackupTarget,
     pub(crate) runtime: FakeRuntime,
     pub(crate) probe: FakeProbe,
     pub(crate) traffic: FakeTraffic,
@@ -113,6 +118,9 @@ impl World {
             archives: FakeArchives::default(),
             port_owners: FakePortOwners::new(&journal),
             addon: FakeAddon::new(&journal),
+            makes_backups: false,
+            copies: FakeCopies::default(),
+            target: FakeBackupTarget::default(),
             runtime,
             certificates: FakeCertificates::default(),
             internet: FakeInternet::before(&traffic),
@@ -142,6 +150,12 @@ impl World {
             runtime: Arc::new(self.runtime.clone()),
             addons: vec![Arc::new(self.addon.clone())],
             services: None,
+            backups: self.makes_backups.then(|| BackupParts {
+                cipher: Arc::new(FileCipher),
+                targets: Arc::new(self.target.clone()),
+                copies: vec![Arc::new(self.copies.clone())],
+                patience: Duration::from_millis(300),
+            }),
             builders: vec![Arc::new(self.builder.clone())],
             procfile: |folder| {
                 let text = std::fs::read_to_string(folder.join("Procfile")).unwrap_or_default();

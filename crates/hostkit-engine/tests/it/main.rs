@@ -5,6 +5,7 @@
 
 mod acts;
 mod addons;
+mod backups;
 mod bench;
 mod caches;
 mod canary;

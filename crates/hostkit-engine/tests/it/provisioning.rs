@@ -236,6 +236,10 @@ async fn a_deletion_is_archived_once_however_often_it_is_interrupted() {
     until("removal", || world.store.projects().unwrap().is_empty()).await;
     assert_eq!(world.archives.journal.count("archive"), 1);
     engine.create_project(&name()).await.unwrap();
-    engine.delete_project_unarchived(&name()).await.unwrap();
+    let keeps = hostkit_engine::Keeps {
+        archive: false,
+        backup: false,
+    };
+    engine.delete_project_keeping(&name(), keeps).await.unwrap();
     assert_eq!(world.archives.journal.count("archive"), 1);
 }

@@ -45,7 +45,7 @@ pub(crate) async fn add(call: Admitted<AddAddon>, new: NewAddon) -> Result<Addon
 
 pub(crate) async fn remove(call: Admitted<RemoveAddon>, (): ()) -> Result<(), Failure> {
     let id = &call.target().0;
-    call.shared().engine.remove_addon(id).await?;
+    call.shared().engine.remove_addon(id, call.query().backup != Some(false)).await?;
     tracing::info!(by = call.by(), addon = %id, "Removed");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Handlers, one file per noun: read from the store, write through the engine, show through `view`.
 
 pub(crate) mod addon;
+pub(crate) mod backup;
 pub(crate) mod cache;
 pub(crate) mod caller;
 pub(crate) mod certificate;

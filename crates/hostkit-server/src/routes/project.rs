@@ -3,6 +3,7 @@
 use hostkit_api::endpoints::{CreateProject, DeleteProject, GetProject, ListProjects, ProvisionProject};
 use hostkit_api::project::{Deleted, NewProject, Project, Provisioned};
 use hostkit_core::kind::Failure;
+use hostkit_engine::Keeps;
 
 use crate::auth::Admitted;
 use crate::view;
@@ -45,13 +46,12 @@ pub(crate) async fn get(call: Admitted<GetProject>, (): ()) -> Result<Project, F
 
 pub(crate) async fn delete(call: Admitted<DeleteProject>, (): ()) -> Result<Deleted, Failure> {
     let (engine, name) = (&call.shared().engine, call.target());
-    let archive = match call.query().archive {
-        Some(false) => {
-            engine.delete_project_unarchived(name).await?;
-            None
-        }
-        _ => engine.delete_project(name).await?,
+    let deletion = call.query();
+    let keeps = Keeps {
+        archive: deletion.archive != Some(false),
+        backup: deletion.backup != Some(false),
     };
+    let archive = engine.delete_project_keeping(name, keeps).await?;
     call.shared().revocations.tell();
     Ok(Deleted {
         deleted: name.clone(),

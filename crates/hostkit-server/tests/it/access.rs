@@ -22,6 +22,8 @@ fn path(endpoint: &Endpoint, project: &str) -> String {
         .replace("{deployment}", "999")
         .replace("{variable}", "NAME")
         .replace("{addon}", "redis")
+        .replace("{backup}", "999")
+        .replace("{part}", "variables")
         .replace("{domain}", "www.example.com")
         .replace("{token}", "nobody")
         .replace("{certificate}", "shop.localhost")
@@ -39,6 +41,10 @@ fn body(name: Name) -> &'static str {
         Name::ImportCertificate => r#"{"chain":"shop.localhost","key":"key"}"#,
         Name::PlanSource | Name::CommitSource => r#"{"files":[]}"#,
         Name::AddAddon => r#"{"kind":"redis"}"#,
+        Name::ChangeBackup => r#"{"held":true}"#,
+        Name::SetBackupSchedule => r#"{"daily":true,"hour":3}"#,
+        Name::SetBackupTarget => r#"{"kind":"folder","path":"relative"}"#,
+        Name::ConfirmRecoveryKit | Name::AdoptRecoveryKit => r#"{"text":"ABCDE"}"#,
         Name::ChangeVariables => r#"{"set":{"NAME":"value"}}"#,
         _ => "",
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod apps;
+mod backups;
 mod balancing;
 mod cache_on_disk;
 mod canary;

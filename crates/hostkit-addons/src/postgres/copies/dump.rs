@@ -1,6 +1,5 @@
 //! A dump: a database at one moment, in the custom format of `pg_dump`, read as it is written.
 
-use hostkit_core::database::Contents;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::traits::Dump;
 use hostkit_host::command::Running;
@@ -9,10 +8,10 @@ use tokio::process::{ChildStderr, ChildStdout};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 
+use super::moment::Moment;
 use super::tools::Tools;
 use crate::postgres::databases::{Errand, May};
 use crate::postgres::names::DatabaseName;
-use crate::postgres::quote::identifier;
 use crate::postgres::session::Access;
 
 /// What of its complaints is shown.
@@ -31,16 +30,25 @@ pub async fn dump(
     (main, database): (&DatabaseName, &str),
     compression: u8,
 ) -> Result<Dump, Failure> {
-    let begun = Begun::begin(access, tools, (main, database), compression).await?;
-    let (pieces, taken) = mpsc::channel(WAITING);
-    let access = access.clone();
-    // Apart from who takes it: the login is taken away also where nobody takes the rest.
-    tokio::spawn(async move {
-        let end = begun.send(&access, &pieces).await;
-        // Where nobody is there any more, nobody has to be told.
-        drop(pieces.send(end).await);
-    });
-    Ok(Box::pin(futures_util::stream::unfold(Some(taken), next)))
+    let begun = Begun::begin(access, tools, (main, database), compression, None).await?;
+    Ok(begun.stream(access, None))
+}
+
+/// The same of a moment that was counted, which is over when the dump is.
+pub(super) async fn dump_at(
+    access: &Access,
+    tools: &Tools,
+    place: (&DatabaseName, &str),
+    compression: u8,
+    moment: Moment,
+) -> Result<Dump, Failure> {
+    match Begun::begin(access, tools, place, compression, Some(&moment.snapshot)).await {
+        Ok(begun) => Ok(begun.stream(access, Some(moment))),
+        Err(failure) => {
+            moment.end(access).await?;
+            Err(failure)
+        }
+    }
 }
 
 /// The next piece. Only the word of its maker ends a dump well: one that is cut short looks like any other.
@@ -76,17 +84,20 @@ impl Begun {
         tools: &Tools,
         (main, database): (&DatabaseName, &str),
         compression: u8,
+        snapshot: Option<&str>,
     ) -> Result<Self, Failure> {
         let errand = Errand::begin(access, main, May::ReadAll).await?;
         let compression = format!("--compress={}", compression.min(9));
         // Who owns and who may what is said anew at a restore.
-        let arguments = [
+        let snapshot = snapshot.map(|snapshot| format!("--snapshot={snapshot}"));
+        let mut arguments = vec![
             "--format=custom",
             &compression,
             "--no-owner",
             "--no-privileges",
             "--no-password",
         ];
+        arguments.extend(snapshot.as_deref());
         let started = tools.start("pg_dump", &arguments, &errand, database).await;
         let mut running = match started {
             Ok(running) => running,
@@ -109,6 +120,23 @@ impl Begun {
             errand,
             database: database.to_owned(),
         })
+    }
+
+    /// The dump as it comes. It is made apart from who takes it: logins are taken away also where nobody takes the rest.
+    fn stream(self, access: &Access, moment: Option<Moment>) -> Dump {
+        let (pieces, taken) = mpsc::channel(WAITING);
+        let access = access.clone();
+        tokio::spawn(async move {
+            let mut end = self.send(&access, &pieces).await;
+            if let Some(moment) = moment
+                && let Err(failure) = moment.end(&access).await
+            {
+                end = end.and(Err(failure));
+            }
+            // Where nobody is there any more, nobody has to be told.
+            drop(pieces.send(end).await);
+        });
+        Box::pin(futures_util::stream::unfold(Some(taken), next))
     }
 
     /// Sends it piece by piece, takes the login away, and says whether it was the whole.
@@ -170,51 +198,4 @@ pub(super) fn last_lines(text: &str) -> Vec<String> {
         .iter()
         .map(|&line| line.to_owned())
         .collect()
-}
-
-/// Counts what is in a database. Every row is read: for a large one that takes its time.
-pub async fn contents(access: &Access, main: &DatabaseName, database: &str) -> Result<Contents, Failure> {
-    // Not as superuser: a table may be a view that was put in its place, and counting it would run what it says.
-    let errand = Errand::begin(access, main, May::ReadAll).await?;
-    let counted = count(&errand.access(access), database).await;
-    errand.end(access).await?;
-    counted
-}
-
-async fn count(access: &Access, database: &str) -> Result<Contents, Failure> {
-    let act = format!("count what is in `{database}`");
-    let session = access.connect(database).await?;
-    session
-        .run(&act, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        .await?;
-    let ours =
-        "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg_temp%'
-        AND n.nspname NOT LIKE 'pg_toast_temp%'";
-    let question = format!(
-        "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'm') AND {ours} ORDER BY 1, 2"
-    );
-    let mut found = Contents::default();
-    for row in session.rows(&act, &question, &[]).await? {
-        let (schema, table): (String, String) = (row.get(0), row.get(1));
-        let count = format!(
-            "SELECT count(*) FROM ONLY {}.{}",
-            identifier(&schema)?,
-            identifier(&table)?
-        );
-        let rows = session.row(&act, &count, &[]).await?;
-        found
-            .tables
-            .push((schema, table, rows.map_or(0, |row| row.get(0))));
-    }
-    let question = format!(
-        "SELECT count(*) FILTER (WHERE c.relkind = 'S'), count(*) FILTER (WHERE c.relkind IN ('i', 'I')),
-                count(*) FILTER (WHERE c.relkind = 'v')
-                    + (SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {ours})
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {ours}"
-    );
-    if let Some(row) = session.row(&act, &question, &[]).await? {
-        (found.sequences, found.indexes, found.definitions) = (row.get(0), row.get(1), row.get(2));
-    }
-    Ok(found)
 }

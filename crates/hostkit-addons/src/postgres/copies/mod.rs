@@ -1,9 +1,13 @@
 //! Copies of databases: dumps, and restores into a new database that then takes the old one's place.
 
+mod backup;
 mod dump;
+mod moment;
 mod restore;
 mod tools;
 
-pub use dump::{contents, dump};
+pub use backup::PostgresCopies;
+pub use dump::dump;
+pub use moment::contents;
 pub use restore::{Waiting, discard, restore_beside, take_place};
 pub use tools::Tools;

@@ -10,7 +10,8 @@ use hostkit_core::traits::Dump;
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
-use super::dump::{contents, last_lines, read_complaints};
+use super::dump::{last_lines, read_complaints};
+use super::moment::contents;
 use super::tools::Tools;
 use crate::postgres::databases::{
     Errand, Limits, May, OWN_DATABASE, create_empty, disconnect, drop_database, drop_role, known,

@@ -1,0 +1,148 @@
+//! Databases in backups: each is a part, dumped at the moment it was counted at, and staged as a database beside the one
+//! whose place it can take.
+
+use std::io;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use hostkit_core::addon::AddonKind;
+use hostkit_core::backup::part::{Counts, PartKind, PartName};
+use hostkit_core::database::{Contents, DatabaseId};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::{DatabaseLabel, NameError};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::traits::{Copies, CopyOf, Databases, Export, Pieces};
+
+use super::dump::dump_at;
+use super::moment::Moment;
+use super::{Waiting, discard, restore_beside, take_place};
+use crate::postgres::addon::Postgres;
+use crate::postgres::databases;
+use crate::postgres::local::LocalPostgres;
+use crate::postgres::names::DatabaseName;
+
+const KIND: PartKind = PartKind::Addon(AddonKind::Postgres);
+/// What a staged database is called beside its own; a restore by hand uses another name.
+const STAGED: &str = "backup";
+
+/// Copies of the databases of environments.
+pub struct PostgresCopies {
+    postgres: Arc<LocalPostgres>,
+}
+
+impl PostgresCopies {
+    /// Of the databases that `postgres` provides.
+    pub fn new(postgres: Arc<LocalPostgres>) -> Self {
+        PostgresCopies { postgres }
+    }
+
+    /// The server, which answers.
+    async fn server(&self) -> Result<&Postgres, Failure> {
+        let postgres = self.postgres.postgres()?;
+        postgres.ensure_server().await?;
+        Ok(postgres)
+    }
+}
+
+/// The database that a part is of.
+fn database(environment: &EnvironmentId, part: &PartName) -> Result<DatabaseId, Failure> {
+    let label = match part.label() {
+        None => DatabaseLabel::main(),
+        Some(label) => DatabaseLabel::parse(label).map_err(|why| unnamed(&why))?,
+    };
+    Ok(DatabaseId::new(environment.clone(), label))
+}
+
+/// Where a part is staged.
+fn staged(of: &CopyOf, part: &PartName) -> Result<Waiting, Failure> {
+    let target = DatabaseName::of(&database(&of.environment, part)?)?;
+    Ok(Waiting {
+        main: DatabaseName::main(&of.environment),
+        name: target.beside(STAGED),
+        target,
+    })
+}
+
+fn counted(contents: &Contents) -> Counts {
+    let count = |number: i64| u64::try_from(number).unwrap_or_default();
+    let tables = contents
+        .tables
+        .iter()
+        .map(|(schema, table, rows)| (format!("rows of {schema}.{table}"), count(*rows)));
+    let others = [
+        ("tables", contents.tables.len() as i64),
+        ("sequences", contents.sequences),
+        ("indexes", contents.indexes),
+        ("views and functions", contents.definitions),
+    ];
+    let others = others.map(|(name, number)| (name.to_owned(), count(number)));
+    tables.chain(others).collect()
+}
+
+fn unnamed(why: &NameError) -> Failure {
+    Failure::new(Kind::Invalid, why.to_string())
+}
+
+#[async_trait::async_trait]
+impl Copies for PostgresCopies {
+    fn kind(&self) -> PartKind {
+        KIND
+    }
+
+    async fn parts(&self, of: &CopyOf) -> Result<Vec<PartName>, Failure> {
+        let access = self.server().await?.access();
+        let main = DatabaseName::main(&of.environment);
+        let known = databases::known(&access.connect(&access.home).await?).await?;
+        let mut parts = vec![PartName::main(KIND)];
+        for database in known.iter().filter(|database| database.owner == main.as_str()) {
+            match DatabaseName::label_of(&of.environment, &database.name) {
+                Some(label) if !label.is_main() => {
+                    let part = PartName::further(KIND, label.as_str());
+                    parts.push(part.map_err(|why| unnamed(&why))?);
+                }
+                _ => {}
+            }
+        }
+        Ok(parts)
+    }
+
+    async fn export(&self, of: &CopyOf, part: &PartName) -> Result<Export, Failure> {
+        let postgres = self.server().await?;
+        let (access, tools) = (postgres.access(), postgres.tools()?);
+        let main = DatabaseName::main(&of.environment);
+        let name = DatabaseName::of(&database(&of.environment, part)?)?;
+        let moment = Moment::begin(&access, &main, name.as_str()).await?;
+        let counts = counted(&moment.contents);
+        // Not compressed: that is done to all that is backed up.
+        let dump = dump_at(&access, &tools, (&main, name.as_str()), 0, moment).await?;
+        Ok(Export {
+            pieces: Box::pin(dump.map_err(io::Error::other)),
+            counts,
+        })
+    }
+
+    async fn stage(&self, of: &CopyOf, part: &PartName, content: Pieces) -> Result<Counts, Failure> {
+        let postgres = self.server().await?;
+        let waiting = staged(of, part)?;
+        let act = format!("cannot restore the database `{}`", waiting.target);
+        let broken = move |why: io::Error| Failure::new(Kind::Unavailable, format!("{act}: {why}"));
+        let dump = Box::pin(content.map_err(broken));
+        let (access, tools) = (postgres.access(), postgres.tools()?);
+        let found = restore_beside(&access, &tools, &waiting, postgres.limits(), dump).await?;
+        Ok(counted(&found))
+    }
+
+    async fn take_place(&self, of: &CopyOf, part: &PartName) -> Result<(), Failure> {
+        let postgres = self.server().await?;
+        let id = database(&of.environment, part)?;
+        if !id.label.is_main() {
+            // One that was dropped since is there again, to be replaced.
+            postgres.create_database(&id).await?;
+        }
+        take_place(&postgres.access(), postgres.pooler(), &staged(of, part)?).await
+    }
+
+    async fn discard(&self, of: &CopyOf, part: &PartName) -> Result<(), Failure> {
+        discard(&self.server().await?.access(), &staged(of, part)?).await
+    }
+}

@@ -1,0 +1,292 @@
+//! Redis in backups: its keys as an RDB, taken at the moment they were counted at, checked by the server's own reader, and
+//! put into the place of the append-only file.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use hostkit_core::addon::{AddonId, AddonKind, AddonOrder};
+use hostkit_core::backup::part::{Counts, PartKind, PartName};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::services::ServiceTask;
+use hostkit_core::size::Span;
+use hostkit_core::traits::{Addon, Copies, CopyOf, Export, Pieces, Services};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep};
+
+use super::connection::Connected;
+use super::{RedisAddon, configuration, down, service_name};
+
+const KIND: PartKind = PartKind::Addon(AddonKind::Redis);
+/// What the server writes when it is told to save.
+const SAVED: &str = "dump.rdb";
+/// Where the server keeps its append-only file, and what that begins with: an RDB.
+const LIVE: &str = "appendonlydir";
+const BASE: &str = "appendonly.aof.1.base.rdb";
+const MANIFEST: &str = "appendonly.aof.manifest";
+const MANIFEST_TEXT: &[u8] = b"file appendonly.aof.1.base.rdb seq 1 type b\n";
+/// Where a copy waits, beside what the server keeps.
+const STAGED: &str = "restore";
+/// Writes wait no longer than that for the moment that is saved to be there.
+const HOLD_MILLISECONDS: u64 = 2000;
+/// How long saving may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+const PAUSE: Duration = Duration::from_millis(100);
+/// Bytes that are read at once.
+const PIECE: usize = 64 * 1024;
+/// What is counted: keys that expire may be gone when a copy is read.
+const LASTING: &str = "keys that do not expire";
+
+/// Copies of the Redis servers of environments.
+pub struct RedisCopies {
+    services: Arc<dyn Services>,
+    addon: Arc<RedisAddon>,
+}
+
+impl RedisCopies {
+    /// Of the servers that `addon` provides.
+    pub fn new(services: Arc<dyn Services>, addon: Arc<RedisAddon>) -> Self {
+        RedisCopies { services, addon }
+    }
+
+    fn data(&self, id: &AddonId) -> PathBuf {
+        self.services.place(&service_name(id)).data
+    }
+
+    /// Counts the keys and begins to save them, with no write in between: clients that write wait for that moment.
+    async fn begin_save(&self, order: &AddonOrder, connected: &mut Connected) -> Result<u64, Failure> {
+        let begun = Instant::now();
+        loop {
+            let mut hold = redis::cmd("CLIENT");
+            hold.arg("PAUSE").arg(HOLD_MILLISECONDS).arg("WRITE");
+            let held: Result<(), _> = connected.ask(&hold).await;
+            let said = match held {
+                Ok(()) => {
+                    let text: Result<String, _> = connected.ask(redis::cmd("INFO").arg("keyspace")).await;
+                    let saving: Result<String, _> = connected.ask(&redis::cmd("BGSAVE")).await;
+                    text.and_then(|text| saving.map(|_| text))
+                }
+                Err(why) => Err(why),
+            };
+            let mut go_on = redis::cmd("CLIENT");
+            go_on.arg("UNPAUSE");
+            connected
+                .ask::<()>(&go_on)
+                .await
+                .map_err(|why| down(order, &why.to_string()))?;
+            match said {
+                Ok(text) => return Ok(lasting(&text)),
+                // It saves or rewrites just now: one at a time.
+                Err(why) if why.to_string().contains("in progress") && begun.elapsed() < PATIENCE => {
+                    sleep(PAUSE).await;
+                }
+                Err(why) => return Err(down(order, &format!("it does not save: {why}"))),
+            }
+        }
+    }
+
+    async fn saved(&self, order: &AddonOrder, connected: &mut Connected) -> Result<(), Failure> {
+        let begun = Instant::now();
+        loop {
+            let text: String = connected
+                .ask(redis::cmd("INFO").arg("persistence"))
+                .await
+                .map_err(|why| down(order, &why.to_string()))?;
+            let says = |line: &str| text.lines().any(|found| found.trim() == line);
+            if says("rdb_bgsave_in_progress:0") {
+                return match says("rdb_last_bgsave_status:ok") {
+                    true => Ok(()),
+                    false => Err(down(order, "it could not save: its log says why")),
+                };
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(down(order, "it saves for too long"));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Writes a copy where the server would read it, and has the server's own reader go through all of it.
+    async fn bring_in(&self, order: &AddonOrder, mut content: Pieces) -> Result<Counts, Failure> {
+        let folder = self.data(&order.id).join(STAGED);
+        let cannot = |why: io::Error| on_disk(order, "write the copy", &why);
+        fs::create_dir(&folder).map_err(cannot)?;
+        let mut file = tokio::fs::File::create(folder.join(BASE)).await.map_err(cannot)?;
+        while let Some(piece) = content.next().await {
+            let piece = piece.map_err(|why| on_disk(order, "read the copy", &why))?;
+            file.write_all(&piece).await.map_err(cannot)?;
+        }
+        file.flush().await.map_err(cannot)?;
+        file.sync_all().await.map_err(cannot)?;
+        fs::write(folder.join(MANIFEST), MANIFEST_TEXT).map_err(cannot)?;
+        let name = service_name(&order.id);
+        let service = configuration::service(order, name, &*self.services, &self.addon.system_path)?;
+        let checked = self
+            .services
+            .run(&ServiceTask {
+                service: &service,
+                arguments: vec!["redis-check-rdb".into(), format!("{STAGED}/{BASE}")],
+                input: None,
+                limit: Span::secs(PATIENCE.as_secs()),
+            })
+            .await?;
+        read_check(&checked).ok_or_else(|| {
+            Failure::new(
+                Kind::Failed,
+                format!("cannot read the copy of the Redis of `{}`: it is no RDB", order.id.environment),
+            )
+        })
+    }
+
+    fn remove_staged(&self, order: &AddonOrder) -> Result<(), Failure> {
+        match fs::remove_dir_all(self.data(&order.id).join(STAGED)) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => Err(on_disk(order, "remove a copy", &why)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The order of the add-on, which is there: the engine asks for no others.
+fn ordered(of: &CopyOf) -> Result<&AddonOrder, Failure> {
+    of.order.as_ref().ok_or_else(|| {
+        Failure::new(
+            Kind::Internal,
+            format!("cannot copy the Redis of `{}`: it is not ordered", of.environment),
+        )
+    })
+}
+
+fn on_disk(order: &AddonOrder, act: &str, why: &io::Error) -> Failure {
+    Failure::new(
+        Kind::Unavailable,
+        format!("cannot {act} of the Redis of `{}`: {why}", order.id.environment),
+    )
+}
+
+/// The keys that do not expire, of all databases: `db0:keys=5,expires=1,avg_ttl=0`.
+fn lasting(keyspace: &str) -> u64 {
+    let number = |line: &str, name: &str| -> u64 {
+        let mut fields = line.split([':', ',']);
+        let found = fields.find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+        found.and_then(|number| number.trim().parse().ok()).unwrap_or_default()
+    };
+    keyspace
+        .lines()
+        .filter(|line| line.starts_with("db"))
+        .map(|line| number(line, "keys").saturating_sub(number(line, "expires")))
+        .sum()
+}
+
+fn counts(lasting: u64) -> Counts {
+    [(LASTING.to_owned(), lasting)].into()
+}
+
+/// What `redis-check-rdb` counted; nothing where it did not come to the end.
+fn read_check(said: &str) -> Option<Counts> {
+    let number = |what: &str| -> Option<u64> {
+        let mut lines = said.lines().filter_map(|line| line.strip_prefix("[info] "));
+        lines.find_map(|line| line.strip_suffix(what)?.trim().parse().ok())
+    };
+    if !said.contains("RDB looks OK!") {
+        return None;
+    }
+    Some(counts(number(" keys read")?.saturating_sub(number(" expires")?)))
+}
+
+/// Puts one folder into the place of another, which gets its name, in one step.
+fn exchange(staged: &Path, live: &Path) -> io::Result<()> {
+    match live.exists() {
+        true => renameat_with(CWD, staged, CWD, live, RenameFlags::EXCHANGE).map_err(io::Error::from),
+        false => fs::rename(staged, live),
+    }
+}
+
+#[async_trait::async_trait]
+impl Copies for RedisCopies {
+    fn kind(&self) -> PartKind {
+        KIND
+    }
+
+    async fn parts(&self, _of: &CopyOf) -> Result<Vec<PartName>, Failure> {
+        Ok(vec![PartName::main(KIND)])
+    }
+
+    async fn export(&self, of: &CopyOf, _part: &PartName) -> Result<Export, Failure> {
+        let order = ordered(of)?;
+        let connected = Connected::as_operator(order).await;
+        let mut connected = connected.map_err(|why| down(order, &why.to_string()))?;
+        let lasting = self.begin_save(order, &mut connected).await?;
+        self.saved(order, &mut connected).await?;
+        let path = self.data(&order.id).join(SAVED);
+        let cannot = |why: io::Error| on_disk(order, "read what was saved", &why);
+        let file = tokio::fs::File::open(&path).await.map_err(cannot)?;
+        // Open, it can be read to its end; nothing of it is left whatever happens.
+        fs::remove_file(&path).map_err(cannot)?;
+        let pieces = stream::try_unfold(file, |mut file| async move {
+            let mut piece = vec![0; PIECE];
+            let read = file.read(&mut piece).await?;
+            piece.truncate(read);
+            Ok((read > 0).then_some((piece, file)))
+        });
+        Ok(Export {
+            pieces: Box::pin(pieces),
+            counts: counts(lasting),
+        })
+    }
+
+    async fn stage(&self, of: &CopyOf, _part: &PartName, content: Pieces) -> Result<Counts, Failure> {
+        let order = ordered(of)?;
+        self.remove_staged(order)?;
+        let brought_in = self.bring_in(order, content).await;
+        if brought_in.is_err() {
+            self.remove_staged(order)?;
+        }
+        brought_in
+    }
+
+    async fn take_place(&self, of: &CopyOf, _part: &PartName) -> Result<(), Failure> {
+        let order = ordered(of)?;
+        let (staged, live) = (self.data(&order.id).join(STAGED), self.data(&order.id).join(LIVE));
+        if !staged.exists() {
+            return Err(Failure::new(
+                Kind::NotFound,
+                format!("cannot restore the Redis of `{}`: nothing was brought in", of.environment),
+            ));
+        }
+        let name = service_name(&order.id);
+        let cannot = |why: io::Error| on_disk(order, "exchange the data", &why);
+        self.services.stop(&name).await?;
+        exchange(&staged, &live).map_err(cannot)?;
+        if let Err(failure) = self.addon.ensure(order).await {
+            // What was there before is in the other place now: back with it.
+            self.services.stop(&name).await?;
+            exchange(&staged, &live).map_err(cannot)?;
+            self.addon.ensure(order).await?;
+            return Err(failure);
+        }
+        self.remove_staged(order)
+    }
+
+    async fn discard(&self, of: &CopyOf, _part: &PartName) -> Result<(), Failure> {
+        self.remove_staged(ordered(of)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_before_is_what_the_reader_counts_after() {
+        let keyspace = "# Keyspace\r\ndb0:keys=5,expires=1,avg_ttl=12\r\ndb3:keys=2,expires=0,avg_ttl=0\r\n";
+        assert_eq!(lasting(keyspace), 6);
+        assert_eq!(lasting("# Keyspace\r\n"), 0);
+        let check = "[offset 9] Checksum OK\n[offset 9] \\o/ RDB looks OK! \\o/\n[info] 7 keys read\n[info] 1 expires\n[info] 1 already expired\n";
+        assert_eq!(read_check(check), Some(counts(6)));
+        assert_eq!(read_check("[info] 7 keys read\n[info] 1 expires\n"), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! `hostkit backup list` and `show`.
+
+use hostkit_api::backup::OneBackup;
+use hostkit_api::endpoints::{GetBackup, ListBackups, NoQuery};
+use hostkit_core::backup::{Backup, BackupState, Cause};
+use hostkit_core::project::EnvironmentId;
+use hostkit_core::size::ByteSize;
+
+use super::{NOT_SAFE, numbered};
+use crate::output::{Style, Table, ago};
+use crate::session::Session;
+use crate::stop::Stop;
+
+pub(super) async fn list(session: &Session<'_>, id: &EnvironmentId) -> Result<(), Stop> {
+    let standing = session
+        .client()?
+        .call::<ListBackups>(id, &NoQuery {}, &())
+        .await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&standing);
+    }
+    if standing.backups.is_empty() {
+        printer.say(&format!("`{id}` has no backup. They are kept in {}.", standing.place));
+        printer.next(&format!("`hostkit backup now {}`", id.project));
+        return Ok(());
+    }
+    let now = jiff::Timestamp::now();
+    let mut table = Table::new(&["BACKUP", "MADE", "STATE", "SIZE", "PARTS", "FOR"]);
+    for backup in &standing.backups {
+        let (state, style) = state(backup, standing.kit_confirmed);
+        let parts: Vec<String> = backup.parts.iter().map(|part| part.name.to_string()).collect();
+        let cause = match backup.held {
+            true => format!("{}, held", cause(backup.cause)),
+            false => cause(backup.cause).to_owned(),
+        };
+        table.row(vec![
+            (backup.number.to_string(), Style::Name),
+            (ago(now, backup.at), Style::Plain),
+            (state, style),
+            (ByteSize(backup.bytes()).to_string(), Style::Plain),
+            (parts.join(", "), Style::Plain),
+            (cause, Style::Plain),
+        ]);
+    }
+    printer.table(&table)?;
+    if !standing.kit_confirmed {
+        printer.warn(NOT_SAFE);
+        printer.next("`hostkit backup kit`, keep what it prints, then `hostkit backup kit --confirm`");
+    }
+    Ok(())
+}
+
+/// How a backup is, in words. One that cannot be read elsewhere is not called complete.
+fn state(backup: &Backup, kit_confirmed: bool) -> (String, Style) {
+    match backup.state {
+        BackupState::Running => ("being made".into(), Style::Warning),
+        BackupState::Failed => ("failed".into(), Style::Bad),
+        BackupState::Damaged => ("damaged".into(), Style::Bad),
+        BackupState::Proven if !kit_confirmed => ("proven, not safe yet".into(), Style::Warning),
+        BackupState::Complete if !kit_confirmed => ("not safe yet".into(), Style::Warning),
+        BackupState::Complete => ("complete, not proven".into(), Style::Warning),
+        BackupState::Proven => ("proven".into(), Style::Good),
+    }
+}
+
+fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Schedule => "schedule",
+        Cause::Asked => "somebody asked",
+        Cause::Before => "before a change",
+        Cause::Last => "deletion",
+        Cause::Found => "another installation",
+    }
+}
+
+pub(super) async fn show(session: &Session<'_>, id: &EnvironmentId, number: Option<u64>) -> Result<(), Stop> {
+    let number = numbered(session, id, number).await?;
+    let target = OneBackup {
+        environment: id.clone(),
+        number,
+    };
+    let client = session.client()?;
+    let backup = client.call::<GetBackup>(&target, &NoQuery {}, &()).await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&backup);
+    }
+    let confirmed = client.call::<ListBackups>(id, &NoQuery {}, &()).await?.kit_confirmed;
+    let (state, style) = state(&backup, confirmed);
+    let row = |name: &str, value: &str| {
+        printer.line(&format!("  {}{value}", printer.on_out(&format!("{name:<10}"), Style::Dim)))
+    };
+    printer.line(&format!(
+        "Backup {number} of {id}: {}",
+        printer.on_out(&state, style)
+    ))?;
+    row("made", &format!("{} ({})", backup.at, cause(backup.cause)))?;
+    row("in", &backup.place)?;
+    if let Some(failure) = &backup.failure {
+        row("why", &printer.foreign_on_out(&failure.message))?;
+    }
+    for part in &backup.parts {
+        row(&part.name.to_string(), &ByteSize(part.figures.bytes).to_string())?;
+        for (what, count) in &part.counts {
+            let what = printer.foreign_on_out(what);
+            printer.line(&format!("            {what}: {count}"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! `hostkit backup restore`.
+
+use std::io::{BufRead, IsTerminal};
+
+use hostkit_api::backup::{OneBackup, Restoration, RestorationElsewhere};
+use hostkit_api::endpoints::{GetEnvironment, NoQuery, RestoreBackup, RestoreBackupElsewhere};
+use hostkit_api::target::Installation;
+use hostkit_core::kind::Kind;
+use hostkit_core::project::EnvironmentId;
+use serde_json::json;
+
+use super::{act, numbered};
+use crate::args::Elsewhere;
+use crate::session::Session;
+use crate::stop::Stop;
+
+/// What is to be restored.
+pub(super) struct Order {
+    pub(super) from: EnvironmentId,
+    pub(super) number: Option<u64>,
+    pub(super) to: Option<Elsewhere>,
+    pub(super) backup: Option<bool>,
+}
+
+pub(super) async fn restore(session: &Session<'_>, order: Order, yes: bool) -> Result<(), Stop> {
+    let Order { from, number, to, backup } = order;
+    let number = numbered(session, &from, number).await?;
+    let to = to.map_or_else(
+        || from.clone(),
+        |to| EnvironmentId::new(to.project, to.environment.unwrap_or_else(|| from.environment.clone())),
+    );
+    let client = session.client()?;
+    let is_there = match client.call::<GetEnvironment>(&to, &NoQuery {}, &()).await {
+        Ok(_) => true,
+        Err(failure) if failure.kind == Kind::NotFound => false,
+        Err(failure) => return Err(failure.into()),
+    };
+    if is_there && !yes {
+        confirm(session, &from, number, &to)?;
+    }
+    let updates = match is_there && to == from {
+        true => {
+            let target = OneBackup {
+                environment: from.clone(),
+                number,
+            };
+            client.lines::<RestoreBackup>(&target, &Restoration { backup }).await?
+        }
+        false => {
+            let query = RestorationElsewhere {
+                project: Some(from.project.clone()),
+                environment: Some(from.environment.clone()),
+                number: Some(number),
+                to_project: Some(to.project.clone()),
+                to_environment: Some(to.environment.clone()),
+                backup,
+            };
+            client.lines::<RestoreBackupElsewhere>(&Installation, &query).await?
+        }
+    };
+    let (backup, notes) = act::follow(session, updates).await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&json!({ "restored": backup, "into": to.to_string(), "notes": notes }));
+    }
+    printer.say(&format!("Restored backup {number} of `{from}` into `{to}`."));
+    for note in &notes {
+        printer.say(note);
+    }
+    Ok(())
+}
+
+fn confirm(session: &Session<'_>, from: &EnvironmentId, number: u64, to: &EnvironmentId) -> Result<(), Stop> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Stop::usage(
+            format!("cannot restore backup {number} of `{from}`: it replaces what is in `{to}`, and nobody can be asked"),
+            "add `--yes` if you mean it",
+        ));
+    }
+    session.printer().ask(&format!(
+        "This replaces the data and the variables of `{to}` with those of backup {number} of `{from}`. Type `{}` to go on: ",
+        to.project
+    ));
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Stop::internal(format!("cannot read the answer: {error}")))?;
+    if answer.trim() == to.project.as_str() {
+        return Ok(());
+    }
+    session.printer().say("Nothing was changed.");
+    Err(Stop::Code(1))
+}

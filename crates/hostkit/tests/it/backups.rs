@@ -1,0 +1,179 @@
+//! Backups of a project with a database and a Redis: made, proven, damaged, restored; here and on another machine.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::harness::{Installation, Said};
+
+/// A value that must be nowhere but encrypted.
+const CANARY: &str = "canary-51c0de";
+
+/// What `psql` says as the project.
+fn psql(host: &Installation, project: &str, statement: &str) -> String {
+    let said = host.run(&["db", "psql", project, "--", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement]);
+    said.ok().out.trim().to_owned()
+}
+
+/// Fills what a project keeps.
+fn fill(host: &Installation, project: &str) {
+    psql(
+        host,
+        project,
+        "CREATE TABLE orders (id int PRIMARY KEY, note text);
+         INSERT INTO orders SELECT n, md5(n::text) FROM generate_series(1, 20000) n;
+         CREATE INDEX ON orders (note)",
+    );
+    host.run(&["env", "set", &format!("API_KEY={CANARY}"), "--project", project]).ok();
+}
+
+fn with_input(host: &Installation, arguments: &[&str], input: &str) -> Said {
+    let mut child = host
+        .prepared(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    Said::from(child.wait_with_output().unwrap())
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
+
+fn backups(host: &Installation) -> Vec<Value> {
+    let list = host.run(&["backup", "list", "shop", "--json"]).ok().json();
+    list["backups"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_project_comes_back_from_a_proven_backup_and_never_from_a_damaged_one() {
+    let host = Installation::start();
+    host.run(&["project", "create", "shop", "--with-db"]).ok();
+    fill(&host, "shop");
+
+    let made = host.run(&["backup", "now", "shop"]).ok();
+    assert!(made.err.contains("all of it came back"), "{}", made.err);
+    assert!(made.err.contains("Not safe yet"), "{}", made.err);
+    let first = &backups(&host)[0];
+    assert_eq!((&first["state"], &first["number"]), (&"proven".into(), &1.into()));
+    let part = |name: &str| {
+        let parts = first["parts"].as_array().unwrap();
+        parts.iter().find(|part| part["name"] == name).unwrap().clone()
+    };
+    assert_eq!(part("postgres")["counts"]["rows of public.orders"], 20000);
+    assert_eq!(part("variables")["counts"]["variables"], 1);
+    let folder = host.data().join("backups");
+    let stored = files(&folder.join("shop"));
+    assert_eq!(stored.len(), 4, "{stored:?}");
+    for file in &stored {
+        let bytes = std::fs::read(file).unwrap();
+        assert!(!bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()));
+    }
+
+    // A part can be taken out, and is what it says.
+    let dump = host.sources();
+    std::fs::create_dir_all(&dump).unwrap();
+    let dump = dump.join("shop.dump");
+    host.run(&["backup", "download", "shop", "postgres", "-o", dump.to_str().unwrap()]).ok();
+    assert!(std::fs::read(&dump).unwrap().starts_with(b"PGDMP"));
+
+    // After a loss it comes back, and so does the variable; what was there before is a backup, too.
+    psql(&host, "shop", "DROP TABLE orders; CREATE TABLE wrong (n int)");
+    host.run(&["env", "set", "API_KEY=other", "--project", "shop"]).ok();
+    let asked = host.run(&["backup", "restore", "shop"]).failed();
+    assert!(asked.err.contains("--yes"), "{}", asked.err);
+    host.run(&["backup", "restore", "shop", "1", "--yes"]).ok();
+    assert_eq!(psql(&host, "shop", "SELECT count(*), max(note) IS NOT NULL FROM orders"), "20000|t");
+    let value = host.run(&["env", "get", "API_KEY", "--project", "shop"]).ok().out;
+    assert_eq!(value.trim(), CANARY);
+    assert_eq!(backups(&host)[0]["cause"], "before");
+
+    // One flipped bit: red, named, refused; nothing is touched.
+    let file = folder.join("shop/production/1/postgres");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    psql(&host, "shop", "DELETE FROM orders WHERE id > 10");
+    let refused = host.run(&["backup", "restore", "shop", "1", "--yes"]).failed();
+    assert!(refused.err.contains("`postgres` is damaged"), "{}", refused.err);
+    assert_eq!(psql(&host, "shop", "SELECT count(*) FROM orders"), "10");
+    let red = host.run(&["backup", "verify", "shop", "1"]).failed();
+    assert!(red.err.contains("is damaged"), "{}", red.err);
+    let doctor = host.run(&["doctor", "--json"]).all();
+    assert!(doctor.contains("recovery kit"), "{doctor}");
+    // The one before the restore is still good, and has what was there then.
+    host.run(&["backup", "restore", "shop", "2", "--to", "copy"]).ok();
+    assert_eq!(psql(&host, "copy", "SELECT count(*) FROM wrong"), "0");
+}
+
+#[test]
+fn on_another_machine_nothing_but_the_kit_is_needed() {
+    let host = Installation::start();
+    let disk = tempfile::tempdir().unwrap();
+    let target = disk.path().join("backups");
+    host.run(&["backup", "target", "folder", target.to_str().unwrap()]).ok();
+    host.run(&["project", "create", "shop", "--with-db"]).ok();
+    fill(&host, "shop");
+    host.run(&["backup", "now", "shop"]).ok();
+    let kit = host.run(&["backup", "kit"]).ok().out;
+    with_input(&host, &["backup", "kit", "--confirm"], "ABCDE").failed();
+    with_input(&host, &["backup", "kit", "--confirm"], &kit).ok();
+    let list = host.run(&["backup", "list", "shop"]).ok();
+    assert!(!list.all().contains("ot safe yet"), "{}", list.all());
+    host.run(&["backup", "kit"]).failed();
+
+    // Deleted for good here; the last backup stays.
+    host.run(&["project", "delete", "shop", "--yes"]).ok();
+    assert_eq!(backups(&host)[0]["cause"], "last");
+
+    let other = Installation::start();
+    let file = disk.path().join("kit");
+    std::fs::write(&file, &kit).unwrap();
+    let restored = other
+        .run(&["backup", "restore", "shop", "--kit", file.to_str().unwrap()])
+        .ok();
+    assert!(restored.err.contains("made anew"), "{}", restored.err);
+    assert_eq!(psql(&other, "shop", "SELECT count(*) FROM orders"), "20000");
+    let value = other.run(&["env", "get", "API_KEY", "--project", "shop"]).ok().out;
+    assert_eq!(value.trim(), CANARY);
+}
+
+#[test]
+fn the_data_of_an_addon_are_backed_up_before_it_is_removed_and_a_lost_disk_is_told() {
+    let host = Installation::start();
+    host.run(&["project", "create", "shop", "--with-db"]).ok();
+    fill(&host, "shop");
+    host.run(&["addon", "remove", "shop", "postgres", "--yes"]).ok();
+    assert_eq!((&backups(&host)[0]["cause"], &backups(&host)[0]["state"]), (&"before".into(), &"proven".into()));
+    host.run(&["backup", "restore", "shop", "--yes"]).ok();
+    assert_eq!(psql(&host, "shop", "SELECT count(*) FROM orders"), "20000");
+
+    // The disk of the backups is not mounted: told, and nothing is removed.
+    std::fs::remove_file(host.data().join("backups/.hostkit-backups")).unwrap();
+    host.run(&["backup", "target", "folder", "relative"]).failed();
+    let disk = tempfile::tempdir().unwrap();
+    let target = disk.path().join("mounted");
+    host.run(&["backup", "target", "folder", target.to_str().unwrap()]).ok();
+    std::fs::remove_dir_all(&target).unwrap();
+    std::fs::create_dir(&target).unwrap();
+    let failed = host.run(&["backup", "now", "shop"]).failed();
+    assert!(failed.err.contains("not the folder that was set up"), "{}", failed.err);
+    let refused = host.run(&["addon", "remove", "shop", "postgres", "--yes"]).failed();
+    assert!(refused.err.contains("nothing was changed"), "{}", refused.err);
+    host.run(&["addon", "remove", "shop", "postgres", "--yes", "--no-backup"]).ok();
+}
