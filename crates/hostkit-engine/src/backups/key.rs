@@ -163,7 +163,7 @@ pub(crate) async fn adopt(context: &Context, text: &Secret, by: &str) -> Result<
     store.note_kit("adopted", Some(&id), by)?;
     let mut new = 0;
     for manifest in &found {
-        new += usize::from(store.find_backup(manifest, &target.place())?);
+        new += usize::from(store.find_backup(manifest, &settings.place())?);
     }
     Ok(new)
 }

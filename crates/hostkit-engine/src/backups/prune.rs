@@ -1,13 +1,18 @@
 //! Removing the backups that no rule keeps any more.
 
-use hostkit_core::backup::BackupState;
+use hostkit_core::backup::{BackupState, Cause, Taken};
 use hostkit_core::backup::manifest;
 use hostkit_core::backup::retention::Verdict;
 use hostkit_core::kind::Failure;
 use hostkit_core::project::EnvironmentId;
 
-use super::{Store, open_store};
+use jiff::SignedDuration;
+
+use super::{Store, open_store, target_settings};
 use crate::context::Context;
+
+/// How long a backup stays that was made before something was taken away or replaced, whatever the rules say.
+const KEPT_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Says which backups stay and which go, and removes those that go unless it is only asked.
 pub(crate) async fn prune(context: &Context, id: &EnvironmentId, only_ask: bool) -> Result<Verdict, Failure> {
@@ -21,7 +26,15 @@ pub(crate) async fn prune(context: &Context, id: &EnvironmentId, only_ask: bool)
 
 fn judge(context: &Context, id: &EnvironmentId) -> Result<Verdict, Failure> {
     let store = &context.parts.store;
-    let taken: Vec<_> = store.backups_of(id)?.iter().filter_map(|backup| backup.taken()).collect();
+    let now = context.parts.clock.now();
+    let all = store.backups_of(id)?;
+    let taken = all.iter().filter_map(|backup| {
+        let mut taken = backup.taken()?;
+        // It has what was taken away, which a later one of the same day has not.
+        taken.held |= backup.cause == Cause::Before && now.duration_since(backup.at).abs() < KEPT_BEFORE;
+        Some(taken)
+    });
+    let taken: Vec<Taken> = taken.collect();
     Ok(store.backup_schedule(id)?.keep.judge(&taken))
 }
 
@@ -31,7 +44,7 @@ pub(super) async fn prune_now(context: &Context, id: &EnvironmentId) -> Result<V
     let verdict = judge(context, id)?;
     if !verdict.remove.is_empty() {
         let ready = open_store(context).await?;
-        let here = ready.target.place();
+        let here = target_settings(context)?.place();
         for number in &verdict.remove {
             // What is at a target that was in use before is not ours to reach from here.
             if store.backup(id, *number)?.place == here {

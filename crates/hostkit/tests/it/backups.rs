@@ -62,8 +62,15 @@ fn backups(host: &Installation) -> Vec<Value> {
 #[test]
 fn a_project_comes_back_from_a_proven_backup_and_never_from_a_damaged_one() {
     let host = Installation::start();
-    host.run(&["project", "create", "shop", "--with-db"]).ok();
+    host.run(&["project", "create", "shop", "--with-db", "--with-redis"]).ok();
     fill(&host, "shop");
+    let redis = |words: &[&str]| {
+        let said = host.run(&[&["redis", "cli", "shop", "--"], words].concat()).ok();
+        said.out.trim().to_owned()
+    };
+    for (key, more) in [("a", &[][..]), ("b", &[]), ("soon-gone", &["PX", "1"])] {
+        redis(&[&["SET", key, CANARY], more].concat());
+    }
 
     let made = host.run(&["backup", "now", "shop"]).ok();
     assert!(made.err.contains("all of it came back"), "{}", made.err);
@@ -76,9 +83,10 @@ fn a_project_comes_back_from_a_proven_backup_and_never_from_a_damaged_one() {
     };
     assert_eq!(part("postgres")["counts"]["rows of public.orders"], 20000);
     assert_eq!(part("variables")["counts"]["variables"], 1);
+    assert_eq!(part("redis")["counts"]["keys that do not expire"], 2);
     let folder = host.data().join("backups");
     let stored = files(&folder.join("shop"));
-    assert_eq!(stored.len(), 4, "{stored:?}");
+    assert_eq!(stored.len(), 5, "{stored:?}");
     for file in &stored {
         let bytes = std::fs::read(file).unwrap();
         assert!(!bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()));
@@ -94,12 +102,15 @@ fn a_project_comes_back_from_a_proven_backup_and_never_from_a_damaged_one() {
     // After a loss it comes back, and so does the variable; what was there before is a backup, too.
     psql(&host, "shop", "DROP TABLE orders; CREATE TABLE wrong (n int)");
     host.run(&["env", "set", "API_KEY=other", "--project", "shop"]).ok();
+    redis(&["FLUSHALL"]);
     let asked = host.run(&["backup", "restore", "shop"]).failed();
     assert!(asked.err.contains("--yes"), "{}", asked.err);
     host.run(&["backup", "restore", "shop", "1", "--yes"]).ok();
     assert_eq!(psql(&host, "shop", "SELECT count(*), max(note) IS NOT NULL FROM orders"), "20000|t");
     let value = host.run(&["env", "get", "API_KEY", "--project", "shop"]).ok().out;
     assert_eq!(value.trim(), CANARY);
+    assert_eq!((redis(&["GET", "a"]), redis(&["DBSIZE"])), (CANARY.to_owned(), "2".to_owned()));
+    redis(&["SET", "c", "1"]);
     assert_eq!(backups(&host)[0]["cause"], "before");
 
     // One flipped bit: red, named, refused; nothing is touched.
