@@ -168,6 +168,9 @@ pub struct AddonOrder {
     pub port: Option<u16>,
     /// What the user chose.
     pub settings: AddonSettings,
+    /// Whether it was ready once: what it keeps and is not there any more is lost then, and nothing empty is made in its
+    /// place.
+    pub made: bool,
 }
 
 /// How an add-on was found.

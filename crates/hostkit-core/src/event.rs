@@ -137,6 +137,13 @@ pub enum What {
         /// The token or account that asked.
         by: String,
     },
+    /// An add-on got other settings.
+    AddonChanged {
+        /// What it is.
+        kind: AddonKind,
+        /// The token or account that asked.
+        by: String,
+    },
     /// An add-on gets a new credential; the one before is still accepted.
     AddonRotation {
         /// What it is.

@@ -69,6 +69,7 @@ pub(crate) async fn environment(context: &Context, id: &EnvironmentId) -> Result
         free,
         least_free: parts.settings.min_free.0,
     });
+    findings.extend(addons::findings(context, id).await?);
     if environment.canary.is_some() {
         let observed = parts.runtime.observe(&Scope::of(id)).await?;
         let ejected = health::ejected(context);

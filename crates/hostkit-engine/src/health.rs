@@ -10,7 +10,7 @@ use hostkit_core::workload::{Instance, InstanceState, Scope};
 
 use crate::context::{Context, locked};
 use crate::looks::Looks;
-use crate::{backups, canary, wanted};
+use crate::{addons, backups, canary, wanted};
 
 /// The check of whether the loopback ports of projects are kept apart.
 const PORTS: &str = "ports";
@@ -155,6 +155,15 @@ pub(crate) async fn doctor(context: &Arc<Context>) -> Vec<Finding> {
         }),
     }
     findings.extend(backups::findings(context));
+    match addons::broken(context).await {
+        Ok(broken) => findings.extend(broken),
+        Err(failure) => findings.push(Finding {
+            level: Level::Problem,
+            subject: "add-ons".into(),
+            message: failure.message,
+            hint: failure.hint,
+        }),
+    }
     findings
 }
 

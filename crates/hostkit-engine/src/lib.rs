@@ -421,6 +421,16 @@ impl Engine {
         addons::add(&self.context, id, settings, by).await
     }
 
+    /// Gives an add-on other settings and returns when it has them. Where it cannot have them it keeps those it had.
+    pub async fn change_addon(
+        &self,
+        id: &AddonId,
+        settings: &AddonSettings,
+        by: &str,
+    ) -> Result<AddonReport, Failure> {
+        addons::change(&self.context, id, settings, by).await
+    }
+
     /// Takes an add-on away with all of its data, which is backed up first where that is asked and backups are made.
     pub async fn remove_addon(&self, id: &AddonId, backup: bool) -> Result<Option<Backup>, Failure> {
         addons::remove(&self.context, id, backup).await

@@ -139,6 +139,7 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::CheckDomain => json(shared, domain::check),
         Name::ListAddons => json(shared, addon::list),
         Name::AddAddon => json(shared, addon::add),
+        Name::ChangeAddon => json(shared, addon::change),
         Name::RemoveAddon => json(shared, addon::remove),
         Name::RotateAddon => json(shared, addon::rotate),
         Name::RevealAddon => json(shared, addon::reveal),

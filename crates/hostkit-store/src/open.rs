@@ -9,13 +9,14 @@ use hostkit_core::kind::{Failure, Kind};
 use rusqlite::Connection;
 
 /// Steps forward, in order; `user_version` counts those that were made.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0001_nouns.sql"),
     include_str!("../migrations/0002_domain.sql"),
     include_str!("../migrations/0003_canary.sql"),
     include_str!("../migrations/0004_addon.sql"),
     include_str!("../migrations/0005_shared_service.sql"),
     include_str!("../migrations/0006_backup.sql"),
+    include_str!("../migrations/0007_addon_made.sql"),
 ];
 /// Marks the file as ours: `HKit`.
 const APPLICATION_ID: i32 = 0x484b_6974;

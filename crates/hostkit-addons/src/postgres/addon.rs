@@ -18,7 +18,7 @@ use super::copies::Tools;
 use super::databases::{self, Limits};
 use super::names::DatabaseName;
 use super::pooler::Pooler;
-use super::programs::Programs;
+use super::programs::{Programs, major_of};
 use super::session::{Access, explain};
 use super::system::SystemCluster;
 
@@ -140,8 +140,14 @@ impl Addon for Postgres {
 
     async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure> {
         let main = DatabaseName::main(&order.id.environment);
+        if order.made && self.has_lost_all()? {
+            return Err(self.lost(&main, "the data of PostgreSQL are gone"));
+        }
         self.ensure_server().await?;
         let (access, limits) = (self.access(), self.limits());
+        if order.made && !databases::is_there(&access, &main).await? {
+            return Err(self.lost(&main, "it was there before and is gone"));
+        }
         databases::ensure(&access, &main, limits).await?;
         // New logins are known to the server before PgBouncer hears of them, and are heard of before old ones are gone.
         databases::admit(&access, &main, &order.credentials, limits).await?;
@@ -190,6 +196,10 @@ impl Addon for Postgres {
         if matches!(self.server, Server::Private(_))
             && self.services.observe(&Cluster::name()).await?.is_none()
         {
+            return Ok(());
+        }
+        // Nor is one made anew to take out of it what is lost.
+        if self.has_lost_all()? {
             return Ok(());
         }
         self.ensure_server().await?;
@@ -252,6 +262,26 @@ fn first_value(said: &[SimpleQueryMessage]) -> Option<String> {
 }
 
 impl Postgres {
+    /// Whether there is a cluster of our own without its data.
+    fn has_lost_all(&self) -> Result<bool, Failure> {
+        match self.server {
+            Server::Private(_) => Ok(major_of(&Cluster::data(&*self.services))?.is_none()),
+            Server::System(_) => Ok(false),
+        }
+    }
+
+    /// Something empty in the place of what is lost would hide that.
+    fn lost(&self, main: &DatabaseName, why: &str) -> Failure {
+        let place = match self.server {
+            Server::Private(_) => Cluster::data(&*self.services).display().to_string(),
+            Server::System(_) => "the machine's PostgreSQL".to_owned(),
+        };
+        let message = format!("cannot provide the database `{main}`: {why}, in {place}");
+        Failure::new(Kind::Conflict, message).hint(
+            "put the data back; to begin with none, `hostkit addon remove NAME postgres`, then add it again",
+        )
+    }
+
     /// A restore that was killed half way left transactions waiting.
     async fn let_go_on(&self, access: &Access, main: &DatabaseName) -> Result<(), Failure> {
         let console = self.pooler.console().await?;

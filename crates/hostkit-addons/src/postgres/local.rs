@@ -95,7 +95,7 @@ fn refuse_settings(order: &AddonOrder) -> Result<(), Failure> {
         return Ok(());
     }
     let message = format!(
-        "cannot add PostgreSQL to `{}`: it has no memory of its own to limit or to keep all in",
+        "cannot give settings to the PostgreSQL of `{}`: it has no memory of its own to limit or to keep all in",
         order.id.environment
     );
     Err(Failure::new(Kind::Invalid, message).hint("leave the settings out"))

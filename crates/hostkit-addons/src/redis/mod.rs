@@ -127,7 +127,7 @@ impl RedisAddon {
     /// A server whose data are gone would begin with none, and nobody would notice.
     fn refuse_lost(&self, order: &AddonOrder) -> Result<(), Failure> {
         let place = self.services.place(&service_name(&order.id));
-        if place.configuration.exists() && !place.data.exists() {
+        if (order.made || place.configuration.exists()) && !place.data.exists() {
             let message = format!(
                 "cannot start the Redis of `{}`: its data in `{}` are gone",
                 order.id.environment,

@@ -174,6 +174,7 @@ pub(crate) fn order(project: &str, numbers: &[u32]) -> AddonOrder {
         operator: Secret::new("not used"),
         port: None,
         settings: AddonSettings::default(),
+        made: false,
     }
 }
 

@@ -124,6 +124,7 @@ pub(crate) fn order(project: &str) -> AddonOrder {
         operator: Secret::new(format!("{project:0>64}")),
         port: Some(listener.local_addr().unwrap().port()),
         settings: AddonSettings::default(),
+        made: false,
     }
 }
 

@@ -2,6 +2,7 @@
 //! server must answer every [`Name`] (its router matches on it), and tests walk [`Name::ALL`].
 
 use hostkit_core::access::Permission;
+use hostkit_core::addon::AddonSettings;
 use hostkit_core::backup::retention::Verdict;
 use hostkit_core::backup::schedule::BackupSchedule;
 use hostkit_core::backup::{Backup, BackupUpdate};
@@ -312,6 +313,10 @@ endpoints! {
     /// told of it when they are started anew.
     AddAddon: POST "/api/projects/{project}/environments/{environment}/addons", may ManageSecrets, on EnvironmentId,
         query NoQuery, takes Json<NewAddon>, gives Json<Addon>;
+    /// Gives an add-on other settings, and answers when it has them.
+    /// Some of them need a new start of its server. Where it cannot have them it keeps those it had.
+    ChangeAddon: PUT "/api/projects/{project}/environments/{environment}/addons/{addon}", may ManageSecrets, on OneAddon,
+        query NoQuery, takes Json<AddonSettings>, gives Json<Addon>;
     /// Takes an add-on away, with all of its data.
     /// They are backed up first, where that is not declined; where they cannot be, nothing is taken away. Programs that run
     /// still have its variables until they are started anew.

@@ -33,6 +33,20 @@ pub(crate) enum AddonCommand {
         #[arg(long, value_name = "PREFIX")]
         public: Vec<String>,
     },
+    /// Change what was chosen of one; its server may be started anew for it
+    Set {
+        #[command(flatten)]
+        which: WhichAddon,
+        /// The most memory its data may take, such as 256MB
+        #[arg(long, value_name = "SIZE", value_parser = ByteSize::parse)]
+        memory: Option<ByteSize>,
+        /// Refuse writes when that memory is full, and push nothing out; for queues
+        #[arg(long, conflicts_with = "evict", required_unless_present_any = ["memory", "evict"])]
+        keep_all: bool,
+        /// Push the least used out when that memory is full; for caches
+        #[arg(long)]
+        evict: bool,
+    },
     /// List the add-ons of a project, and how each is
     List {
         #[command(flatten)]

@@ -2,7 +2,9 @@
 
 use hostkit_api::addon::{Addon, NewAddon};
 use hostkit_api::backup::Removal;
-use hostkit_api::endpoints::{AddAddon, ListAddons, NoQuery, RemoveAddon, RevealAddon, RotateAddon};
+use hostkit_api::endpoints::{
+    AddAddon, ChangeAddon, ListAddons, NoQuery, RemoveAddon, RevealAddon, RotateAddon,
+};
 use hostkit_api::target::OneAddon;
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings};
 use hostkit_core::kind::{Failure, Kind};
@@ -34,6 +36,18 @@ pub(crate) async fn run(session: &Session<'_>, command: AddonCommand) -> Result<
                 public,
             };
             add(session, &id, settings).await
+        }
+        AddonCommand::Set {
+            which,
+            memory,
+            keep_all,
+            evict,
+        } => {
+            let keep_all = match (keep_all, evict) {
+                (false, false) => None,
+                (kept, _) => Some(kept),
+            };
+            set(session, &which.id(), memory, keep_all).await
         }
         AddonCommand::List { whose } => list(session, &whose.id()).await,
         AddonCommand::Rotate { which } => rotate(session, &which.id()).await,
@@ -90,6 +104,46 @@ async fn add(session: &Session<'_>, id: &AddonId, settings: AddonSettings) -> Re
     printer.next(&format!(
         "`hostkit restart{}` tells what is live",
         spelled(&id.environment)
+    ));
+    Ok(())
+}
+
+/// Changes what is named, and leaves the rest as it is.
+async fn set(
+    session: &Session<'_>,
+    id: &AddonId,
+    memory: Option<ByteSize>,
+    keep_all: Option<bool>,
+) -> Result<(), Stop> {
+    session.is_about(&id.environment);
+    let client = session.client()?;
+    let all = client
+        .call::<ListAddons>(&id.environment, &NoQuery {}, &())
+        .await?;
+    let now = all.into_iter().find(|addon| addon.kind == id.kind);
+    let mut settings = now.map(|addon| addon.settings).unwrap_or_default();
+    settings.memory = memory.or(settings.memory);
+    settings.keep_all = keep_all.unwrap_or(settings.keep_all);
+    let target = OneAddon(id.clone());
+    let addon = client
+        .call::<ChangeAddon>(&target, &NoQuery {}, &settings)
+        .await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&addon);
+    }
+    let memory = addon
+        .settings
+        .memory
+        .map_or("its default memory".into(), |memory| memory.to_string());
+    let full = match addon.settings.keep_all {
+        true => "refuses writes when that is full",
+        false => "pushes the least used out when that is full",
+    };
+    printer.say(&format!(
+        "The {} of `{}` has {memory} for its data, and {full}.",
+        id.kind.title(),
+        id.environment
     ));
     Ok(())
 }

@@ -230,6 +230,10 @@ fn sentence(what: &What) -> (String, Style) {
             (format!("token `{name}` {word}"), Style::Plain)
         }
         What::AddonAdded { kind, by } => (format!("{} added by `{by}`", kind.title()), Style::Plain),
+        What::AddonChanged { kind, by } => (
+            format!("{} got other settings from `{by}`", kind.title()),
+            Style::Plain,
+        ),
         What::AddonRotation { kind, by } => (
             format!("{} gets a new credential, says `{by}`", kind.title()),
             Style::Plain,

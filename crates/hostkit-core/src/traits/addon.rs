@@ -18,8 +18,8 @@ pub trait Addon: Send + Sync {
 
     /// Makes it so that the add-on exists, runs, answers, has its settings, and accepts exactly the credentials of the
     /// order. Returns when that is so. Idempotent; mends what drifted or was lost. Never takes data away: where data
-    /// is missing that was there before, that is the operator's to know and a new, empty add-on is made only where
-    /// none has been. A credential that is no longer in the order is refused afterwards, also to connections that
+    /// is missing that was there before ([`AddonOrder::made`]), that is a Conflict for the operator to know, and a new,
+    /// empty add-on is made only where none has been. A credential that is no longer in the order is refused afterwards, also to connections that
     /// are open. One that was and is in the order is accepted at every moment: no command of a program that uses it
     /// fails because of this call, unless a setting changes that needs a new start.
     async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure>;

@@ -66,6 +66,9 @@ async fn settle(context: &Context, lanes: &LaneSet, id: &AddonId) -> Result<(), 
         return take_away(context, driver, id).await;
     }
     driver.ensure(&addon.order).await?;
+    if !addon.order.made {
+        context.parts.store.note_addon_made(id)?;
+    }
     rotation::step(context, lanes, driver, id).await
 }
 

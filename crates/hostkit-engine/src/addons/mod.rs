@@ -8,8 +8,10 @@ mod rotation;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings, AddonState, Console};
 use hostkit_core::backup::Backup;
+use hostkit_core::doctor::{Finding, Level};
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{ProjectName, VariableName};
@@ -23,6 +25,9 @@ use crate::lanes::LaneSet;
 use crate::{backups, ports};
 
 pub(crate) use bindings::{names, refuse_bound, secrets, with};
+
+/// So many are looked at together.
+const AT_ONCE: usize = 8;
 
 /// An add-on with how it was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,7 +116,8 @@ pub(crate) async fn add(
         let addon = context.parts.store.add_addon(&id, &settings, port, &by)?;
         let made = async {
             ports::bring_in_force(&context).await?;
-            driver.ensure(&addon.order).await
+            driver.ensure(&addon.order).await?;
+            context.parts.store.note_addon_made(&id)
         };
         match made.await {
             Ok(()) => Ok(report(&context, addon).await),
@@ -124,6 +130,40 @@ pub(crate) async fn add(
         }
     });
     finished(made.await)
+}
+
+/// Gives an add-on other settings, and returns when it has them. Where it cannot have them it keeps those it had.
+pub(crate) async fn change(
+    context: &Arc<Context>,
+    id: &AddonId,
+    settings: &AddonSettings,
+    by: &str,
+) -> Result<AddonReport, Failure> {
+    let driver = provided(context, "set", id)?.clone();
+    let (context, id, settings, by) = (context.clone(), id.clone(), settings.clone(), by.to_owned());
+    let changed = tokio::spawn(async move {
+        let lock = context.lock_of_addon(&id);
+        let _held = lock.lock().await;
+        let before = context.parts.store.addon(&id)?;
+        if before.removing {
+            let message = format!("cannot set {id}: it is being removed");
+            return Err(Failure::new(Kind::Conflict, message));
+        }
+        let mut wanted = before.order.clone();
+        wanted.settings = settings;
+        if let Err(failure) = driver.ensure(&wanted).await {
+            if let Err(error) = driver.ensure(&before.order).await {
+                tracing::warn!(%error, addon = %id, "an add-on has not its former settings back yet");
+            }
+            return Err(failure);
+        }
+        let addon = context
+            .parts
+            .store
+            .set_addon_settings(&id, &wanted.settings, &by)?;
+        Ok(report(&context, addon).await)
+    });
+    finished(changed.await)
 }
 
 /// Takes an add-on away with its data, which is backed up first where that is asked. Programs that run still have its
@@ -239,4 +279,35 @@ pub(crate) async fn complaints(context: &Context, id: &EnvironmentId) -> Result<
         }
     });
     Ok(found.collect())
+}
+
+/// How the add-ons of an environment are, for `hostkit doctor`.
+pub(crate) async fn findings(context: &Context, id: &EnvironmentId) -> Result<Vec<Finding>, Failure> {
+    let addons = context.parts.store.addons_of(id)?;
+    let reports = join_all(addons.into_iter().map(|addon| report(context, addon))).await;
+    Ok(reports.iter().map(finding).collect())
+}
+
+/// What does not work of the add-ons of all environments.
+pub(crate) async fn broken(context: &Context) -> Result<Vec<Finding>, Failure> {
+    let addons = context.parts.store.addons()?;
+    let looks = addons.into_iter().map(|addon| report(context, addon));
+    let reports: Vec<AddonReport> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+    let findings = reports.iter().map(|report| {
+        let mut finding = finding(report);
+        finding.subject = report.addon.order.id.to_string();
+        finding
+    });
+    Ok(findings.filter(|finding| finding.level != Level::Fine).collect())
+}
+
+fn finding(report: &AddonReport) -> Finding {
+    let id = &report.addon.order.id;
+    let (subject, project) = (id.kind.as_str(), &id.environment.project);
+    let hint = format!("`hostkit events -p {project}` says since when; it is tried again by itself");
+    match &report.state.health {
+        AddonHealth::Ready => Finding::fine(subject, "it answers"),
+        AddonHealth::Starting => Finding::warning(subject, "it still reads its data").hint(hint),
+        AddonHealth::Down(why) => Finding::problem(subject, format!("it does not work: {why}")).hint(hint),
+    }
 }

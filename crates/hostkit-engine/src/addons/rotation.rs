@@ -35,8 +35,12 @@ pub(super) async fn step(
         None => false,
     };
     if is_told {
-        let only = store.finish_rotation(id)?;
-        return driver.ensure(&only.order).await;
+        // It is over when the older one is refused, and is told to be so after that.
+        let mut only = addon.order;
+        only.credentials.truncate(1);
+        driver.ensure(&only).await?;
+        store.finish_rotation(id)?;
+        return Ok(());
     }
     if addon.rotation.is_none() {
         driver.ensure(&addon.order).await?;

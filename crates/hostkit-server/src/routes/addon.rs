@@ -1,8 +1,8 @@
 //! Add-ons. Values of their variables leave through [`reveal`], nowhere else.
 
 use hostkit_api::addon::{Addon, AddonVariables, NewAddon, Rotated, Rotation};
-use hostkit_api::endpoints::{AddAddon, ListAddons, RemoveAddon, RevealAddon, RotateAddon};
-use hostkit_core::addon::AddonId;
+use hostkit_api::endpoints::{AddAddon, ChangeAddon, ListAddons, RemoveAddon, RevealAddon, RotateAddon};
+use hostkit_core::addon::{AddonId, AddonSettings};
 use hostkit_core::kind::Failure;
 use hostkit_engine::AddonReport;
 
@@ -40,6 +40,17 @@ pub(crate) async fn add(call: Admitted<AddAddon>, new: NewAddon) -> Result<Addon
     let engine = &call.shared().engine;
     let report = engine.add_addon(&id, &new.settings, call.by()).await?;
     tracing::info!(by = call.by(), addon = %id, "Added");
+    Ok(shown(report))
+}
+
+pub(crate) async fn change(call: Admitted<ChangeAddon>, settings: AddonSettings) -> Result<Addon, Failure> {
+    let id = &call.target().0;
+    let report = call
+        .shared()
+        .engine
+        .change_addon(id, &settings, call.by())
+        .await?;
+    tracing::info!(by = call.by(), addon = %id, "Changed");
     Ok(shown(report))
 }
 

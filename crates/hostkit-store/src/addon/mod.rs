@@ -45,7 +45,9 @@ fn key(id: &AddonId) -> [&str; 3] {
 
 const COLUMNS: &str =
     "SELECT a.project, a.environment, a.kind, a.port, a.operator, a.settings, a.rotation, a.removing,
-     a.created_at FROM addon a";
+     a.created_at, EXISTS (SELECT 1 FROM addon_made m
+         WHERE m.project = a.project AND m.environment = a.environment AND m.kind = a.kind)
+     FROM addon a";
 
 impl Store {
     /// Orders an add-on for an environment, which is made where its project exists, with a first credential and, where
@@ -122,6 +124,44 @@ impl Store {
         self.read(&format!("list add-ons of `{id}`"), |sql| {
             let text = format!("{COLUMNS} WHERE a.project = ?1 AND a.environment = ?2 ORDER BY a.kind");
             self.listed_addons(sql, &text, [id.project.as_str(), id.environment.as_str()])
+        })
+    }
+
+    /// Notes that an add-on was ready: from now on it has data. Idempotent.
+    pub fn note_addon_made(&self, id: &AddonId) -> std::result::Result<(), Failure> {
+        self.write(&format!("note that {id} is made"), |write| {
+            write
+                .sql
+                .prepare_cached(
+                    "INSERT INTO addon_made (project, environment, kind) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                )?
+                .execute(key(id))?;
+            Ok(())
+        })
+    }
+
+    /// Keeps other settings of an add-on.
+    pub fn set_addon_settings(
+        &self,
+        id: &AddonId,
+        settings: &AddonSettings,
+        by: &str,
+    ) -> std::result::Result<Addon, Failure> {
+        self.write(&format!("set {id}"), |write| {
+            project::check_usable(&write.sql, &id.environment.project)?;
+            let [project, environment, kind] = key(id);
+            write
+                .sql
+                .prepare_cached(
+                    "UPDATE addon SET settings = ?4 WHERE project = ?1 AND environment = ?2 AND kind = ?3",
+                )?
+                .execute(params![project, environment, kind, Json(settings)])?;
+            let what = What::AddonChanged {
+                kind: id.kind,
+                by: by.to_owned(),
+            };
+            write.event(&id.environment, what)?;
+            self.load_addon(&write.sql, id)
         })
     }
 
@@ -276,6 +316,7 @@ impl Store {
                 operator: Secret::new(operator.as_str()),
                 port: row.get(3)?,
                 settings: row.get::<_, Json<_>>(5)?.0,
+                made: row.get(9)?,
                 id,
             },
             rotation: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),

@@ -123,3 +123,36 @@ fn a_secret_that_was_moved_to_another_addon_is_refused() {
     assert!(refused.message.contains("belongs to another place"), "{refused}");
     bench.store.addon(&redis("blog")).unwrap();
 }
+
+#[test]
+fn what_was_made_once_is_known_and_settings_can_be_others() {
+    let bench = Bench::new();
+    let (store, id) = (&bench.store, redis("shop"));
+    store.create_project(&id.environment.project).unwrap();
+    let added = store.add_addon(&id, &settings(), None, "cli").unwrap();
+    assert!(!added.order.made);
+    for _ in 0..2 {
+        store.note_addon_made(&id).unwrap();
+    }
+    let other = AddonSettings {
+        memory: None,
+        keep_all: false,
+    };
+    let changed = store.set_addon_settings(&id, &other, "cli").unwrap();
+    assert!(changed.order.made);
+    assert_eq!(
+        (changed.order.settings, changed.order.credentials),
+        (other, added.order.credentials)
+    );
+    store.begin_addon_removal(&id).unwrap();
+    store.finish_addon_removal(&id).unwrap();
+    assert_eq!(
+        store
+            .set_addon_settings(&id, &settings(), "cli")
+            .unwrap_err()
+            .kind,
+        Kind::NotFound
+    );
+    // One of the same name is another.
+    assert!(!store.add_addon(&id, &settings(), None, "cli").unwrap().order.made);
+}

@@ -42,6 +42,16 @@ pub async fn known(session: &Session) -> Result<Vec<Known>, Failure> {
     Ok(ours.collect())
 }
 
+/// Whether a database is there, whoever made it.
+pub async fn is_there(access: &Access, name: &DatabaseName) -> Result<bool, Failure> {
+    let session = access.connect(OWN_DATABASE).await?;
+    let question = "SELECT FROM pg_catalog.pg_database WHERE datname = $1";
+    let found = session
+        .row("look for a database", question, &[&name.as_str()])
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Makes it so that the main database of an environment is there, with the role that owns what is in it.
 ///
 /// A database that was there before and is not any more is a [`Kind::Conflict`]: making an empty one in its place would

@@ -16,7 +16,7 @@ mod remove;
 mod walls;
 
 pub(crate) use activity::{disconnect, let_nobody_in};
-pub use create::{Known, ensure, ensure_further, known};
+pub use create::{Known, ensure, ensure_further, is_there, known};
 pub(crate) use create::{create_empty, mark};
 pub(crate) use errand::{Errand, May};
 pub use limits::Limits;
