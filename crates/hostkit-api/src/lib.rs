@@ -30,3 +30,4 @@ pub mod run;
 pub mod source;
 pub mod token;
 pub mod variable;
+pub mod vault;

@@ -16,6 +16,28 @@ pub struct Variable {
     pub updated_at: Timestamp,
 }
 
+/// A change of a variable, without its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VariableChange {
+    /// Its name.
+    pub name: VariableName,
+    /// Whether it was removed (else set).
+    pub removed: bool,
+    /// When.
+    pub at: Timestamp,
+    /// The token or account that asked.
+    pub by: String,
+}
+
+/// Which changes of variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryQuery {
+    /// Of this variable alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<VariableName>,
+}
+
 /// A change of several variables, made as a whole or not at all.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -130,6 +130,13 @@ pub enum What {
         /// The token that asked.
         by: String,
     },
+    /// The master key was replaced, and everything sealed with the new one.
+    MasterKeyRotated {
+        /// The token or account that asked.
+        by: String,
+        /// How many values that were.
+        values: u64,
+    },
     /// An add-on was ordered.
     AddonAdded {
         /// What it is.

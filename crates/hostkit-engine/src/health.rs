@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use hostkit_core::doctor::{Finding, Level, options};
+use hostkit_core::doctor::{Finding, Level, master_key, options};
 use hostkit_core::kind::Failure;
 use hostkit_core::route::BackendId;
 use hostkit_core::size::ByteSize;
@@ -114,6 +114,7 @@ pub(crate) async fn doctor(context: &Arc<Context>) -> Vec<Finding> {
     let is_server = context.parts.layout.is_server();
     let checks = report(context).await.checks.into_iter();
     let mut findings: Vec<Finding> = checks.map(|check| finding(check, is_server)).collect();
+    findings.extend(master_key(&context.parts.store.look_at_keys()));
     for entry in context.router.put_aside() {
         findings.push(Finding {
             level: Level::Problem,

@@ -59,7 +59,7 @@ use hostkit_core::secret::Secret;
 use hostkit_core::traits::{Archive, ExecStreams, LogLines, OperatorKey, Pieces};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::{Instance, InstanceState, Scope, WorkloadId};
-use hostkit_store::{Addon, EventQuery, Project, Store};
+use hostkit_store::{Addon, EventQuery, Project, Rotated, Store};
 use tokio::task::JoinHandle;
 
 use context::{Context, locked};
@@ -589,6 +589,13 @@ impl Engine {
     /// from the state.
     pub fn events(&self, query: &EventQuery, follow: bool) -> Result<Events, Failure> {
         events::stream(&self.context, query, follow)
+    }
+
+    /// Makes a new master key and seals everything with it.
+    pub async fn rotate_master_key(&self, by: &str) -> Result<Rotated, Failure> {
+        let (store, by) = (self.store().clone(), by.to_owned());
+        let rotated = tokio::task::spawn_blocking(move || store.rotate_master_key(&by)).await;
+        rotated.map_err(|why| Failure::new(Kind::Internal, format!("cannot rotate the master key: {why}")))?
     }
 
     /// How HostKit is: database, front door, disk. Takes less than 100 ms, whatever is broken: of what does not answer

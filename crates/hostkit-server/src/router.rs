@@ -24,7 +24,7 @@ use crate::incoming::Incoming;
 use crate::listener::MOST_HEAD;
 use crate::routes::{
     addon, backup, cache, caller, certificate, database, deployment, domain, environment, event, installation, log,
-    operator_key, project, release, run, source, token, variable,
+    operator_key, project, release, run, source, token, variable, vault,
 };
 use crate::shared::Shared;
 use crate::{page, reply, stream};
@@ -103,6 +103,7 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::GetCaller => json(shared, caller::get),
         Name::ListTokens => json(shared, token::list),
         Name::CreateToken => json(shared, token::create),
+        Name::RotateMasterKey => json(shared, vault::rotate),
         Name::DeleteToken => json(shared, token::delete),
         Name::ListCertificates => json(shared, certificate::list),
         Name::ImportCertificate => json(shared, certificate::import),
@@ -171,6 +172,7 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::AdoptRecoveryKit => json(shared, backup::adopt_kit),
         Name::ListVariables => json(shared, variable::list),
         Name::ChangeVariables => json(shared, variable::change),
+        Name::ListVariableChanges => json(shared, variable::changes),
         Name::GetVariable => json(shared, variable::get),
         Name::ExportVariables => json(shared, variable::export),
         Name::RunCommand => socket(shared, run::run),

@@ -11,6 +11,7 @@ mod domain;
 mod environment;
 mod error;
 mod event;
+mod master_key;
 mod open;
 mod port;
 mod project;
@@ -26,17 +27,19 @@ pub use deployment::Outcome;
 pub use domain::AddedDomain;
 pub use environment::{Canary, Environment, Live, Standing};
 pub use event::EventQuery;
+pub use master_key::Rotated;
 pub use project::Project;
 pub use shared_service::SharedService;
 pub use step::StepEnd;
 pub use token::TokenInfo;
-pub use variable::VariableInfo;
+pub use variable::{VariableChange, VariableInfo};
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostkit_core::event::Event;
-use hostkit_core::kind::Failure;
+use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
 use hostkit_core::traits::Clock;
 use jiff::Timestamp;
@@ -44,6 +47,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use error::Result;
 use seal::Sealer;
+use seal::key_file::KeyFiles;
 
 /// Told of every event, in order, when its transaction is safe. Must be quick and not call the store.
 type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -58,7 +62,10 @@ struct Inner {
     connection: Mutex<Connection>,
     listener: Mutex<Option<Listener>>,
     clock: Arc<dyn Clock>,
-    sealer: Sealer,
+    sealer: Mutex<Arc<Sealer>>,
+    key_files: KeyFiles,
+    /// Held by the one rotation of the master key that is under way.
+    rotating: Mutex<()>,
     /// Held, never read: whoever else opens the data folder is refused.
     _lock: File,
 }
@@ -74,21 +81,40 @@ impl Store {
     /// Opens the database below the data folder, making it, the master key and their folder at the first start.
     /// Refuses a second opener, a newer schema, a file that is damaged or no HostKit database, and one that is gone.
     pub fn open(layout: &Layout, clock: Arc<dyn Clock>) -> std::result::Result<Store, Failure> {
+        Self::open_with(layout, clock, None)
+    }
+
+    /// The same, with the folder in which systemd gives credentials: where the master key is among them, that one counts.
+    pub fn open_with(
+        layout: &Layout,
+        clock: Arc<dyn Clock>,
+        credentials: Option<&Path>,
+    ) -> std::result::Result<Store, Failure> {
         let lock = open::lock(layout.data())?;
         open::refuse_lost(&layout.database(), &layout.projects())?;
         // The key goes first: a start that is cut short between the two leaves a key without data, never the reverse.
-        let sealer = Sealer::open(&layout.key(), !layout.database().exists())?;
+        let key_files = KeyFiles::new(layout.key(), credentials);
+        let keys = key_files.load(!layout.database().exists())?;
+        let Some((newest, older)) = keys.split_first() else {
+            return Err(Failure::new(Kind::Internal, "cannot read the key: there is none"));
+        };
         let connection = open::database(&layout.database())?;
         let inner = Inner {
             connection: Mutex::new(connection),
             listener: Mutex::new(None),
             clock,
-            sealer,
+            sealer: Mutex::new(Arc::new(Sealer::new(newest, older))),
+            key_files,
+            rotating: Mutex::new(()),
             _lock: lock,
         };
-        Ok(Store {
+        let store = Store {
             inner: Arc::new(inner),
-        })
+        };
+        // A value that cannot be read must not keep the rest from being served: both keys stay, and whoever asks for the
+        // value, or for a rotation, is told.
+        let _ = store.settle_keys(&keys);
+        Ok(store)
     }
 
     /// Sets who is told of events; the one before is not told any more.
@@ -103,8 +129,9 @@ impl Store {
         })
     }
 
-    fn sealer(&self) -> &Sealer {
-        &self.inner.sealer
+    /// What seals. Asked for within a write, never before one: a rotation that comes between would take its key away.
+    fn sealer(&self) -> Arc<Sealer> {
+        locked(&self.inner.sealer).clone()
     }
 
     /// Reads within one look at the database. `act` ends the sentence `cannot …`.

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use crate::{EventQuery, Live, Outcome, Standing, StepEnd, Store};
 
-struct Fixed;
+pub(crate) struct Fixed;
 impl Clock for Fixed {
     fn now(&self) -> Timestamp {
         "2025-02-15T12:00:00Z".parse().unwrap()
@@ -29,7 +29,7 @@ impl Clock for Fixed {
 }
 
 pub(crate) struct Bench {
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     pub(crate) store: Store,
 }
 
@@ -48,11 +48,11 @@ fn open(layout: &Layout) -> Result<Store, hostkit_core::kind::Failure> {
     Store::open(layout, Arc::new(Fixed))
 }
 
-fn project(name: &str) -> ProjectName {
+pub(crate) fn project(name: &str) -> ProjectName {
     name.parse().unwrap()
 }
 
-fn production(name: &str) -> EnvironmentId {
+pub(crate) fn production(name: &str) -> EnvironmentId {
     EnvironmentId::new(project(name), EnvironmentName::production())
 }
 
@@ -60,7 +60,7 @@ fn source(digit: char) -> SourceId {
     SourceId::parse(&digit.to_string().repeat(64)).unwrap()
 }
 
-fn release(id: &EnvironmentId, name: &str) -> Release {
+pub(crate) fn release(id: &EnvironmentId, name: &str) -> Release {
     Release {
         environment: id.clone(),
         name: name.parse().unwrap(),
@@ -78,7 +78,7 @@ fn release(id: &EnvironmentId, name: &str) -> Release {
     }
 }
 
-fn variables(pairs: &[(&str, &str)]) -> Variables {
+pub(crate) fn variables(pairs: &[(&str, &str)]) -> Variables {
     pairs
         .iter()
         .map(|(k, v)| (k.parse().unwrap(), Secret::new(*v)))

@@ -29,6 +29,22 @@ pub struct VariableInfo {
     pub updated_by: String,
 }
 
+/// A change of a variable: which, when and by whom; what it was set to is not known any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableChange {
+    /// Its name.
+    pub name: VariableName,
+    /// Whether it was removed (else set).
+    pub removed: bool,
+    /// When.
+    pub at: Timestamp,
+    /// The token or account that asked.
+    pub by: String,
+}
+
+/// The most changes of one answer.
+const MOST_CHANGES: u32 = 1000;
+
 /// What a value is bound to.
 fn place(id: &EnvironmentId, name: &VariableName) -> String {
     format!("{id}/{name}")
@@ -159,6 +175,38 @@ impl Store {
         })
     }
 
+    /// The newest changes of the variables of an environment, or of one of them, newest first.
+    pub fn variable_changes(
+        &self,
+        id: &EnvironmentId,
+        name: Option<&VariableName>,
+    ) -> std::result::Result<Vec<VariableChange>, Failure> {
+        self.read(&format!("list changes of variables of `{id}`"), |sql| {
+            if !environment::is_there(sql, id)? {
+                return Err(environment::unknown(id));
+            }
+            let mut statement = sql.prepare_cached(
+                "SELECT name, removed, at, by FROM variable_change
+                 WHERE project = ?1 AND environment = ?2 AND (?3 IS NULL OR name = ?3) ORDER BY id DESC LIMIT ?4",
+            )?;
+            let values = params![
+                id.project.as_str(),
+                id.environment.as_str(),
+                name.map(VariableName::as_str),
+                MOST_CHANGES
+            ];
+            let rows = statement.query_map(values, |row| {
+                Ok(VariableChange {
+                    name: row.get::<_, Word<_>>(0)?.0,
+                    removed: row.get(1)?,
+                    at: row.get::<_, Word<_>>(2)?.0,
+                    by: row.get(3)?,
+                })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// All variables of an environment with their values.
     pub fn variables(&self, id: &EnvironmentId) -> std::result::Result<Variables, Failure> {
         self.read(&format!("read variables of `{id}`"), |sql| {
@@ -217,4 +265,36 @@ fn note(write: &Write<'_>, id: &EnvironmentId, name: &VariableName, removed: boo
             by
         ])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{Bench, production, project, variables};
+
+    #[test]
+    fn what_was_changed_by_whom_is_known_and_no_value() {
+        let bench = Bench::new();
+        let (store, shop) = (&bench.store, production("shop"));
+        store.create_project(&project("shop")).unwrap();
+        let set = |value, by| store.change_variables(&shop, &variables(&[("A", value)]), &[], by);
+        set("first-secret", "cli").unwrap();
+        set("second-secret", "ci-shop").unwrap();
+        store
+            .change_variables(&shop, &variables(&[("B", "x")]), &["A".parse().unwrap()], "cli")
+            .unwrap();
+
+        let all = store.variable_changes(&shop, None).unwrap();
+        let of_a = store
+            .variable_changes(&shop, Some(&"A".parse().unwrap()))
+            .unwrap();
+
+        assert_eq!(all.len(), 4);
+        let seen: Vec<_> = of_a
+            .iter()
+            .map(|change| (change.removed, change.by.as_str()))
+            .collect();
+        assert_eq!(seen, [(true, "cli"), (false, "ci-shop"), (false, "cli")]);
+        assert!(!format!("{all:?}").contains("secret\""), "{all:?}");
+        assert!(store.variable_changes(&production("blog"), None).is_err());
+    }
 }

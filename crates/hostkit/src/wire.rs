@@ -214,7 +214,8 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         started_at: clock.now(),
         account_of: mode.account_of,
     };
-    let store = Store::open(layout, clock.clone())?;
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let store = Store::open_with(layout, clock.clone(), credentials.as_deref())?;
     let provided = mode.services.as_ref().map(|services| {
         let public = public_addresses(server.base_host.clone(), mode.http.port(), mode.https_port);
         let guard = Guard::new(SelfProgram::current());

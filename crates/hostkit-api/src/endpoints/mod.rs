@@ -46,7 +46,8 @@ use crate::release::Release;
 use crate::source::{Plan, Source, Stored, Tree};
 use crate::target::{Installation, OneAddon, OneDeployment, OneDomain, OneVariable};
 use crate::token::{CreatedToken, NewToken, Token};
-use crate::variable::{Variable, VariableChanges, VariableValue};
+use crate::variable::{HistoryQuery, Variable, VariableChange, VariableChanges, VariableValue};
+use crate::vault::RotatedKey;
 
 /// Nothing stands behind the `?`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -140,6 +141,11 @@ endpoints! {
     /// Revokes a token, at once.
     DeleteToken: DELETE "/api/tokens/{token}", may ManageInstallation, on TokenName,
         query NoQuery, takes Nothing, gives Nothing;
+
+    /// Makes a new master key, and encrypts every stored value with it.
+    /// Everything goes on meanwhile. Refused (409) where systemd gives the key.
+    RotateMasterKey: POST "/api/vault/rotate-key", may ManageInstallation, on Installation,
+        query NoQuery, takes Nothing, gives Json<RotatedKey>;
 
     /// Certificates of the front door: for which names, from where, until when, and what is wrong with one.
     /// A token or account of one project is shown those for hosts of its environments. Refused (409) where the front
@@ -423,6 +429,10 @@ endpoints! {
     ChangeVariables: PATCH "/api/projects/{project}/environments/{environment}/variables", may ManageSecrets,
         on EnvironmentId,
         query NoQuery, takes Large<VariableChanges>, gives Nothing;
+    /// The newest 1,000 changes of variables, newest first: which, when and by whom; never what they were set to.
+    ListVariableChanges: GET "/api/projects/{project}/environments/{environment}/variable-changes", may ReadProject,
+        on EnvironmentId,
+        query HistoryQuery, takes Nothing, gives Json<Vec<VariableChange>>;
     /// The value of one variable.
     GetVariable: GET "/api/projects/{project}/environments/{environment}/variables/{variable}", may ManageSecrets,
         on OneVariable,

@@ -80,7 +80,8 @@ examples! {
     ENV: ("hostkit env set LOG_LEVEL=debug --apply", "set a variable and bring it live"),
         ("hostkit env set API_KEY - < key.txt", "a value that no shell history sees"),
         ("hostkit env import .env", "from a file"),
-        ("hostkit env get API_KEY", "the one way to see a value");
+        ("hostkit env get API_KEY", "the one way to see a value"),
+        ("hostkit env history API_KEY", "who set it when");
     ADDON: ("hostkit addon add shop postgres", "a database; its programs find DATABASE_URL and DIRECT_URL"),
         ("hostkit addon add shop redis", "a Redis of its own; its programs find REDIS_URL"),
         ("hostkit addon add shop storage --quota 10GB", "a bucket that speaks S3; its programs find S3_ENDPOINT and the other names"),
@@ -144,6 +145,9 @@ examples! {
     TOKEN: ("hostkit token create ci --project shop", "a token that deploys one project"),
         ("HOSTKIT_URL=http://127.0.0.1:9000 HOSTKIT_TOKEN=… hostkit deploy", "use it elsewhere"),
         ("hostkit token revoke ci", "make it worthless");
+    VAULT: ("hostkit vault rotate-key", "a new master key; everything goes on meanwhile"),
+        ("hostkit doctor", "who may read the key, among other things");
+        "A copy of the data folder from before opens with the key that is in it. On a server systemd can give the key instead of a file: the credential `hostkit-key`.";
     SERVER: ("sudo hostkit server setup --plan", "what would be changed, line by line; nothing is done"),
         ("sudo hostkit server setup", "packages, firewall, fail2ban, SSH by keys only, updates, swap, logs, limits"),
         ("sudo hostkit server check", "each item ok, drift or missing, and what mends it; exit code 1 if anything is not ok"),

@@ -41,6 +41,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
             "cache",
             "access",
             "token",
+            "vault",
         ],
     ),
     (

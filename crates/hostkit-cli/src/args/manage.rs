@@ -1,4 +1,4 @@
-//! Arguments of `project` and `token`.
+//! Arguments of `project`, `token` and `vault`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use hostkit_core::access::Role;
@@ -70,6 +70,19 @@ pub(crate) enum TokenCommand {
         /// Its name
         name: TokenName,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct VaultArgs {
+    #[command(subcommand)]
+    pub(crate) command: VaultCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultCommand {
+    /// Make a new master key and encrypt every stored value with it
+    RotateKey,
 }
 
 /// A role, as it is typed.

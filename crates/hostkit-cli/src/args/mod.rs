@@ -41,7 +41,7 @@ pub(crate) use doctor::{DoctorArgs, DoctorCommand};
 pub(crate) use domain::{DomainArgs, DomainCommand, NginxArgs, NginxCommand};
 pub(crate) use groups::{GROUPS, command};
 pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs, PsArgs, ReleasesArgs};
-pub(crate) use manage::{ProjectArgs, ProjectCommand, TokenArgs, TokenCommand};
+pub(crate) use manage::{ProjectArgs, ProjectCommand, TokenArgs, TokenCommand, VaultArgs, VaultCommand};
 pub(crate) use provision::{CreateArgs, Extras, ProvisionArgs};
 pub(crate) use server::{ServerArgs, ServerCommand};
 pub(crate) use trust::TrustArgs;
@@ -250,6 +250,9 @@ pub(crate) enum Command {
     /// Create, list and revoke tokens for the API
     #[command(after_help = examples::TOKEN)]
     Token(TokenArgs),
+    /// Look after the key that stored values are encrypted with
+    #[command(after_help = examples::VAULT)]
+    Vault(VaultArgs),
     /// Set up the machine as a server, and check it
     #[command(after_help = examples::SERVER)]
     Server(ServerArgs),

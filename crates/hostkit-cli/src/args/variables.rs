@@ -33,6 +33,13 @@ pub(crate) enum EnvCommand {
         #[command(flatten)]
         target: Target,
     },
+    /// Show who changed which variable when, without values
+    History {
+        /// This variable alone
+        name: Option<VariableName>,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Print the value of one variable
     Get {
         /// Its name

@@ -229,6 +229,10 @@ fn sentence(what: &What) -> (String, Style) {
             let word = if *created { "made" } else { "revoked" };
             (format!("token `{name}` {word}"), Style::Plain)
         }
+        What::MasterKeyRotated { by, values } => (
+            format!("the master key was replaced by `{by}`, {values} values encrypted again"),
+            Style::Good,
+        ),
         What::AddonAdded { kind, by } => (format!("{} added by `{by}`", kind.title()), Style::Plain),
         What::AddonChanged { kind, by } => (
             format!("{} got other settings from `{by}`", kind.title()),

@@ -31,6 +31,7 @@ pub(crate) mod shell;
 mod token;
 pub(crate) mod trust;
 mod variable;
+mod vault;
 
 use crate::args::Command;
 use crate::session::Session;
@@ -69,6 +70,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Server(args) => server::call(session, args.command).await,
         Command::Access(args) => access::run(session, args.command).await,
         Command::Token(args) => token::run(session, args.command).await,
+        Command::Vault(args) => vault::run(session, args.command).await,
         Command::Up(_)
         | Command::Down
         | Command::Trust(_)

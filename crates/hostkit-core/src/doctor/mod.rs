@@ -4,12 +4,14 @@
 mod activity;
 mod project;
 mod values;
+mod vault;
 
 #[cfg(test)]
 mod tests;
 
 pub use activity::{Activity, ProcessLook, Wanted};
 pub use project::{Observed, check};
+pub use vault::{KeyFile, ROTATE_EVERY, master_key, old_secrets};
 
 use crate::project::EnvironmentId;
 

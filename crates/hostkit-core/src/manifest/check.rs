@@ -149,6 +149,7 @@ pub(super) fn build(root: &DeTable<'_>, problems: &mut Collector<'_>) -> Manifes
             format: check.parsed("format"),
             pattern: check.text("pattern").map(str::to_owned),
         }),
+        rotate_every: variables.maybe_span("rotate_every"),
         keep: keep(root, problems),
         releases: releases.whole("keep").unwrap_or(Manifest::default().releases),
         release_command: releases.command("command"),

@@ -229,6 +229,7 @@ const VARIABLES: &[Key] = keys! {
     "required" Shape::List(&Shape::Text(&FREE_VARIABLE)), , "Variables without which a deploy is refused before it changes anything.";
     "defaults" Shape::Named(&FREE_VARIABLE, &Shape::Text(&FREE)), , "Values for variables that nobody set. Not for secrets: this file is part of the source.";
     "generate" Shape::Named(&FREE_VARIABLE, &Shape::Text(&RECIPE)), , "Variables that get a random value, once for each environment, where nobody set them: `64 hex`, `32 letters` or `uuid`.";
+    "rotate_every" Shape::Duration(24 * HOUR, 3650 * 24 * HOUR), = "\"90d\"", "After how long `hostkit doctor` calls a secret old: a variable that is named like one, or the credential of an add-on.";
     "checks" Shape::Named(&FREE_VARIABLE, &Shape::Table(CHECK)), , "What values must be; a deploy with others is refused before it changes anything.";
 };
 

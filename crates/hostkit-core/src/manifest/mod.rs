@@ -58,6 +58,9 @@ pub struct Manifest {
     pub checks: BTreeMap<VariableName, VariableRule>,
     /// Files and folders that live in `shared/` and are linked into every release.
     pub keep: Vec<RelativePath>,
+    /// After how long a secret is called old (90 days by default).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_every: Option<Span>,
     /// How many releases are kept (at least 2; 5 by default).
     pub releases: u32,
     /// A command run once before the new release starts. Stored; run by a later version.
@@ -84,6 +87,7 @@ impl Default for Manifest {
             generate: BTreeMap::new(),
             checks: BTreeMap::new(),
             keep: Vec::new(),
+            rotate_every: None,
             releases: 5,
             release_command: None,
             cron: Vec::new(),

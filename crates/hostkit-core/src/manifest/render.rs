@@ -274,6 +274,9 @@ fn variables(manifest: &Manifest) -> Table {
         generate[name.as_str()] = value(recipe.to_string());
     }
     insert(&mut table, "generate", generate);
+    if let Some(every) = &manifest.rotate_every {
+        table["rotate_every"] = value(every.to_string());
+    }
     let mut checks = Table::new();
     for (name, rule) in &manifest.checks {
         let mut check = Table::new();

@@ -44,6 +44,7 @@ build = { builder = "python", memory = "8GB" }
 
 [variables]
 required = ["DATABASE_URL"]
+rotate_every = "30d"
 
 [variables.defaults]
 LOG_LEVEL = "info"

@@ -19,3 +19,4 @@ pub(crate) mod run;
 pub(crate) mod source;
 pub(crate) mod token;
 pub(crate) mod variable;
+pub(crate) mod vault;

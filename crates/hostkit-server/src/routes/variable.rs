@@ -1,7 +1,9 @@
 //! Variables. Values leave through [`get`] and [`export`], nowhere else.
 
-use hostkit_api::endpoints::{ChangeVariables, ExportVariables, GetVariable, ListVariables};
-use hostkit_api::variable::{Variable, VariableChanges, VariableValue};
+use hostkit_api::endpoints::{
+    ChangeVariables, ExportVariables, GetVariable, ListVariableChanges, ListVariables,
+};
+use hostkit_api::variable::{Variable, VariableChange, VariableChanges, VariableValue};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::secret::Secret;
 use hostkit_core::variables::{MAX_VALUE_BYTES, RESERVED, dotenv};
@@ -20,6 +22,23 @@ pub(crate) async fn list(call: Admitted<ListVariables>, (): ()) -> Result<Vec<Va
 }
 
 /// Every problem at once, so that an import is mended in one go. Names only: values are secret.
+pub(crate) async fn changes(
+    call: Admitted<ListVariableChanges>,
+    (): (),
+) -> Result<Vec<VariableChange>, Failure> {
+    let name = call.query().name.as_ref();
+    let changes = call.shared().store().variable_changes(call.target(), name)?;
+    Ok(changes
+        .into_iter()
+        .map(|change| VariableChange {
+            name: change.name,
+            removed: change.removed,
+            at: change.at,
+            by: change.by,
+        })
+        .collect())
+}
+
 fn check(changes: &VariableChanges) -> Result<(), Failure> {
     let mut problems = Vec::new();
     for (name, value) in &changes.set {

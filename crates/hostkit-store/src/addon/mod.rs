@@ -59,10 +59,10 @@ impl Store {
         port: Option<fn(u16) -> bool>,
         by: &str,
     ) -> std::result::Result<Addon, Failure> {
-        let operator = self
-            .sealer()
-            .seal(&place(id, "operator"), new_secret()?.reveal())?;
         self.write(&format!("add {id}"), |write| {
+            let operator = self
+                .sealer()
+                .seal(&place(id, "operator"), new_secret()?.reveal())?;
             environment::insert(write, &id.environment)?;
             let port = port
                 .map(|is_free| free_port(&write.sql, None, is_free))

@@ -5,9 +5,9 @@ mod input;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hostkit_api::endpoints::{ChangeVariables, GetVariable, ListVariables, NoQuery};
+use hostkit_api::endpoints::{ChangeVariables, GetVariable, ListVariableChanges, ListVariables, NoQuery};
 use hostkit_api::target::OneVariable;
-use hostkit_api::variable::VariableChanges;
+use hostkit_api::variable::{HistoryQuery, VariableChanges};
 use hostkit_core::names::VariableName;
 use hostkit_core::project::EnvironmentId;
 use serde_json::json;
@@ -29,6 +29,7 @@ pub(crate) async fn run(session: &Session<'_>, command: EnvCommand) -> Result<()
             save(session, &session.target(&target).await?, changes, apply.apply).await
         }
         EnvCommand::List { target } => list(session, &target).await,
+        EnvCommand::History { name, target } => history(session, name, &target).await,
         EnvCommand::Get { name, target } => get(session, name, &target).await,
         EnvCommand::Import {
             file,
@@ -146,6 +147,37 @@ async fn list(session: &Session<'_>, target: &Target) -> Result<(), Stop> {
         table.row(vec![
             (variable.name.to_string(), Style::Name),
             (ago(now, variable.updated_at), Style::Plain),
+        ]);
+    }
+    printer.table(&table)
+}
+
+async fn history(session: &Session<'_>, name: Option<VariableName>, target: &Target) -> Result<(), Stop> {
+    let environment = session.target(target).await?;
+    let changes = session
+        .client()?
+        .call::<ListVariableChanges>(&environment, &HistoryQuery { name }, &())
+        .await?;
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&changes);
+    }
+    if changes.is_empty() {
+        printer.say("Nothing was changed so far.");
+        return Ok(());
+    }
+    let now = jiff::Timestamp::now();
+    let mut table = Table::new(&["NAME", "CHANGE", "WHEN", "BY"]);
+    for change in &changes {
+        let (word, style) = match change.removed {
+            true => ("removed", Style::Warning),
+            false => ("set", Style::Plain),
+        };
+        table.row(vec![
+            (change.name.to_string(), Style::Name),
+            (word.to_owned(), style),
+            (ago(now, change.at), Style::Plain),
+            (change.by.clone(), Style::Plain),
         ]);
     }
     printer.table(&table)

@@ -61,6 +61,11 @@ impl<'a> Values<'a> {
     }
 }
 
+/// Whether a variable is named like something that nobody else should know.
+pub(super) fn is_secret(name: &str) -> bool {
+    secrets::is_one(name)
+}
+
 fn ends_with(name: &str, ends: &[&str]) -> bool {
     ends.iter().any(|end| {
         name.strip_suffix(end)

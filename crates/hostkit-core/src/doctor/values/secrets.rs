@@ -56,11 +56,15 @@ fn set_anew(name: &str) -> String {
     format!("`openssl rand -hex 32 | hostkit env set {name} - --apply {{}}` sets a good one")
 }
 
+pub(super) fn is_one(name: &str) -> bool {
+    ends_with(name, &SIGNING) || ends_with(name, &["SECRET", "PASSWORD", "TOKEN", "API_KEY"])
+}
+
 pub(super) fn secrets(values: &Values<'_>) -> Vec<Finding> {
     let (mut findings, mut good) = (Vec::new(), 0_usize);
     for (name, value) in values.iter() {
         let signs = ends_with(name, &SIGNING);
-        if !signs && !ends_with(name, &["SECRET", "PASSWORD", "TOKEN", "API_KEY"]) {
+        if !is_one(name) {
             continue;
         }
         let subject = format!("secret {name}");
