@@ -7,6 +7,7 @@ mod completion;
 mod docs;
 pub mod local;
 mod output;
+mod s3;
 mod session;
 mod stop;
 mod upload;

@@ -56,6 +56,7 @@ use hostkit_core::names::{ProjectName, ReleaseName, VariableName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::route::{Purge, Purged};
 use hostkit_core::secret::Secret;
+use hostkit_core::storage::{BucketPolicy, BucketReport};
 use hostkit_core::traits::{Archive, ExecStreams, LogLines, OperatorKey, Pieces};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::{Instance, InstanceState, Scope, WorkloadId};
@@ -533,6 +534,21 @@ impl Engine {
     /// What programs are told of an add-on. That it was shown is recorded.
     pub fn reveal_addon(&self, id: &AddonId, by: &str) -> Result<Variables, Failure> {
         addons::reveal(&self.context, id, by)
+    }
+
+    /// What the bucket of an environment holds, and what is so in it.
+    pub async fn bucket(&self, environment: &EnvironmentId) -> Result<BucketReport, Failure> {
+        addons::bucket::report(&self.context, environment).await
+    }
+
+    /// Sets what is so in the bucket of an environment, all at once.
+    pub async fn set_bucket_policy(
+        &self,
+        environment: &EnvironmentId,
+        policy: &BucketPolicy,
+        by: &str,
+    ) -> Result<BucketReport, Failure> {
+        addons::bucket::set_policy(&self.context, environment, policy, by).await
     }
 
     /// The keys that may log in as a project's account.

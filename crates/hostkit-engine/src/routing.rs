@@ -1,6 +1,7 @@
 //! The route table: made from the state and from what runs, handed over when it differs from the one in force.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use hostkit_core::deployment::DeploymentId;
@@ -89,6 +90,7 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
     for domain in context.parts.store.domains()? {
         domains.entry(domain.environment).or_default().push(domain.host);
     }
+    let storages = public_storages(context)?;
     let mut routed = Vec::with_capacity(environments.len());
     for (environment, (live, canary)) in environments.iter().zip(&releases) {
         let routed_release =
@@ -108,6 +110,7 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
             stopped: environment.stopped,
             extra_hosts: domains.remove(&environment.id).unwrap_or_default(),
             ports: environment.ports.clone(),
+            storage: storages.get(&environment.id).copied(),
         });
     }
     let is_live = |(id, name): &(EnvironmentId, ReleaseName)| {
@@ -123,6 +126,18 @@ async fn plan(context: &Context) -> Result<RouteTable, Failure> {
     planned.table.routes.extend(proofs);
     *locked(&context.router.conflicts) = planned.conflicts;
     Ok(planned.table)
+}
+
+/// Where the storages answer that have something public.
+fn public_storages(context: &Context) -> Result<BTreeMap<EnvironmentId, SocketAddr>, Failure> {
+    let addons = context.parts.store.addons()?.into_iter();
+    let public = addons.filter(|addon| !addon.removing && !addon.order.settings.public.is_empty());
+    Ok(public
+        .filter_map(|addon| {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, addon.order.port?));
+            Some((addon.order.id.environment, address))
+        })
+        .collect())
 }
 
 /// A release that answers, with the instances of one generation.

@@ -23,7 +23,7 @@ use crate::auth::Admitted;
 use crate::incoming::Incoming;
 use crate::listener::MOST_HEAD;
 use crate::routes::{
-    addon, backup, cache, caller, certificate, database, deployment, domain, environment, event, installation, log,
+    addon, backup, bucket, cache, caller, certificate, database, deployment, domain, environment, event, installation, log,
     operator_key, project, release, run, source, token, variable, vault,
 };
 use crate::shared::Shared;
@@ -170,6 +170,8 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::ShowRecoveryKit => json(shared, backup::kit),
         Name::ConfirmRecoveryKit => json(shared, backup::confirm_kit),
         Name::AdoptRecoveryKit => json(shared, backup::adopt_kit),
+        Name::GetBucket => json(shared, bucket::get),
+        Name::SetBucketPolicy => json(shared, bucket::set_policy),
         Name::ListVariables => json(shared, variable::list),
         Name::ChangeVariables => json(shared, variable::change),
         Name::ListVariableChanges => json(shared, variable::changes),

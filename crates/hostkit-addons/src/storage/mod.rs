@@ -4,11 +4,9 @@
 
 pub mod addon;
 pub mod contents;
-pub mod cors;
 pub mod error;
 pub mod gate;
 pub mod index;
-pub mod lifecycle;
 pub mod names;
 pub mod s3;
 pub mod server;
@@ -21,3 +19,6 @@ pub const READY: &str = "/-/ready";
 
 /// Where whoever runs a server asks which settings are in force and what the buckets hold ([`state::State`]).
 pub const STATE: &str = "/-/state";
+
+/// Where they set the rules of a bucket: `/-/rules/BUCKET`.
+pub const RULES: &str = "/-/rules/";

@@ -1,8 +1,9 @@
 //! What is done beside the requests: objects expire, uploads are given up, and files that nobody knows are removed.
 
+use hostkit_core::storage::lifecycle::LifecycleRule;
+
 use super::error::{Result, StorageError};
 use super::index::{Aged, Condition, Index, UploadQuery, aged, uploads};
-use super::lifecycle::LifecycleRule;
 use super::names::{BucketName, ObjectKey};
 use super::s3::{Storage, blocking};
 
@@ -51,7 +52,7 @@ impl Storage {
                 return Ok(removed);
             };
             after.clone_from(&last.key);
-            let over: Vec<Aged> = found.into_iter().filter(|object| rule.is_for(object)).collect();
+            let over: Vec<Aged> = found.into_iter().filter(|object| rule.is_for(object.size, &object.tags)).collect();
             if over.is_empty() {
                 continue;
             }
@@ -140,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::storage::index::{Details, NewObject, Object, Tags, Upload, objects};
-    use crate::storage::lifecycle::DAY;
+    use hostkit_core::storage::lifecycle::DAY;
     use crate::storage::settings::{BucketSettings, KeyPair, Listen, Settings};
 
     async fn storage(folder: &std::path::Path) -> Storage {

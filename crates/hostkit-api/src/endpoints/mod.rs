@@ -17,6 +17,7 @@ use hostkit_core::log::LogLine;
 use hostkit_core::names::{ProjectName, TokenName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::route::Purged;
+use hostkit_core::storage::{BucketPolicy, BucketReport};
 use hostkit_core::traits::OperatorKey;
 use hostkit_core::workload::Instance;
 use http::Method;
@@ -419,6 +420,14 @@ endpoints! {
     SetBackupSchedule: PUT "/api/projects/{project}/environments/{environment}/backup-schedule", may DeleteProject,
         on EnvironmentId,
         query NoQuery, takes Json<BackupSchedule>, gives Json<BackupSchedule>;
+    /// What the bucket of an environment holds, and what is so in it.
+    GetBucket: GET "/api/projects/{project}/environments/{environment}/storage", may ReadProject, on EnvironmentId,
+        query NoQuery, takes Nothing, gives Json<BucketReport>;
+    /// Sets what is so in the bucket of an environment: its quota, what is public in it, CORS, life-cycle.
+    /// All of it at once: what the body leaves out is so no more. In force when it answers.
+    SetBucketPolicy: PUT "/api/projects/{project}/environments/{environment}/storage/policy", may ManageSecrets,
+        on EnvironmentId,
+        query NoQuery, takes Large<BucketPolicy>, gives Json<BucketReport>;
 
     /// The names of the variables that are set.
     ListVariables: GET "/api/projects/{project}/environments/{environment}/variables", may ReadProject,

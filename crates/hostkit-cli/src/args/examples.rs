@@ -119,6 +119,13 @@ examples! {
         ("hostkit backup schedule shop --daily 4 --keep-daily 14", "when they are made, and how many stay"),
         ("hostkit backup plan --simulate 400d --keep-yearly 2", "what rules keep in the course of time");
         "Made once a day by themselves, after 02:00 UTC. A backup counts when it was read back, and is proven when it was restored for trial.";
+    STORAGE: ("hostkit storage ls shop:photos/", "what there is, up to the next `/`"),
+        ("hostkit storage cp -r ./photos shop:photos", "a folder into the bucket"),
+        ("hostkit storage cp shop:photos/cat.jpg .", "an object out of it"),
+        ("pg_dump mydb | hostkit storage cp - shop:dumps/today.sql", "what another program writes"),
+        ("hostkit storage presign shop:photos/cat.jpg --expires 1d", "a URL for somebody without keys"),
+        ("hostkit storage policy shop --public photos/ --quota 10GB", "let anybody read what begins so, and limit the bytes"),
+        ("hostkit storage policy shop --expire tmp/=7d --cors https://shop.example.com", "remove what is old; let pages of another origin in");
     DOMAIN: ("hostkit domain add shop.example.com", "answer it at once; says what to set in the DNS"),
         ("hostkit domain add '*.shop.example.com'", "every name of one label below it"),
         ("hostkit domain list", "every domain, and where it comes from"),

@@ -30,6 +30,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
             "db",
             "redis",
             "backup",
+            "storage",
             "domain",
             "nginx",
             "cert",

@@ -16,6 +16,7 @@ mod look;
 mod manage;
 mod provision;
 mod server;
+mod storage;
 mod trust;
 mod variables;
 
@@ -44,6 +45,7 @@ pub(crate) use look::{DeploymentsArgs, DeploymentsCommand, EventsArgs, LogsArgs,
 pub(crate) use manage::{ProjectArgs, ProjectCommand, TokenArgs, TokenCommand, VaultArgs, VaultCommand};
 pub(crate) use provision::{CreateArgs, Extras, ProvisionArgs};
 pub(crate) use server::{ServerArgs, ServerCommand};
+pub(crate) use storage::{End, OfEnvironment, Place, PolicyChange, StorageArgs, StorageCommand};
 pub(crate) use trust::TrustArgs;
 pub(crate) use variables::{EnvArgs, EnvCommand, SetArgs};
 
@@ -229,6 +231,9 @@ pub(crate) enum Command {
     /// Back projects up, prove that it comes back, restore it
     #[command(after_help = examples::BACKUP)]
     Backup(BackupArgs),
+    /// Work on the bucket of a project: list, copy, remove and sign objects, and say what is public
+    #[command(after_help = examples::STORAGE)]
+    Storage(StorageArgs),
     /// Add, list, remove and check domains of a project
     #[command(after_help = examples::DOMAIN)]
     Domain(DomainArgs),

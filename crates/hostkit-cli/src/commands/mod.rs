@@ -28,6 +28,7 @@ mod run;
 pub(crate) mod scan;
 pub(crate) mod server;
 pub(crate) mod shell;
+mod storage;
 mod token;
 pub(crate) mod trust;
 mod variable;
@@ -62,6 +63,7 @@ pub(crate) async fn run(session: &Session<'_>, command: Command) -> Result<(), S
         Command::Db(args) => database::run(session, args.command).await,
         Command::Redis(args) => redis::run(session, args.command).await,
         Command::Backup(args) => backup::run(session, args.command).await,
+        Command::Storage(args) => storage::run(session, args.command).await,
         Command::Domain(args) => domain::run(session, args.command).await,
         Command::Cert(args) => certificate::run(session, args.command).await,
         Command::Nginx(args) => domain::nginx(session, args.command).await,

@@ -3,7 +3,7 @@
 use crate::addon::{AddonId, AddonKind, AddonOrder, AddonState, Console};
 use crate::kind::Failure;
 use crate::names::VariableName;
-use crate::traits::Databases;
+use crate::traits::{Buckets, Databases};
 use crate::variables::Variables;
 
 /// Provides one kind of add-on. One folder of `hostkit-addons` each. What it provides outlives the caller.
@@ -43,6 +43,11 @@ pub trait Addon: Send + Sync {
 
     /// The work on its databases, where it has any.
     fn databases(&self) -> Option<&dyn Databases> {
+        None
+    }
+
+    /// The work on its bucket, where it has one.
+    fn buckets(&self) -> Option<&dyn Buckets> {
         None
     }
 }

@@ -2,6 +2,7 @@
 //! whatever is interrupted in between is finished by the loop ([`keep`]).
 
 mod bindings;
+pub(crate) mod bucket;
 pub(crate) mod keep;
 mod rotation;
 
@@ -120,7 +121,11 @@ pub(crate) async fn add(
             context.parts.store.note_addon_made(&id)
         };
         match made.await {
-            Ok(()) => Ok(report(&context, addon).await),
+            Ok(()) => {
+                // What is public in it is routed.
+                context.wake.notify_one();
+                Ok(report(&context, addon).await)
+            }
             Err(failure) => {
                 // Marked first: where it cannot be taken back now, the loop does it.
                 context.parts.store.begin_addon_removal(&id)?;
@@ -140,6 +145,7 @@ pub(crate) async fn change(
     by: &str,
 ) -> Result<AddonReport, Failure> {
     let driver = provided(context, "set", id)?.clone();
+    settings.check(id.kind)?;
     let (context, id, settings, by) = (context.clone(), id.clone(), settings.clone(), by.to_owned());
     let changed = tokio::spawn(async move {
         let lock = context.lock_of_addon(&id);

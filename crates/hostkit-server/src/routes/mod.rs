@@ -2,6 +2,7 @@
 
 pub(crate) mod addon;
 pub(crate) mod backup;
+pub(crate) mod bucket;
 pub(crate) mod cache;
 pub(crate) mod caller;
 pub(crate) mod certificate;

@@ -45,6 +45,7 @@ fn body(name: Name) -> &'static str {
         Name::SetBackupSchedule => r#"{"daily":true,"hour":3}"#,
         Name::SetBackupTarget => r#"{"kind":"folder","path":"relative"}"#,
         Name::ConfirmRecoveryKit | Name::AdoptRecoveryKit => r#"{"text":"ABCDE"}"#,
+        Name::SetBucketPolicy => "{}",
         Name::ChangeVariables => r#"{"set":{"NAME":"value"}}"#,
         _ => "",
     }

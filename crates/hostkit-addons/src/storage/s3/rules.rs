@@ -1,5 +1,8 @@
 //! The rules of a bucket: which pages of elsewhere may use it, and which objects expire.
 
+use hostkit_core::storage::cors::CorsRule;
+use hostkit_core::storage::lifecycle::LifecycleRule;
+use hostkit_core::storage::{BucketRules, MOST_CORS, MOST_LIFECYCLE};
 use s3s::dto::{
     AbortIncompleteMultipartUpload, CORSRule, DeleteBucketCorsInput, DeleteBucketCorsOutput,
     DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput, ExpirationStatus, GetBucketCorsInput,
@@ -10,15 +13,9 @@ use s3s::dto::{
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::{Storage, answer, answer_to, blocking, details, millis, tags, timestamp};
-use crate::storage::cors::{CorsRule, METHODS};
 use crate::storage::error::{Result, StorageError};
 use crate::storage::index::{cors, lifecycle};
-use crate::storage::lifecycle::{DAY, LifecycleRule};
 use crate::storage::names::BucketName;
-
-/// Rules that a bucket may have, as S3 has it.
-const MOST_CORS: usize = 100;
-const MOST_LIFECYCLE: usize = 1000;
 
 impl Storage {
     /// The rules for pages of elsewhere.
@@ -36,6 +33,19 @@ impl Storage {
         let (index, bucket) = (self.index.clone(), bucket.clone());
         let text = blocking(move || index.read(|connection| lifecycle(connection, &bucket))).await?;
         rules(text)
+    }
+
+    /// Makes these the rules of a bucket, both kinds at once.
+    pub(in crate::storage) async fn set_rules(&self, bucket: BucketName, rules: &BucketRules) -> Result<()> {
+        let some = |text: String, is_empty: bool| (!is_empty).then_some(text);
+        let cors = some(text(&rules.cors)?, rules.cors.is_empty());
+        let lifecycle = some(text(&rules.lifecycle)?, rules.lifecycle.is_empty());
+        self.index
+            .write(Vec::new(), move |change| {
+                change.set_cors(&bucket, cors.as_deref())?;
+                change.set_lifecycle(&bucket, lifecycle.as_deref())
+            })
+            .await
     }
 
     pub(super) async fn cors(
@@ -163,24 +173,10 @@ fn cors_rule(said: CORSRule) -> S3Result<CorsRule> {
         exposed: said.expose_headers.unwrap_or_default(),
         max_age: said.max_age_seconds,
     };
-    let stars = |text: &String| text.matches('*').count() > 1;
-    // They become headers of answers.
-    let is_name = |name: &String| name.parse::<http::HeaderName>().is_ok();
-    let is_good = !rule.origins.is_empty()
-        && !rule.methods.is_empty()
-        && rule
-            .methods
-            .iter()
-            .all(|method| METHODS.contains(&method.as_str()))
-        && !rule.origins.iter().chain(&rule.headers).any(stars)
-        && rule.exposed.iter().all(is_name);
-    if !is_good {
-        return Err(answer_to(
-            S3ErrorCode::InvalidRequest,
-            "A CORS rule has origins, methods (GET, PUT, POST, DELETE, HEAD), at most one `*` in each, and names of headers.",
-        ));
+    match rule.fault() {
+        Some(why) => Err(answer_to(S3ErrorCode::InvalidRequest, why)),
+        None => Ok(rule),
     }
-    Ok(rule)
 }
 
 fn said_cors(rule: CorsRule) -> CORSRule {
@@ -235,28 +231,10 @@ fn lifecycle_rule(said: s3s::dto::LifecycleRule) -> S3Result<LifecycleRule> {
                 .collect(),
         )?;
     }
-    let is_day = |days: Option<i32>| days.is_none_or(|days| days > 0);
-    if !is_day(rule.days) || !is_day(rule.abort_days) {
-        return Err(bad("Days are counted from 1."));
+    match rule.fault() {
+        Some(why) => Err(bad(why)),
+        None => Ok(rule),
     }
-    if rule
-        .date
-        .is_some_and(|date| date % DAY != 0 || rule.days.is_some())
-    {
-        return Err(bad(
-            "A date is a midnight in UTC, and there are no days beside it.",
-        ));
-    }
-    if rule.days.is_none() && rule.date.is_none() && rule.abort_days.is_none() {
-        return Err(bad("A rule does something."));
-    }
-    // An upload has neither a size nor tags that count: half of a rule would be followed.
-    if rule.abort_days.is_some()
-        && (rule.larger_than.is_some() || rule.smaller_than.is_some() || !rule.tags.is_empty())
-    {
-        return Err(bad("Uploads are given up by the beginning of their key alone."));
-    }
-    Ok(rule)
 }
 
 fn said_lifecycle(rule: LifecycleRule) -> s3s::dto::LifecycleRule {

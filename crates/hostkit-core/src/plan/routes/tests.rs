@@ -87,6 +87,7 @@ fn routed<'a>(id: &str, release: Option<&'a Release>, ports: &[(&str, u16)]) -> 
         stopped: false,
         extra_hosts: Vec::new(),
         ports: ports.iter().map(|(name, port)| (process(name), *port)).collect(),
+        storage: None,
     }
 }
 
@@ -506,4 +507,25 @@ fn a_canary_has_routes_of_its_own_on_the_hosts_of_the_live_release() {
     );
     both.stopped = true;
     assert!(plan(&[both]).table.canaries.is_empty());
+}
+
+#[test]
+fn what_is_public_in_the_storage_is_behind_the_same_password() {
+    let live = release("shop/production", "r1", "[process.web]\ncommand = [\"a\"]");
+    let mut shop = routed("shop/production", Some(&live), &[("web", 8001)]);
+    let paths = |shop: &RoutedEnvironment<'_>| -> Vec<String> {
+        let routes = plan(std::slice::from_ref(shop)).table.routes;
+        routes.into_iter().map(|route| route.path_prefix).collect()
+    };
+    assert_eq!(paths(&shop), ["/"]);
+    shop.storage = Some(([127, 0, 0, 1], 15000).into());
+    shop.live.as_mut().unwrap().basic_auth = Some(BasicAuth::of_nobody("shop"));
+    assert_eq!(paths(&shop), ["/_hostkit/storage", "/"]);
+    let routes = plan(std::slice::from_ref(&shop)).table.routes;
+    assert_eq!(routes[0].hosts, routes[1].hosts);
+    assert_eq!(routes[0].rules.basic_auth, routes[1].rules.basic_auth);
+    assert!(routes[0].rules.basic_auth.is_some());
+    // Also before the first deployment, and while the programs are stopped.
+    shop.live = None;
+    assert_eq!(paths(&shop), ["/_hostkit/storage", "/"]);
 }

@@ -1,9 +1,11 @@
 //! Rules for requests that pages of other origins make (Fetch standard, CORS): who may ask, how, and what the page sees.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One rule. The first that fits a request counts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct CorsRule {
     /// Its name.
     pub id: Option<String>,
@@ -34,6 +36,26 @@ pub struct Asked<'a> {
 }
 
 impl CorsRule {
+    /// Why it cannot be kept, if so. What it names becomes headers of answers.
+    pub fn fault(&self) -> Option<&'static str> {
+        let stars = |text: &String| text.matches('*').count() > 1;
+        let is_text = |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let is_name = |name: &String| !name.is_empty() && name.bytes().all(is_token);
+        let is_good = !self.origins.is_empty()
+            && !self.methods.is_empty()
+            && self
+                .methods
+                .iter()
+                .all(|method| METHODS.contains(&method.as_str()))
+            && self.origins.iter().chain(&self.headers).all(is_text)
+            && !self.origins.iter().chain(&self.headers).any(stars)
+            && self.exposed.iter().all(is_name);
+        (!is_good).then_some(
+            "A CORS rule has origins, methods (GET, PUT, POST, DELETE, HEAD), at most one `*` in each, and names of headers.",
+        )
+    }
+
     fn fits(&self, asked: &Asked<'_>) -> bool {
         self.origins.iter().any(|origin| matches(origin, asked.origin))
             && self.methods.iter().any(|method| method == asked.method)
@@ -68,6 +90,28 @@ fn matches(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_break_an_answer_is_no_rule() {
+        let good = CorsRule {
+            origins: vec!["https://*.example.com".to_owned()],
+            methods: vec!["GET".to_owned()],
+            headers: vec!["*".to_owned()],
+            exposed: vec!["ETag".to_owned()],
+            ..CorsRule::default()
+        };
+        assert_eq!(good.fault(), None);
+        let bad = |change: fn(&mut CorsRule)| {
+            let mut rule = good.clone();
+            change(&mut rule);
+            assert!(rule.fault().is_some(), "{rule:?}");
+        };
+        bad(|rule| rule.origins.clear());
+        bad(|rule| rule.origins = vec!["https://*.*".to_owned()]);
+        bad(|rule| rule.origins = vec!["a\r\nset-cookie: x".to_owned()]);
+        bad(|rule| rule.methods = vec!["TRACE".to_owned()]);
+        bad(|rule| rule.exposed = vec!["a: b".to_owned()]);
+    }
 
     #[test]
     fn the_first_rule_that_fits_counts() {

@@ -1,14 +1,19 @@
 //! Rules by which objects expire and uploads are given up: which, and when.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::index::{Aged, Tags};
+/// Tags of an object, by name.
+pub type Tags = BTreeMap<String, String>;
 
 /// A day, in milliseconds.
 pub const DAY: i64 = 86_400_000;
 
 /// One rule.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct LifecycleRule {
     /// Its name.
     pub id: Option<String>,
@@ -53,15 +58,33 @@ impl LifecycleRule {
             .map(|days| put_before(now, days))
     }
 
-    /// Whether the rule is for an object, besides its age and the beginning of its key.
-    pub fn is_for(&self, object: &Aged) -> bool {
-        let size = i64::try_from(object.size).unwrap_or(i64::MAX);
+    /// Why it cannot be kept, if so.
+    pub fn fault(&self) -> Option<&'static str> {
+        let is_day = |days: Option<i32>| days.is_none_or(|days| days > 0);
+        let has_filter = self.larger_than.is_some() || self.smaller_than.is_some() || !self.tags.is_empty();
+        if !is_day(self.days) || !is_day(self.abort_days) {
+            return Some("Days are counted from 1.");
+        }
+        if self.date.is_some_and(|date| date % DAY != 0 || self.days.is_some()) {
+            return Some("A date is a midnight in UTC, and there are no days beside it.");
+        }
+        if self.days.is_none() && self.date.is_none() && self.abort_days.is_none() {
+            return Some("A rule does something.");
+        }
+        // An upload has neither a size nor tags that count: half of a rule would be followed.
+        (self.abort_days.is_some() && has_filter)
+            .then_some("Uploads are given up by the beginning of their key alone.")
+    }
+
+    /// Whether the rule is for an object of this size with these tags, besides its age and the beginning of its key.
+    pub fn is_for(&self, size: u64, tags: &Tags) -> bool {
+        let size = i64::try_from(size).unwrap_or(i64::MAX);
         self.larger_than.is_none_or(|least| size > least)
             && self.smaller_than.is_none_or(|most| size < most)
             && self
                 .tags
                 .iter()
-                .all(|(name, value)| object.tags.get(name) == Some(value))
+                .all(|(name, value)| tags.get(name) == Some(value))
     }
 }
 
@@ -116,35 +139,28 @@ mod tests {
 
     #[test]
     fn a_filter_asks_for_sizes_and_tags() {
-        let mut object = Aged {
-            key: "a".to_owned(),
-            size: 10,
-            modified: 0,
-            etag: String::new(),
-            tags: Tags::from([("kind".to_owned(), "log".to_owned())]),
-        };
+        let tags = Tags::from([("kind".to_owned(), "log".to_owned())]);
         let filter = LifecycleRule {
             larger_than: Some(9),
             smaller_than: Some(11),
-            tags: object.tags.clone(),
+            tags: tags.clone(),
             ..rule(1)
         };
-        assert!(filter.is_for(&object));
-        object.tags.clear();
-        assert!(!filter.is_for(&object));
+        assert!(filter.is_for(10, &tags));
+        assert!(!filter.is_for(10, &Tags::new()));
         assert!(
             !LifecycleRule {
                 larger_than: Some(10),
                 ..rule(1)
             }
-            .is_for(&object)
+            .is_for(10, &tags)
         );
         assert!(
             !LifecycleRule {
                 smaller_than: Some(10),
                 ..rule(1)
             }
-            .is_for(&object)
+            .is_for(10, &tags)
         );
     }
 }

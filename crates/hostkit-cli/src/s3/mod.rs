@@ -1,0 +1,10 @@
+//! A client of S3, as much as the command line needs: signed URLs, objects, lists, uploads in parts. Keys are the bucket's,
+//! whatever is in them: they are encoded for a URL and never taken for paths here.
+
+mod bucket;
+mod listing;
+mod sign;
+mod upload;
+
+pub(crate) use bucket::{Bucket, Object};
+pub(crate) use sign::Keys;
