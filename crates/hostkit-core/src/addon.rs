@@ -138,7 +138,10 @@ impl AddonSettings {
             return refused("what is public", elsewhere(AddonKind::Storage));
         }
         if self.public.len() > MOST_PUBLIC {
-            let why = format!("{} beginnings of keys, and {MOST_PUBLIC} are the most", self.public.len());
+            let why = format!(
+                "{} beginnings of keys, and {MOST_PUBLIC} are the most",
+                self.public.len()
+            );
             return refused("what is public", why);
         }
         if self
@@ -146,7 +149,8 @@ impl AddonSettings {
             .iter()
             .any(|prefix| prefix.len() > LONGEST_PUBLIC || prefix.chars().any(char::is_control))
         {
-            let why = format!("a beginning of a key has at most {LONGEST_PUBLIC} bytes and no control character");
+            let why =
+                format!("a beginning of a key has at most {LONGEST_PUBLIC} bytes and no control character");
             return refused("what is public", why);
         }
         Ok(())

@@ -8,9 +8,7 @@ fn main() -> ExitCode {
     let settings = args.get(2).map(Path::new).unwrap_or(Path::new(""));
     let ended = match args.get(1).and_then(|role| role.to_str()) {
         Some("redis-rest") => Some(hostkit_addons::redis_rest::run(settings)),
-        Some("storage-server") => {
-            Some(hostkit_addons::storage::server::run(settings, Vec::new(), |_| {}))
-        }
+        Some("storage-server") => Some(hostkit_addons::storage::server::run(settings, Vec::new(), |_| {})),
         _ => None,
     };
     match ended {

@@ -176,7 +176,9 @@ impl Settings {
 
     /// Whether a token is that of whoever runs the server.
     pub fn is_operator(&self, token: &str) -> bool {
-        self.operator.as_ref().is_some_and(|digest| *digest == sha256(token.as_bytes()))
+        self.operator
+            .as_ref()
+            .is_some_and(|digest| *digest == sha256(token.as_bytes()))
     }
 
     /// The settings of a bucket.
@@ -218,7 +220,10 @@ impl Settings {
 
 /// As hexadecimal digits.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn invalid(why: impl Into<String>) -> Failure {

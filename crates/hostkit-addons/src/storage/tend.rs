@@ -52,7 +52,10 @@ impl Storage {
                 return Ok(removed);
             };
             after.clone_from(&last.key);
-            let over: Vec<Aged> = found.into_iter().filter(|object| rule.is_for(object.size, &object.tags)).collect();
+            let over: Vec<Aged> = found
+                .into_iter()
+                .filter(|object| rule.is_for(object.size, &object.tags))
+                .collect();
             if over.is_empty() {
                 continue;
             }
@@ -141,8 +144,8 @@ mod tests {
 
     use super::*;
     use crate::storage::index::{Details, NewObject, Object, Tags, Upload, objects};
-    use hostkit_core::storage::lifecycle::DAY;
     use crate::storage::settings::{BucketSettings, KeyPair, Listen, Settings};
+    use hostkit_core::storage::lifecycle::DAY;
 
     async fn storage(folder: &std::path::Path) -> Storage {
         let settings = Settings {

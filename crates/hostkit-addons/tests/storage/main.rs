@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod addon;
 mod crash;
 mod disk;
 mod hostile;

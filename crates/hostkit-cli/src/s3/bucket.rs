@@ -145,7 +145,9 @@ impl Bucket {
             headers: &[("x-amz-copy-source", &source)],
             ..Act::default()
         };
-        self.asked(&format!("copy `{from}` to `{to}`"), act).await.map(drop)
+        self.asked(&format!("copy `{from}` to `{to}`"), act)
+            .await
+            .map(drop)
     }
 
     /// Asks, and reads the answer.
@@ -173,9 +175,9 @@ impl Bucket {
         for (name, value) in act.headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(act.body)).map_err(|why| {
-            Failure::new(Kind::Invalid, format!("cannot {what}: {why}"))
-        })?;
+        let request = request
+            .body(Full::new(act.body))
+            .map_err(|why| Failure::new(Kind::Invalid, format!("cannot {what}: {why}")))?;
         let answer = timeout(PATIENCE, self.exchange(request)).await;
         let answer = answer.map_err(|_| away(what, &"it does not answer"))?;
         let answer = answer.map_err(|why| away(what, &why))?;
@@ -214,7 +216,9 @@ impl Bucket {
         };
         let failure = Failure::new(kind, format!("cannot {what}: {why} ({code})"));
         match code.as_str() {
-            "QuotaExceeded" => failure.hint("see `hostkit storage stats NAME`; `hostkit storage policy NAME --quota SIZE` sets another"),
+            "QuotaExceeded" => failure.hint(
+                "see `hostkit storage stats NAME`; `hostkit storage policy NAME --quota SIZE` sets another",
+            ),
             "NoSuchKey" => failure.hint("`hostkit storage ls NAME` shows what there is"),
             _ => failure,
         }

@@ -17,7 +17,13 @@ pub(super) fn all<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
 pub(super) fn first(xml: &str, name: &str) -> Option<String> {
     let text = all(xml, name).into_iter().next()?;
     let mut plain = text.to_owned();
-    for (escape, sign) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&amp;", "&")] {
+    for (escape, sign) in [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&amp;", "&"),
+    ] {
         plain = plain.replace(escape, sign);
     }
     Some(plain)

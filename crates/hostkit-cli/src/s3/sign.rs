@@ -66,13 +66,19 @@ pub(super) fn signed(keys: &Keys, asked: Asked<'_>, at: Timestamp, expires: Dura
         .map(|(name, value)| (encoded(name), encoded(value)))
         .collect();
     query.sort_unstable();
-    let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let query: Vec<String> = query
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let (path, query) = (utf8_percent_encode(asked.path, PATH).to_string(), query.join("&"));
     let lines: String = headers
         .iter()
         .map(|(name, value)| format!("{name}:{}\n", value.trim()))
         .collect();
-    let request = format!("{}\n{path}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD", asked.method);
+    let request = format!(
+        "{}\n{path}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD",
+        asked.method
+    );
     let request = hex(digest::digest(&digest::SHA256, request.as_bytes()).as_ref());
     let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{request}");
     let first = format!("AWS4{}", keys.secret.reveal());

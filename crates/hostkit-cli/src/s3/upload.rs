@@ -131,7 +131,10 @@ impl Bucket {
             ..Act::default()
         };
         let answer = self.send(&what, act).await?;
-        let tag = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
+        let tag = answer
+            .headers()
+            .get(header::ETAG)
+            .and_then(|tag| tag.to_str().ok());
         let tag = tag.unwrap_or_default().replace('"', "&quot;");
         sent(length);
         Ok((number, tag))

@@ -65,7 +65,10 @@ impl LifecycleRule {
         if !is_day(self.days) || !is_day(self.abort_days) {
             return Some("Days are counted from 1.");
         }
-        if self.date.is_some_and(|date| date % DAY != 0 || self.days.is_some()) {
+        if self
+            .date
+            .is_some_and(|date| date % DAY != 0 || self.days.is_some())
+        {
             return Some("A date is a midnight in UTC, and there are no days beside it.");
         }
         if self.days.is_none() && self.date.is_none() && self.abort_days.is_none() {

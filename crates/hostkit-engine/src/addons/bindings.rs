@@ -75,7 +75,11 @@ pub(crate) fn secrets(context: &Context, id: &EnvironmentId) -> Result<Vec<Secre
             let values = told(&credential.secret).into_iter();
             secrets.extend(
                 values
-                    .filter(|(name, value)| plain.get(name).is_none_or(|other| other.reveal() != value.reveal()))
+                    .filter(|(name, value)| {
+                        plain
+                            .get(name)
+                            .is_none_or(|other| other.reveal() != value.reveal())
+                    })
                     .map(|(_, value)| value),
             );
             secrets.push(credential.secret.clone());

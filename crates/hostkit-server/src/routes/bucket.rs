@@ -15,7 +15,9 @@ pub(crate) async fn set_policy(
     policy: BucketPolicy,
 ) -> Result<BucketReport, Failure> {
     let engine = &call.shared().engine;
-    let report = engine.set_bucket_policy(call.target(), &policy, call.by()).await?;
+    let report = engine
+        .set_bucket_policy(call.target(), &policy, call.by())
+        .await?;
     tracing::info!(by = call.by(), environment = %call.target(), "Changed the bucket");
     Ok(report)
 }

@@ -273,9 +273,7 @@ fn a_project_is_provisioned_once_and_leaves_its_last_archive() {
     let is_there = |path: &str| machine.exec(&["test", "-e", path]).code == 0;
     let refused = machine.exec(&["hostkit", "provision", "shop"]).failed();
     assert!(
-        refused
-            .err
-            .contains("`hostkit provision shop --no-auth`"),
+        refused.err.contains("`hostkit provision shop --no-auth`"),
         "{refused:?}"
     );
     assert!(!is_there("/home/shop"));

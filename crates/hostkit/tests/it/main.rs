@@ -6,6 +6,7 @@
 mod apps;
 mod backups;
 mod balancing;
+mod bucket;
 mod cache_on_disk;
 mod canary;
 mod canary_kills;

@@ -40,6 +40,11 @@ mod tests {
         assert_eq!(one.access, "HK2F991BF808DA482120");
         assert_eq!(one.access.len(), 20);
         assert!(one.access != two.access && one.secret != two.secret);
-        assert!(!one.secret.reveal().to_ascii_uppercase().contains(&one.access[2..]));
+        assert!(
+            !one.secret
+                .reveal()
+                .to_ascii_uppercase()
+                .contains(&one.access[2..])
+        );
     }
 }

@@ -176,9 +176,7 @@ impl Addon for StorageAddon {
             Ok(state) if state.settings == digest => AddonHealth::Ready,
             Ok(_) => AddonHealth::Down("it does not go by its settings".into()),
             Err(why @ (NoState::Stranger | NoState::Refused(_))) => AddonHealth::Down(why.to_string()),
-            Err(NoState::Silent(why)) => {
-                AddonHealth::Down(self.why_it_ended(order).await?.unwrap_or(why))
-            }
+            Err(NoState::Silent(why)) => AddonHealth::Down(self.why_it_ended(order).await?.unwrap_or(why)),
         };
         Ok(AddonState {
             health,

@@ -49,7 +49,14 @@ pub(super) async fn set_rules(
     rules: &BucketRules,
 ) -> Result<(), NoState> {
     let text = serde_json::to_vec(rules).map_err(|why| NoState::Refused(why.to_string()))?;
-    answer(address, token, Method::PUT, &format!("{RULES}{bucket}"), text.into()).await?;
+    answer(
+        address,
+        token,
+        Method::PUT,
+        &format!("{RULES}{bucket}"),
+        text.into(),
+    )
+    .await?;
     Ok(())
 }
 

@@ -50,11 +50,18 @@ where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Some(bucket) = storage.settings().bucket(bucket).map(|bucket| bucket.name.clone()) else {
+    let Some(bucket) = storage
+        .settings()
+        .bucket(bucket)
+        .map(|bucket| bucket.name.clone())
+    else {
         return said(StatusCode::NOT_FOUND, StorageError::NoSuchBucket.to_string());
     };
     let Ok(text) = Limited::new(body, MOST).collect().await else {
-        return said(StatusCode::BAD_REQUEST, "the rules are too long, or did not come".to_owned());
+        return said(
+            StatusCode::BAD_REQUEST,
+            "the rules are too long, or did not come".to_owned(),
+        );
     };
     let rules: BucketRules = match serde_json::from_slice(&text.to_bytes()) {
         Ok(rules) => rules,

@@ -31,7 +31,11 @@ impl Visit {
         let key = request.uri().path().strip_prefix(PUBLIC_PATH)?;
         // No bucket is called so: `_` is in no name of one.
         let key = key.strip_prefix('/').unwrap_or_default();
-        let bucket = storage.settings().buckets.first().map(|bucket| bucket.name.clone());
+        let bucket = storage
+            .settings()
+            .buckets
+            .first()
+            .map(|bucket| bucket.name.clone());
         Some(Visit {
             bucket,
             key: key.to_owned(),

@@ -111,6 +111,9 @@ mod tests {
         assert_eq!(key("", "cat.jpg").as_deref(), Some("cat.jpg"));
         assert_eq!(key("dog", "cat.jpg").as_deref(), Some("dog"));
         assert_eq!(key("", ".."), None);
-        assert_eq!((as_folder("a"), as_folder("a/"), as_folder("")), ("a/".into(), "a/".into(), String::new()));
+        assert_eq!(
+            (as_folder("a"), as_folder("a/"), as_folder("")),
+            ("a/".into(), "a/".into(), String::new())
+        );
     }
 }

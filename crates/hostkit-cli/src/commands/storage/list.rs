@@ -31,7 +31,10 @@ pub(super) async fn run(
             for one in &page.objects {
                 let size = ByteSize(one.size).to_string();
                 let when = printer.on_out(one.modified.get(..19).unwrap_or_default(), Style::Dim);
-                printer.line(&format!("{size:>10}  {when}Z  {}", printer.foreign_on_out(&one.key)))?;
+                printer.line(&format!(
+                    "{size:>10}  {when}Z  {}",
+                    printer.foreign_on_out(&one.key)
+                ))?;
             }
         }
         from = page.next;

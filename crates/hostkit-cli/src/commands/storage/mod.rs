@@ -72,7 +72,10 @@ impl Place {
         match self.key.is_empty() {
             true => Err(Stop::usage(
                 format!("cannot tell which object of `{}` is meant", self.project),
-                format!("write `{0}:KEY`; `hostkit storage ls {0}` shows what there is", self.project),
+                format!(
+                    "write `{0}:KEY`; `hostkit storage ls {0}` shows what there is",
+                    self.project
+                ),
             )),
             false => Ok(&self.key),
         }
@@ -84,7 +87,8 @@ async fn open(session: &Session<'_>, place: &Place, of: &OfEnvironment) -> Resul
     let environment = place.environment(of);
     session.is_about(&environment);
     if session.is_remote() {
-        let message = format!("cannot reach the storage of `{environment}`: it answers on its own machine alone");
+        let message =
+            format!("cannot reach the storage of `{environment}`: it answers on its own machine alone");
         return Err(Failure::new(Kind::Invalid, message)
             .hint("run this on that machine, without `--url`")
             .into());
@@ -97,7 +101,12 @@ async fn open(session: &Session<'_>, place: &Place, of: &OfEnvironment) -> Resul
     let value = |name: &str| {
         let mut all = told.variables.iter();
         let found = all.find(|(known, _)| known.as_str() == name);
-        let none = || Failure::new(Kind::Internal, format!("cannot use the storage: it tells no {name}"));
+        let none = || {
+            Failure::new(
+                Kind::Internal,
+                format!("cannot use the storage: it tells no {name}"),
+            )
+        };
         found.map(|(_, value)| value.clone()).ok_or_else(none)
     };
     let endpoint = value("S3_ENDPOINT")?;

@@ -24,7 +24,11 @@ pub(super) async fn stats(session: &Session<'_>, environment: &EnvironmentId) ->
     let quota = quota(&report.policy);
     line(session, "bucket", &report.bucket)?;
     line(session, "objects", &report.objects.to_string())?;
-    line(session, "bytes", &format!("{} of {quota}", ByteSize(report.bytes)))
+    line(
+        session,
+        "bytes",
+        &format!("{} of {quota}", ByteSize(report.bytes)),
+    )
 }
 
 pub(super) async fn run(
@@ -186,7 +190,10 @@ mod tests {
             ..nothing()
         };
         let second = changed(first, change);
-        assert_eq!((second.public, second.quota), (vec!["b/".to_owned()], Some(ByteSize::mib(1))));
+        assert_eq!(
+            (second.public, second.quota),
+            (vec!["b/".to_owned()], Some(ByteSize::mib(1)))
+        );
         assert_eq!((second.rules.cors.len(), second.rules.lifecycle.len()), (0, 1));
     }
 }

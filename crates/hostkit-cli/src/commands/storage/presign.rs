@@ -23,7 +23,10 @@ pub(super) async fn run(
     let key = place.one()?;
     if expires.0 > LONGEST || expires.0 < Duration::from_secs(1) {
         let message = format!("cannot sign a URL for {expires}: 1 second to 7 days are possible");
-        return Err(Stop::usage(message, "for longer, make a prefix public: `hostkit storage policy NAME --public PREFIX`"));
+        return Err(Stop::usage(
+            message,
+            "for longer, make a prefix public: `hostkit storage policy NAME --public PREFIX`",
+        ));
     }
     let bucket = open(session, place, environment).await?;
     let url = bucket.url(if is_put { "PUT" } else { "GET" }, key, expires.0);

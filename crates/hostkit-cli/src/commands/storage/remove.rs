@@ -29,7 +29,11 @@ pub(super) async fn run(
         vec![place.one()?.to_owned()]
     };
     if recursive && !yes && !keys.is_empty() {
-        let what = format!("{} of `{}`", plural(keys.len() as u64, "object"), place.environment(environment));
+        let what = format!(
+            "{} of `{}`",
+            plural(keys.len() as u64, "object"),
+            place.environment(environment)
+        );
         confirm(session, &place.project, &what)?;
     }
     let bucket = open(session, place, environment).await?;

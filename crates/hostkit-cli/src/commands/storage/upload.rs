@@ -47,7 +47,9 @@ pub(super) async fn file(
     let bar = Bar::bytes(session.printer(), "Copying", found.len());
     let sent = bar.counter();
     let headers = told.headers(guessed);
-    bucket.put(key, &headers, &mut file, Some(found.len()), &sent).await?;
+    bucket
+        .put(key, &headers, &mut file, Some(found.len()), &sent)
+        .await?;
     Ok(Copied {
         objects: 1,
         bytes: found.len(),
@@ -67,9 +69,8 @@ pub(super) async fn stream(
     };
     // Read where it may block.
     let stdin = std::io::stdin().as_fd().try_clone_to_owned();
-    let stdin = stdin.map_err(|error| {
-        Failure::new(Kind::Invalid, format!("cannot read stdin: {}", reason(&error)))
-    })?;
+    let stdin = stdin
+        .map_err(|error| Failure::new(Kind::Invalid, format!("cannot read stdin: {}", reason(&error))))?;
     let mut stdin = File::from_std(stdin.into());
     bucket
         .put(key, &told.headers(guessed), &mut stdin, None, &sent)
@@ -95,7 +96,10 @@ pub(super) async fn folder(
     for path in &files {
         let below = path.strip_prefix(folder).unwrap_or(path).to_str();
         let below = below.ok_or_else(|| {
-            let message = format!("cannot copy `{}`: its name is not UTF-8, and a key is", path.display());
+            let message = format!(
+                "cannot copy `{}`: its name is not UTF-8, and a key is",
+                path.display()
+            );
             Failure::new(Kind::Invalid, message)
         })?;
         named.push((path, format!("{prefix}{below}")));
@@ -112,7 +116,11 @@ pub(super) async fn folder(
 
 fn find(session: &Session<'_>, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| {
-        let message = format!("cannot read the folder `{}`: {}", folder.display(), reason(&error));
+        let message = format!(
+            "cannot read the folder `{}`: {}",
+            folder.display(),
+            reason(&error)
+        );
         Failure::new(Kind::Invalid, message)
     };
     let mut entries = std::fs::read_dir(folder)
@@ -126,7 +134,9 @@ fn find(session: &Session<'_>, folder: &Path, files: &mut Vec<PathBuf>) -> Resul
         } else if kind.is_file() {
             files.push(path);
         } else {
-            session.printer().warn(&format!("left out `{}`: it is no file", path.display()));
+            session
+                .printer()
+                .warn(&format!("left out `{}`: it is no file", path.display()));
         }
     }
     Ok(())
