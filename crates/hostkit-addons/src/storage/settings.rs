@@ -107,7 +107,12 @@ impl Settings {
             |why: String| Failure::new(Kind::Invalid, format!("cannot read `{}`: {why}", path.display()));
         let mut file = File::open(path).map_err(|why| cannot(why.to_string()))?;
         let found = file.metadata().map_err(|why| cannot(why.to_string()))?;
-        if found.mode() & 0o077 != 0 {
+        // On a server it is root's, and the group is that of the server's own account.
+        let refused = match found.uid() {
+            0 => 0o037,
+            _ => 0o077,
+        };
+        if found.mode() & refused != 0 {
             return Err(
                 cannot("others may read or write it, and it has secret keys".to_owned())
                     .hint(format!("chmod 600 {}", path.display())),
@@ -369,7 +374,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), some().text()).unwrap();
         assert_eq!(Settings::load(file.path()).unwrap(), some());
-        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
         let why = Settings::load(file.path()).unwrap_err();
         assert!(why.message.contains("others may read"), "{}", why.message);
     }

@@ -142,3 +142,37 @@ fn a_socket_with_a_name_is_for_its_owner_and_taken_over_after_a_kill() {
         house.kill();
     }
 }
+
+#[test]
+fn without_its_index_no_object_is_swept_away() {
+    let mut house = House::start();
+    went_well(
+        &client(&house, "assert put('/shop/a', b'kept')[0] == 200")
+            .output()
+            .unwrap(),
+    );
+    house.kill();
+    let index: Vec<_> = std::fs::read_dir(&house.settings.folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("index.sqlite"))
+        .collect();
+    let away = tempfile::tempdir().unwrap();
+    let elsewhere = |path: &std::path::Path| away.path().join(path.file_name().unwrap());
+    for path in &index {
+        std::fs::copy(path, elsewhere(path)).unwrap();
+        std::fs::remove_file(path).unwrap();
+    }
+    let refused = house.command().output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("files that it knew are there"), "{said}");
+    for path in &index {
+        std::fs::copy(elsewhere(path), path).unwrap();
+    }
+    house.begin();
+    went_well(
+        &client(&house, "assert get('/shop/a')[1].endswith(b'kept')")
+            .output()
+            .unwrap(),
+    );
+}

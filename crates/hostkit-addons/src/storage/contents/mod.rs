@@ -108,6 +108,18 @@ impl Contents {
         })
     }
 
+    /// Whether there is any file. Blocks.
+    pub fn has_files(&self) -> Result<bool> {
+        let look = |why| StorageError::file("look for contents", why);
+        for first in 0..=255_u8 {
+            let mut found = fs::read_dir(self.inner.folder.join(format!("{first:02x}"))).map_err(look)?;
+            if found.next().transpose().map_err(look)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Removes what the index does not have any more: at once, or when its last reader is gone. What cannot be removed
     /// is left to the next sweep.
     pub fn remove(&self, ids: &[ContentId]) {

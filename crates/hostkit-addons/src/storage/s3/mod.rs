@@ -48,7 +48,12 @@ impl Storage {
     /// server sees to that. Blocks.
     pub fn open(settings: Settings) -> Result<Self> {
         let contents = Contents::open(settings.folder.join("contents"), settings.reserve)?;
-        let index = Index::open(&settings.folder.join("index.sqlite"), contents.clone())?;
+        let index = settings.folder.join("index.sqlite");
+        if !index.exists() && contents.has_files()? {
+            // A new one would know none of the files, and all would be swept away.
+            return Err(StorageError::Damaged("it is gone, and files that it knew are there"));
+        }
+        let index = Index::open(&index, contents.clone())?;
         Ok(Storage {
             index,
             contents,
