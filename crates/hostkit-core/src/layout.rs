@@ -25,7 +25,8 @@
 //! /run/hostkit/                              control.sock proxy.sock
 //! /var/lib/hostkit/                          hostkit.db key ports.nft proxy/ archives/ bin/hostkit
 //!   projects/NAME/blobs/ sources/            as above
-//!   projects/NAME/environments/ENV/instances/ ENV/services/ ENV/logs/deploy-D.jsonl
+//!   projects/NAME/environments/ENV/instances/ ENV/logs/deploy-D.jsonl
+//!   services/NAME/                           one folder per service, NAME as `shop.production.redis`, `redis-rest`
 //! /home/NAME/releases/ app shared/ .env build/ .cache/    production
 //! /home/NAME/environments/ENV/…                           the others, in the same shape
 //! /var/log/projects/NAME/                    what programs print; environments/ENV/ below it for the others
@@ -247,16 +248,20 @@ impl Layout {
         self.records(id).join("instances")
     }
 
-    /// The services of an environment, a folder for each; those of all projects where none is named.
-    pub fn services(&self, environment: Option<&EnvironmentId>) -> PathBuf {
-        environment
-            .map_or_else(|| self.data.clone(), |id| self.records(id))
-            .join("services")
+    /// What there is of one service: its data, what it reads, what it printed. On a server all services lie in one
+    /// folder, which their accounts can pass through, as they cannot through those of projects.
+    pub fn service(&self, name: &ServiceName) -> PathBuf {
+        let folder = match (&name.environment, &self.projects) {
+            (_, Projects::Homes { .. }) => return self.services().join(name.to_string()),
+            (Some(id), Projects::Inside) => self.records(id),
+            (None, Projects::Inside) => self.data.clone(),
+        };
+        folder.join("services").join(name.role.as_str())
     }
 
-    /// What there is of one service: its data, what it reads, what it printed.
-    pub fn service(&self, name: &ServiceName) -> PathBuf {
-        self.services(name.environment.as_ref()).join(name.role.as_str())
+    /// On a server, the folder of all services.
+    pub fn services(&self) -> PathBuf {
+        self.data.join("services")
     }
 
     /// Logs of programs.

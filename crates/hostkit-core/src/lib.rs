@@ -19,6 +19,7 @@ pub mod log;
 pub mod manifest;
 pub mod names;
 pub mod plan;
+pub mod port_use;
 pub mod project;
 pub mod release;
 pub mod route;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use crate::manifest::StopRule;
 use crate::names::RelativePath;
@@ -66,6 +67,27 @@ impl std::fmt::Display for ServiceName {
             write!(f, "{project}.{environment}.")?;
         }
         f.write_str(self.role.as_str())
+    }
+}
+
+impl ServiceName {
+    /// The account that it runs as on a server. Linux takes 32 characters, and names of projects alone can have more: of
+    /// an environment's service the account's comment says whose it is.
+    pub fn account(&self) -> String {
+        let role = self.role.as_str();
+        match &self.environment {
+            None => format!("hostkit-{role}"),
+            Some(_) => {
+                let digest = Sha256::digest(self.to_string().as_bytes());
+                let digits: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+                format!("hostkit-{role}-{digits}")
+            }
+        }
+    }
+
+    /// The comment by which that account is known to be HostKit's and this service's.
+    pub fn account_comment(&self) -> String {
+        format!("HostKit service {self}")
     }
 }
 
@@ -188,6 +210,28 @@ pub struct ServiceTask<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_service_has_an_account_of_its_own_that_linux_takes() {
+        let long = format!("{}.{}.pgbouncer", "a".repeat(30), "b".repeat(30));
+        let names = [
+            "redis-rest",
+            "pgbouncer",
+            "shop.production.redis",
+            "shop.staging.redis",
+            &long,
+        ];
+        let accounts: std::collections::BTreeSet<String> = names
+            .into_iter()
+            .filter_map(|text| Some(ServiceName::try_from(text.to_owned()).ok()?.account()))
+            .collect();
+        assert_eq!(accounts.len(), names.len());
+        assert!(accounts.iter().all(|name| name.len() <= 32), "{accounts:?}");
+        // Data on servers belong to these.
+        assert!(accounts.contains("hostkit-redis-rest"));
+        let shop = ServiceName::try_from("shop.production.redis".to_owned()).unwrap();
+        assert_eq!(shop.account(), "hostkit-redis-efdaf44a3bc1");
+    }
 
     #[test]
     fn a_name_is_read_back_and_no_instance_has_it() {

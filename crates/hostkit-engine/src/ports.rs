@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use futures_util::future::try_join_all;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::names::ProjectName;
+use hostkit_core::port_use::PortUse;
 use hostkit_core::workload::{Instance, Scope, Workload};
 
+use crate::addons;
 use crate::context::{Context, locked};
 
-type Owned = BTreeMap<u16, ProjectName>;
+type Owned = BTreeMap<u16, PortUse>;
 
 /// What was last brought in force. One lock around looking and bringing in force: an older look never overtakes a
 /// newer one.
@@ -87,19 +88,15 @@ fn picture(context: &Context, observed: &[Instance]) -> Result<Owned, Failure> {
         // What is being deleted keeps the ports it still has programs on, and no others.
         for environment in project.environments.iter().filter(|_| !project.deleting) {
             for port in environment.ports.values() {
-                owned.insert(*port, project.name.clone());
+                owned.insert(*port, PortUse::of_project(project.name.clone()));
             }
         }
     }
-    for addon in context.parts.store.addons()? {
-        if let Some(port) = addon.order.port.filter(|_| !addon.removing) {
-            owned.insert(port, addon.order.id.environment.project.clone());
-        }
-    }
+    owned.extend(addons::ports(context)?);
     for instance in observed {
         if let Some(address) = instance.address {
             let project = &instance.id.workload.environment.project;
-            owned.insert(address.port(), project.clone());
+            owned.insert(address.port(), PortUse::of_project(project.clone()));
         }
     }
     Ok(owned)

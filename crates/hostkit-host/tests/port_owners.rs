@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hostkit_core::names::ProjectName;
+use hostkit_core::port_use::{Callers, PortUse, PortUser};
+use hostkit_core::services::ServiceName;
 use hostkit_core::traits::PortOwners;
 use hostkit_host::accounts::Accounts;
 use hostkit_host::firewall::{Firewall, Seen};
@@ -67,8 +69,8 @@ impl PortOwnersFixture for Fixture {
 
 port_owners_tests!([cfg(test)], Fixture::new());
 
-fn shop() -> BTreeMap<u16, ProjectName> {
-    [(20500, project("suite-shop"))].into()
+fn shop() -> BTreeMap<u16, PortUse> {
+    [(20500, PortUse::of_project(project("suite-shop")))].into()
 }
 
 #[tokio::test]
@@ -108,4 +110,53 @@ async fn rules_that_cannot_be_in_force_are_said_so() {
         "cannot change the firewall: the test wants it so"
     );
     assert!(!fixture.file().exists());
+}
+
+#[tokio::test]
+async fn a_service_gets_an_account_and_its_callers_may_connect_and_not_answer() {
+    let fixture = Fixture::new();
+    let service = |text: &str| PortUser::Service(ServiceName::try_from(text.to_owned()).unwrap());
+    let (redis, rest) = (service("suite-shop.production.redis"), service("redis-rest"));
+    fixture.accounts.plant("postgres");
+    let callers = [PortUser::Project(project("suite-shop")), rest.clone()].into();
+    let picture = [
+        (5432, open(PortUser::Account("postgres".into()))),
+        (5433, open(PortUser::Account("nobody-here".into()))),
+        (
+            15000,
+            PortUse {
+                answers: redis,
+                callers: Callers::These(callers),
+            },
+        ),
+        (19999, open(rest)),
+    ];
+    fixture.owners().await.ensure(&picture.into()).await.unwrap();
+    let Seen::Intact(rules) = fixture.firewall.observe().await.unwrap().loopback else {
+        panic!("no rules are in force");
+    };
+    let shop = fixture
+        .accounts
+        .observe(&project("suite-shop"))
+        .await
+        .unwrap()
+        .unwrap();
+    let (redis, rest) = (rules.owners[&15000], rules.owners[&19999]);
+    assert_eq!(
+        rules.owners.keys().copied().collect::<Vec<_>>(),
+        [5432, 15000, 19999]
+    );
+    assert_eq!(rules.callers, [(15000, shop.uid), (15000, rest)].into());
+    assert_eq!(rules.open, [5432, 19999].into());
+    assert!(redis != rest && redis != shop.uid);
+    // In the range of add-ons and everybody's all the same; PostgreSQL's own port is left to whoever opened it.
+    let script = rules.script();
+    assert!(script.contains("set guarded { type inet_service; flags interval; elements = { 8001-8999, 15000-19999, 20000-31999 }; }"));
+}
+
+fn open(answers: PortUser) -> PortUse {
+    PortUse {
+        answers,
+        callers: Callers::Everybody,
+    }
 }

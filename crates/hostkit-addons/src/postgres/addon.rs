@@ -1,11 +1,13 @@
 //! PostgreSQL as an add-on of environments.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
+use hostkit_core::port_use::{Callers, PortUse, PortUser};
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::{Addon, Databases, Services};
 use hostkit_core::variables::Variables;
@@ -227,6 +229,22 @@ impl Addon for Postgres {
         .into_iter()
         .filter_map(|(name, value)| Some((VariableName::parse(name).ok()?, value?)))
         .collect()
+    }
+
+    fn ports(&self, _: &AddonOrder) -> BTreeMap<u16, PortUse> {
+        let server = match &self.server {
+            Server::Private(_) => PortUser::Service(Cluster::name()),
+            Server::System(cluster) => PortUser::Account(cluster.account.clone()),
+        };
+        let pooler = PortUser::Service(Pooler::name());
+        // Who gets into which database is a matter of passwords.
+        [(self.access().port, server), (self.pooler.port, pooler)]
+            .into_iter()
+            .map(|(port, answers)| {
+                let callers = Callers::Everybody;
+                (port, PortUse { answers, callers })
+            })
+            .collect()
     }
 
     fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console> {

@@ -1,12 +1,14 @@
 //! PostgreSQL of an installation in local mode: a cluster of its own with a PgBouncer. No port is chosen, no folder made and
 //! no program started before the first environment wants a database.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use hostkit_core::addon::{AddonId, AddonKind, AddonOrder, AddonSettings, AddonState, Console};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
+use hostkit_core::port_use::PortUse;
 use hostkit_core::secret::Secret;
 use hostkit_core::services::ServiceRole;
 use hostkit_core::size::ByteSize;
@@ -90,7 +92,7 @@ fn refuse_missing(installed: &Path) -> Result<(), Failure> {
 }
 
 /// Refuses what can be chosen for other kinds alone, rather than to act as if it had been heeded.
-fn refuse_settings(order: &AddonOrder) -> Result<(), Failure> {
+pub(super) fn refuse_settings(order: &AddonOrder) -> Result<(), Failure> {
     if order.settings == AddonSettings::default() {
         return Ok(());
     }
@@ -143,6 +145,11 @@ impl Addon for LocalPostgres {
                 Variables::new()
             }
         }
+    }
+
+    fn ports(&self, order: &AddonOrder) -> BTreeMap<u16, PortUse> {
+        self.postgres()
+            .map_or_else(|_| BTreeMap::new(), |postgres| postgres.ports(order))
     }
 
     fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console> {

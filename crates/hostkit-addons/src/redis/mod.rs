@@ -9,12 +9,14 @@ mod derived;
 mod rest;
 mod users;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
+use hostkit_core::port_use::{Callers, PortUse, PortUser};
 use hostkit_core::secret::Secret;
 use hostkit_core::services::{ServiceName, ServiceRole};
 use hostkit_core::traits::{Addon, Services};
@@ -220,6 +222,27 @@ impl Addon for RedisAddon {
             tell(&READ_ONLY_TOKENS, derived::read_only_token(secret));
         }
         variables
+    }
+
+    fn ports(&self, order: &AddonOrder) -> BTreeMap<u16, PortUse> {
+        let gateway = PortUser::Service(rest::name());
+        let project = order.id.environment.project.clone();
+        let own = PortUse {
+            answers: PortUser::Service(service_name(&order.id)),
+            callers: Callers::These([PortUser::Project(project), gateway.clone()].into()),
+        };
+        // Who may what there is a matter of tokens.
+        let all = PortUse {
+            answers: gateway,
+            callers: Callers::Everybody,
+        };
+        let gateway = self.rest.address().map(|address| (address.port(), all));
+        order
+            .port
+            .map(|port| (port, own))
+            .into_iter()
+            .chain(gateway)
+            .collect()
     }
 
     fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console> {

@@ -194,7 +194,8 @@ impl RestGateway {
     }
 }
 
-fn name() -> ServiceName {
+/// The name of the gateway.
+pub(super) fn name() -> ServiceName {
     ServiceName {
         environment: None,
         role: ServiceRole::RedisRest,

@@ -81,7 +81,7 @@ pub const KERNEL: &[KernelSetting] = &[
     ),
     setting(
         "net.ipv4.ip_local_reserved_ports",
-        Demand::Exactly("8001-8999,20000-31999"),
+        Demand::Exactly("8001-8999,15000-31999"),
         "no outgoing connection takes the port of a project",
     ),
     setting(

@@ -1,8 +1,11 @@
 //! What provides add-ons.
 
+use std::collections::BTreeMap;
+
 use crate::addon::{AddonId, AddonKind, AddonOrder, AddonState, Console};
 use crate::kind::Failure;
 use crate::names::VariableName;
+use crate::port_use::PortUse;
 use crate::traits::{Buckets, Databases};
 use crate::variables::Variables;
 
@@ -36,6 +39,10 @@ pub trait Addon: Send + Sync {
     /// What a binding gives to programs: values for exactly [`Addon::variable_names`], with the newest credential.
     /// Pure; the order is complete.
     fn variables(&self, order: &AddonOrder) -> Variables;
+
+    /// The loopback ports on which it is reached, its own and those of programs that serve all projects, as far as they
+    /// are chosen. Pure.
+    fn ports(&self, order: &AddonOrder) -> BTreeMap<u16, PortUse>;
 
     /// The program with which people work on the add-on as the project may, with further arguments for it. None where
     /// there is no such program. Pure.

@@ -6,6 +6,7 @@ pub(crate) mod bucket;
 pub(crate) mod keep;
 mod rotation;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -16,6 +17,7 @@ use hostkit_core::doctor::{Finding, Level};
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{ProjectName, VariableName};
+use hostkit_core::port_use::PortUse;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::traits::Addon as Driver;
 use hostkit_core::variables::Variables;
@@ -65,7 +67,7 @@ pub(crate) fn provided<'a>(
         );
         let failure = Failure::new(Kind::Conflict, message);
         match kinds.is_empty() {
-            true => failure.hint("so far add-ons are for local mode (`hostkit up`)"),
+            true => failure,
             false => failure.hint(format!("it provides: {}", kinds.join(", "))),
         }
     })
@@ -118,6 +120,8 @@ pub(crate) async fn add(
         let made = async {
             ports::bring_in_force(&context).await?;
             driver.ensure(&addon.order).await?;
+            // Programs that serve all projects may have got their ports only now.
+            ports::bring_in_force(&context).await?;
             context.parts.store.note_addon_made(&id)
         };
         match made.await {
@@ -209,6 +213,25 @@ async fn take_away(context: &Context, driver: &Arc<dyn Driver>, id: &AddonId) ->
     driver.remove(id).await?;
     context.parts.store.finish_addon_removal(id)?;
     ports::bring_in_force(context).await
+}
+
+/// The ports on which add-ons are reached that are not on their way out.
+pub(crate) fn ports(context: &Context) -> Result<BTreeMap<u16, PortUse>, Failure> {
+    let store = &context.parts.store;
+    let going: Vec<ProjectName> = store
+        .projects()?
+        .into_iter()
+        .filter(|project| project.deleting)
+        .map(|project| project.name)
+        .collect();
+    let all = store.addons()?;
+    let staying = all
+        .iter()
+        .filter(|addon| !addon.removing && !going.contains(&addon.order.id.environment.project));
+    Ok(staying
+        .filter_map(|addon| Some(driver(context, addon.order.id.kind)?.ports(&addon.order)))
+        .flatten()
+        .collect())
 }
 
 /// Takes all add-ons of a project away that is being deleted. Their rows go with the project's: a deletion that is

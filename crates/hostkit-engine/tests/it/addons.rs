@@ -4,6 +4,7 @@ use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings};
 use hostkit_core::deployment::{Act, DeploymentState};
 use hostkit_core::event::What;
 use hostkit_core::kind::Kind;
+use hostkit_core::port_use::PortUse;
 use hostkit_engine::Engine;
 use hostkit_store::EventQuery;
 use hostkit_testkit::fakes::Faults;
@@ -51,7 +52,7 @@ async fn programs_are_told_of_it_from_the_next_start_on() {
         .await;
     assert_eq!(twice.unwrap_err().kind, Kind::Conflict);
     let owned = world.port_owners.owned().unwrap();
-    assert_eq!(owned.get(&15000), Some(&shop().project));
+    assert_eq!(owned.get(&15000), Some(&PortUse::of_project(shop().project)));
 }
 
 #[tokio::test]

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use hostkit_core::deployment::{Act, StepName};
 use hostkit_core::kind::Kind;
-use hostkit_core::names::ProjectName;
+use hostkit_core::port_use::PortUse;
 use hostkit_engine::Level;
 use hostkit_testkit::fakes::Faults;
 
 use crate::bench::{World, fails, process, shop, succeeds, until};
 
-fn owned(ports: &[u16]) -> Option<BTreeMap<u16, ProjectName>> {
-    Some(ports.iter().map(|port| (*port, shop().project)).collect())
+fn owned(ports: &[u16]) -> Option<BTreeMap<u16, PortUse>> {
+    let used = || PortUse::of_project(shop().project);
+    Some(ports.iter().map(|port| (*port, used())).collect())
 }
 
 #[tokio::test]

@@ -6,25 +6,26 @@ use async_trait::async_trait;
 use hostkit_core::access::{self, account_comment};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::ProjectName;
+use hostkit_core::services::ServiceName;
 use nix::unistd::{Group, Uid, User};
 
-use super::{Account, Accounts, FRONT_DOOR, LOWEST_UID, check_name, ending, foreign, leftovers};
+use super::{Account, Accounts, FRONT_DOOR, LOWEST_UID, check_name, ending, foreign, leftovers, services};
 use crate::change::Change;
 use crate::system_program::{Outcome, SystemProgram};
 
-const USERADD: SystemProgram = SystemProgram::new("useradd", "passwd");
+pub(super) const USERADD: SystemProgram = SystemProgram::new("useradd", "passwd");
 const USERMOD: SystemProgram = SystemProgram::new("usermod", "passwd");
-const USERDEL: SystemProgram = SystemProgram::new("userdel", "passwd");
+pub(super) const USERDEL: SystemProgram = SystemProgram::new("userdel", "passwd");
 const GROUPADD: SystemProgram = SystemProgram::new("groupadd", "passwd");
 const GROUPDEL: SystemProgram = SystemProgram::new("groupdel", "passwd");
 
 const SHELL: &str = "/bin/bash";
-const NO_SHELL: &str = "/usr/sbin/nologin";
-const NO_HOME: &str = "/nonexistent";
+pub(super) const NO_SHELL: &str = "/usr/sbin/nologin";
+pub(super) const NO_HOME: &str = "/nonexistent";
 const FRONT_DOOR_COMMENT: &str = "HostKit front door";
 
 /// A password that nothing matches. Unlike `!` it leaves keys usable on systems whose sshd asks no PAM.
-const NO_PASSWORD: &str = "*";
+pub(super) const NO_PASSWORD: &str = "*";
 
 /// The accounts of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -153,6 +154,18 @@ impl Accounts for LinuxAccounts {
             .hint(format!("getent passwd {FRONT_DOOR}"))),
         }
     }
+
+    async fn ensure_service(&self, service: &ServiceName) -> Result<(Account, Change), Failure> {
+        services::ensure(service).await
+    }
+
+    async fn remove_service(&self, service: &ServiceName) -> Result<Change, Failure> {
+        services::remove(service).await
+    }
+
+    async fn observe_foreign(&self, name: &str) -> Result<Option<Account>, Failure> {
+        Ok(user(name)?.as_ref().map(account))
+    }
 }
 
 async fn make(project: &ProjectName) -> Result<(), Failure> {
@@ -245,7 +258,7 @@ fn home(project: &ProjectName) -> String {
     format!("/home/{project}")
 }
 
-fn account(user: &User) -> Account {
+pub(super) fn account(user: &User) -> Account {
     Account {
         uid: user.uid.as_raw(),
         gid: user.gid.as_raw(),
@@ -277,7 +290,7 @@ fn is_own_group(name: &str) -> Result<bool, Failure> {
 }
 
 /// By all the sources the machine asks: a name that only a directory service knows is taken as well.
-fn user(name: &str) -> Result<Option<User>, Failure> {
+pub(super) fn user(name: &str) -> Result<Option<User>, Failure> {
     User::from_name(name).map_err(|e| unreadable(&e))
 }
 
@@ -285,7 +298,7 @@ fn group(name: &str) -> Result<Option<Group>, Failure> {
     Group::from_name(name).map_err(|e| unreadable(&e))
 }
 
-async fn run(
+pub(super) async fn run(
     program: &SystemProgram,
     arguments: &[&str],
     verb: &str,

@@ -1,13 +1,15 @@
-//! Linux accounts of projects: one each, with a group of its own name, that HostKit makes, mends and removes, and
-//! tells from all others by their comment.
+//! Linux accounts of projects and of services: one each, with a group of its own name, that HostKit makes, mends and
+//! removes, and tells from all others by their comment.
 
 mod ending;
 mod leftovers;
 mod linux;
+mod services;
 
 use async_trait::async_trait;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::ProjectName;
+use hostkit_core::services::ServiceName;
 
 use crate::change::Change;
 
@@ -20,9 +22,12 @@ pub const FRONT_DOOR: &str = "hostkit-proxy";
 /// Accounts below belong to the system, on every distribution.
 pub const LOWEST_UID: u32 = 1000;
 
+/// The numbers that accounts of services are given.
+pub const SERVICE_UIDS: std::ops::RangeInclusive<u32> = 30_000..=39_999;
+
 /// Names that Debian, its packages or `sudo` give a meaning to, as an account or as a group: an account that comes to
 /// such a group by its name alone would come to its rights. What the machine knows already is refused anyway; these
-/// are names that a package may bring later.
+/// are names that a package may bring later, and those of HostKit's own units.
 const RESERVED: &[&str] = &[
     "adm",
     "admin",
@@ -36,6 +41,7 @@ const RESERVED: &[&str] = &[
     "chrony",
     "colord",
     "containerd",
+    "control",
     "crontab",
     "daemon",
     "debian",
@@ -82,14 +88,17 @@ const RESERVED: &[&str] = &[
     "podman",
     "polkitd",
     "pollinate",
+    "ports",
     "postfix",
     "postgres",
     "postgresql",
+    "processes",
     "prometheus",
     "proxy",
     "pulse",
     "rabbitmq",
     "redis",
+    "redis-rest",
     "render",
     "root",
     "rtkit",
@@ -169,6 +178,15 @@ pub trait Accounts: Send + Sync {
 
     /// Makes the front door's account: of the system, without home and shell.
     async fn ensure_front_door(&self) -> Result<(Account, Change), Failure>;
+
+    /// Makes the account of a service: without home and shell.
+    async fn ensure_service(&self, service: &ServiceName) -> Result<(Account, Change), Failure>;
+
+    /// Ends every process of a service's account, and removes it with its group.
+    async fn remove_service(&self, service: &ServiceName) -> Result<Change, Failure>;
+
+    /// An account that HostKit has not made and does not change, of a program of the machine: `postgres`.
+    async fn observe_foreign(&self, name: &str) -> Result<Option<Account>, Failure>;
 }
 
 /// Refuses names that mean something to the system.

@@ -7,7 +7,7 @@ mod tree;
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,7 +31,13 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write_then_rename(path: &Path, content: &[u8], mode: u32, durable: bool) -> io::Result<()> {
+fn write_then_rename(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    group: Option<u32>,
+    durable: bool,
+) -> io::Result<()> {
     let temporary = beside(path);
     let written = (|| {
         let mut file = OpenOptions::new()
@@ -39,6 +45,9 @@ fn write_then_rename(path: &Path, content: &[u8], mode: u32, durable: bool) -> i
             .create_new(true)
             .mode(mode)
             .open(&temporary)?;
+        if group.is_some() {
+            fchown(&file, None, group)?;
+        }
         // Whatever mask this process has.
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)?;
@@ -56,13 +65,18 @@ fn write_then_rename(path: &Path, content: &[u8], mode: u32, durable: bool) -> i
 
 /// Replaces a file as a whole: a reader sees the old content or the new, also after a loss of power.
 pub fn write_atomic(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    write_then_rename(path, content, mode, true)
+    write_then_rename(path, content, mode, None, true)
+}
+
+/// The same for a file that a group may read: it is the group's before it has its name.
+pub fn write_atomic_for(group: u32, path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    write_then_rename(path, content, mode, Some(group), true)
 }
 
 /// Replaces a file as a whole for readers, without waiting for the disk: for state that a restart of the machine
 /// makes void anyway.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    write_then_rename(path, content, mode, false)
+    write_then_rename(path, content, mode, None, false)
 }
 
 /// Replaces a file by a copy of another, as a whole; the copy says that it is as old as what it was made of.

@@ -1,7 +1,7 @@
 //! Reads what `nft -j list table` prints: which values stand in our sets, and each part in a form that two listings can
 //! be compared in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
@@ -83,17 +83,23 @@ impl Listing {
             .iter()
             .map(number)
             .collect::<Option<_>>()?;
-        let mut owners = BTreeMap::new();
-        for element in self.elements("owners")? {
+        Some(Loopback {
+            front_door: trusted.into_iter().find(|uid| *uid != 0).unwrap_or_default(),
+            owners: self.pairs("owners")?.into_iter().collect(),
+            callers: self.pairs("callers")?.into_iter().collect(),
+            open: self.ports("open")?,
+        })
+    }
+
+    /// Port and uid of each element of a set.
+    fn pairs(&self, set: &str) -> Option<Vec<(u16, u32)>> {
+        let pair = |element: &Value| {
             let [port, uid] = element.get("concat")?.as_array()?.as_slice() else {
                 return None;
             };
-            owners.insert(number(port)?, number(uid)?);
-        }
-        Some(Loopback {
-            front_door: trusted.into_iter().find(|uid| *uid != 0).unwrap_or_default(),
-            owners,
-        })
+            Some((number(port)?, number(uid)?))
+        };
+        self.elements(set)?.iter().map(pair).collect()
     }
 }
 

@@ -33,17 +33,21 @@ pub struct Inbound {
 
 /// Whose programs may use whose ports on this machine.
 ///
-/// A connection to a guarded port passes only from root, from the front door, or from the account the port belongs
-/// to; and only they can answer on a port that belongs to somebody, so that nobody takes the place of an instance that
-/// is just being started again. Guarded are the stable ports, the instance ports and every port of `owners`. TCP
-/// connections to them are made over the loopback alone, whatever address a program listens on; what comes from the
-/// network by UDP is for [`Inbound`] to judge.
+/// A connection to a guarded port passes only from root, from the front door, from the account the port belongs
+/// to, or from a caller of it; and only root, the front door and the owner can answer on a port that belongs to somebody,
+/// so that nobody takes the place of an instance that is just being started again. Guarded are the stable ports, those of
+/// add-ons, the instance ports and every port of `owners` that is not everybody's. TCP connections to them are made over the
+/// loopback alone, whatever address a program listens on; what comes from the network by UDP is for [`Inbound`] to judge.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Loopback {
     /// The uid of the front door.
     pub front_door: u32,
     /// Port and uid of the account it belongs to.
     pub owners: BTreeMap<u16, u32>,
+    /// Port and uid of further accounts that may connect to it.
+    pub callers: BTreeSet<(u16, u32)>,
+    /// Ports that every account may connect to.
+    pub open: BTreeSet<u16>,
 }
 
 /// What is in place of one part.

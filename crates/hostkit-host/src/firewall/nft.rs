@@ -1,7 +1,5 @@
 //! The kernel's packet filter, by way of `nft`.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use hostkit_core::kind::{Failure, Kind};
 use nix::sched::{CloneFlags, unshare};
@@ -19,10 +17,10 @@ const NFT: SystemProgram = SystemProgram::new("nft", "nftables");
 pub struct Nft;
 
 impl Nft {
-    /// Port and uid of the account it belongs to, as the sets in place say, whatever became of the rules around them.
-    pub async fn owners(&self) -> Result<BTreeMap<u16, u32>, Failure> {
+    /// What the sets in place say, whatever became of the rules around them.
+    pub async fn sets(&self) -> Result<Loopback, Failure> {
         let rules = list().await?.and_then(|listing| listing.loopback());
-        Ok(rules.map(|rules| rules.owners).unwrap_or_default())
+        Ok(rules.unwrap_or_default())
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt::{Display, Write};
 use std::ops::RangeInclusive;
 
-use hostkit_core::project::{INSTANCE_PORTS, STABLE_PORTS};
+use hostkit_core::project::{ADDON_PORTS, INSTANCE_PORTS, STABLE_PORTS};
 
 use super::{Inbound, Loopback, TABLE};
 
@@ -34,6 +34,8 @@ pub(super) const LOOPBACK: Part = Part {
         ("guarded", "type inet_service; flags interval;"),
         ("owned", "type inet_service;"),
         ("owners", "type inet_service . uid;"),
+        ("callers", "type inet_service . uid;"),
+        ("open", "type inet_service;"),
     ],
 };
 
@@ -61,6 +63,8 @@ const LOOPBACK_RULES: &str = r#"
         tcp flags & syn == 0 accept
         meta skuid @trusted accept
         tcp flags & (syn | ack) == syn tcp dport . meta skuid @owners accept
+        tcp flags & (syn | ack) == syn tcp dport . meta skuid @callers accept
+        tcp flags & (syn | ack) == syn tcp dport @open accept
         tcp flags & (syn | ack) == syn tcp dport @guarded reject with tcp reset
         tcp flags & (syn | ack) == (syn | ack) tcp sport . meta skuid @owners accept
         tcp flags & (syn | ack) == (syn | ack) tcp sport @owned drop
@@ -91,18 +95,22 @@ impl Loopback {
     /// The text that puts this in place, by `nft -f`.
     pub fn script(&self) -> String {
         let mut text = replace(&LOOPBACK);
-        let ranges = [STABLE_PORTS, INSTANCE_PORTS];
+        let ranges = [STABLE_PORTS, ADDON_PORTS, INSTANCE_PORTS];
         let guarded = ranges
             .iter()
             .map(as_range)
             .chain(
                 self.owners
                     .keys()
-                    .filter(|port| !ranges.iter().any(|range| range.contains(port)))
+                    // One that is everybody's may have visitors from the network, too.
+                    .filter(|port| {
+                        !self.open.contains(port) && !ranges.iter().any(|range| range.contains(port))
+                    })
                     .map(u16::to_string),
             )
             .collect::<Vec<_>>();
-        let pairs = self.owners.iter().map(|(port, uid)| format!("{port} . {uid}"));
+        let owners = self.owners.iter().map(|(port, uid)| format!("{port} . {uid}"));
+        let callers = self.callers.iter().map(|(port, uid)| format!("{port} . {uid}"));
         let mut trusted = vec![0, self.front_door];
         trusted.dedup();
         open(
@@ -112,7 +120,9 @@ impl Loopback {
                 list(&trusted),
                 list(&guarded),
                 list(self.owners.keys()),
-                list(pairs),
+                list(owners),
+                list(callers),
+                list(&self.open),
             ],
         );
         chain(&mut text, "loopback", "output", "accept", LOOPBACK_RULES);

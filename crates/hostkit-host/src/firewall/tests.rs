@@ -12,7 +12,16 @@ fn inbound() -> Inbound {
 fn loopback() -> Loopback {
     Loopback {
         front_door: 998,
-        owners: [(8001, 1001), (9001, 1001), (20500, 1002)].into(),
+        owners: [
+            (6543, 30001),
+            (8001, 1001),
+            (9001, 1001),
+            (15000, 30002),
+            (20500, 1002),
+        ]
+        .into(),
+        callers: [(15000, 1001), (15000, 30001)].into(),
+        open: [6543].into(),
     }
 }
 
@@ -28,8 +37,11 @@ fn the_network_reaches_what_is_declared_and_nothing_else() {
 #[test]
 fn a_port_outside_of_the_ranges_is_guarded_with_its_owner() {
     let text = loopback().script();
-    assert!(text.contains("elements = { 8001-8999, 20000-31999, 9001 };"));
-    assert!(text.contains("elements = { 8001 . 1001, 9001 . 1001, 20500 . 1002 };"));
+    assert!(text.contains("elements = { 8001-8999, 15000-19999, 20000-31999, 9001 };"));
+    let owners = "elements = { 6543 . 30001, 8001 . 1001, 9001 . 1001, 15000 . 30002, 20500 . 1002 };";
+    assert!(text.contains(owners));
+    assert!(text.contains("elements = { 15000 . 1001, 15000 . 30001 };"));
+    assert!(text.contains("set open { type inet_service; elements = { 6543 }; }"));
     assert!(text.contains("set trusted { type uid; elements = { 0, 998 }; }"));
 }
 
@@ -59,7 +71,11 @@ const LISTED: &str = r#"{"nftables": [
         "flags": ["interval"], "elem": [{"range": [8001, 8999]}, 9001, {"range": [20000, 31999]}]}},
     {"set": {"family": "inet", "name": "owners", "table": "hostkit", "type": ["inet_service", "uid"], "handle": 4,
         "elem": [{"concat": [8001, 1001]}, {"elem": {"val": {"concat": [9001, 1001]}, "comment": "x"}},
-        {"concat": [20500, 1002]}]}},
+        {"concat": [20500, 1002]}, {"concat": [15000, 30002]}, {"concat": [6543, 30001]}]}},
+    {"set": {"family": "inet", "name": "callers", "table": "hostkit", "type": ["inet_service", "uid"], "handle": 9,
+        "elem": [{"concat": [15000, 1001]}, {"concat": [15000, 30001]}]}},
+    {"set": {"family": "inet", "name": "open", "table": "hostkit", "type": "inet_service", "handle": 10,
+        "elem": [6543]}},
     {"set": {"family": "inet", "name": "open_tcp", "table": "hostkit", "type": "inet_service", "handle": 5,
         "elem": [443, 22, 80]}},
     {"set": {"family": "inet", "name": "open_udp", "table": "hostkit", "type": "inet_service", "handle": 6}},
@@ -73,7 +89,7 @@ fn a_listing_is_read() {
     assert_eq!(listing.inbound(), Some(inbound()));
     assert_eq!(listing.loopback(), Some(loopback()));
     assert_eq!(listing.part(&INBOUND).len(), 4);
-    assert_eq!(listing.part(&LOOPBACK).len(), 3);
+    assert_eq!(listing.part(&LOOPBACK).len(), 5);
 }
 
 #[test]

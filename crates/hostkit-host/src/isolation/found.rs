@@ -29,6 +29,8 @@ pub(super) struct Found {
     pub(super) control_groups: Vec<PathBuf>,
     /// Ports that are its own, stable ones and those of instances.
     pub(super) ports: BTreeMap<u16, Listened>,
+    /// Ports of its add-ons, which are for its programs alone.
+    pub(super) addon_ports: BTreeMap<u16, Listened>,
     /// Unix sockets it listens on.
     pub(super) sockets: Vec<PathBuf>,
     /// Files of its in folders for everybody.
@@ -36,6 +38,9 @@ pub(super) struct Found {
     /// What root keeps of its instances.
     pub(super) instance_files: Vec<PathBuf>,
 }
+
+/// Ports, each with where somebody listens.
+type Ports = BTreeMap<u16, Listened>;
 
 /// At which loopback addresses somebody listens on a port.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,10 +55,12 @@ pub(super) fn look(layout: &Layout, of: &Tenant) -> Result<Found, Failure> {
     let is_file = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
     let is_socket = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_socket());
     let is_theirs = |entry: &DirEntry| is_file(entry) && entry.metadata().is_ok_and(|m| m.uid() == of.uid);
+    let (ports, addon_ports) = ports(of.uid)?;
     let control_groups: BTreeSet<PathBuf> = processes.iter().filter_map(|pid| control_group(*pid)).collect();
     Ok(Found {
         control_groups: control_groups.into_iter().collect(),
-        ports: ports(of.uid)?,
+        ports,
+        addon_ports,
         sockets: search(&layout.home(&of.project), is_socket),
         temporary: SHARED_BY_ALL
             .iter()
@@ -86,18 +93,22 @@ fn control_group(pid: i32) -> Option<PathBuf> {
     places.into_iter().find(|place| place.exists())
 }
 
-/// The ports that the rules in force name, and those its programs listen on, whatever the rules say.
-fn ports(uid: u32) -> Result<BTreeMap<u16, Listened>, Failure> {
+/// The ports that the rules in force name, with those its programs listen on, whatever the rules say; and the ports of
+/// services that the rules let it connect to, as one of few.
+fn ports(uid: u32) -> Result<(Ports, Ports), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Kind::Internal, format!("cannot look for ports: {e}")))?;
-    let owners = runtime.block_on(Nft.owners())?;
-    let mut own: BTreeSet<u16> = owners
+    let rules = runtime.block_on(Nft.sets())?;
+    let mut own: BTreeSet<u16> = rules
+        .owners
         .into_iter()
         .filter(|(_, owner)| *owner == uid)
         .map(|(port, _)| port)
         .collect();
+    let callable = rules.callers.into_iter().filter(|(_, caller)| *caller == uid);
+    let of_addons: BTreeSet<u16> = callable.map(|(port, _)| port).collect();
     let mut listened: BTreeMap<u16, Listened> = BTreeMap::new();
     for (table, is_v6) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
         let text = fs::read_to_string(table).unwrap_or_default();
@@ -110,10 +121,13 @@ fn ports(uid: u32) -> Result<BTreeMap<u16, Listened>, Failure> {
             }
         }
     }
-    Ok(own
-        .into_iter()
-        .map(|port| (port, listened.get(&port).copied().unwrap_or_default()))
-        .collect())
+    let with_listeners = |ports: BTreeSet<u16>| -> Ports {
+        ports
+            .into_iter()
+            .map(|port| (port, listened.get(&port).copied().unwrap_or_default()))
+            .collect()
+    };
+    Ok((with_listeners(own), with_listeners(of_addons)))
 }
 
 #[derive(Debug, PartialEq, Eq)]

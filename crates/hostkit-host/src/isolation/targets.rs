@@ -201,7 +201,9 @@ fn of_processes(found: &Found) -> Vec<Target> {
 
 fn of_ports(found: &Found) -> Vec<Target> {
     let mut targets = Vec::new();
-    for (port, listened) in &found.ports {
+    let ports = found.ports.iter().map(|port| ("port", port));
+    let of_addons = found.addon_ports.iter().map(|port| ("add-on port", port));
+    for (noun, (port, listened)) in ports.chain(of_addons) {
         let hosts = [
             (IpAddr::from(Ipv4Addr::LOCALHOST), listened.v4),
             (IpAddr::from(Ipv6Addr::LOCALHOST), listened.v6),
@@ -210,9 +212,9 @@ fn of_ports(found: &Found) -> Vec<Target> {
             let address = SocketAddr::new(host, *port);
             // Where somebody listens one can want to be heard, where nobody does to be taken for the one who should.
             targets.push(match is_taken {
-                true => target("port", format!("connect to {address}"), Act::Connect(address)),
+                true => target(noun, format!("connect to {address}"), Act::Connect(address)),
                 false => target(
-                    "port",
+                    noun,
                     format!("answer visitors of {address}"),
                     Act::Answer(address),
                 ),

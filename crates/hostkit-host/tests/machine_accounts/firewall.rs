@@ -115,6 +115,7 @@ fn rules(ports: &[u16]) -> Loopback {
     Loopback {
         front_door: FRONT_DOOR,
         owners: ports.iter().map(|port| (*port, OWNER)).collect(),
+        ..Loopback::default()
     }
 }
 
@@ -146,7 +147,7 @@ async fn a_port_is_reached_by_its_owner_the_front_door_and_root_alone() {
 #[ignore = "lane host: runs on a machine of its own"]
 async fn a_guarded_port_of_nobody_is_reached_by_root_and_the_front_door_alone() {
     let table = Fixture;
-    for port in [8001, 8999, 20_000, 31_999] {
+    for port in [8001, 8999, 15_000, 19_999, 20_000, 31_999] {
         listen(OWNER, "127.0.0.1", port);
         assert_eq!(reaches(OTHER, "127.0.0.1", port), Ok(()));
         let _ = table.firewall().ensure_loopback(&rules(&[])).await.unwrap();
@@ -169,6 +170,43 @@ async fn a_guarded_port_of_nobody_is_reached_by_root_and_the_front_door_alone() 
         Ok(()),
         "a port that is not guarded"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "lane host: runs on a machine of its own"]
+async fn a_caller_connects_and_does_not_answer_and_what_is_everybodys_has_one_who_answers() {
+    let table = Fixture;
+    let (own, everybodys) = (15_501, 19_501);
+    listen(OWNER, "127.0.0.1", own);
+    listen(OWNER, "127.0.0.1", everybodys);
+    let wanted = Loopback {
+        callers: [(own, OTHER)].into(),
+        open: [everybodys].into(),
+        ..rules(&[own, everybodys])
+    };
+    let stranger = 65_000;
+    assert_eq!(reaches(stranger, "127.0.0.1", own), Ok(()), "without rules");
+    let _ = table.firewall().ensure_loopback(&wanted).await.unwrap();
+    assert_eq!(reaches(OTHER, "127.0.0.1", own), Ok(()));
+    assert_eq!(
+        reaches(stranger, "127.0.0.1", own),
+        Err(ErrorKind::ConnectionRefused)
+    );
+    assert_eq!(reaches(stranger, "127.0.0.1", everybodys), Ok(()));
+    // Who may call, and whoever comes first where all may, is not taken for who answers.
+    let (own, everybodys) = (15_502, 19_502);
+    for (uid, port) in [(OTHER, own), (stranger, everybodys)] {
+        listen(uid, "127.0.0.1", port);
+    }
+    let wanted = Loopback {
+        callers: [(own, OTHER)].into(),
+        open: [everybodys].into(),
+        ..rules(&[own, everybodys])
+    };
+    let _ = table.firewall().ensure_loopback(&wanted).await.unwrap();
+    for port in [own, everybodys] {
+        assert!(reaches(OTHER, "127.0.0.1", port).is_err(), "{port}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

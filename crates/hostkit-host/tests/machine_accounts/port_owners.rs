@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hostkit_core::names::ProjectName;
+use hostkit_core::port_use::PortUse;
 use hostkit_core::traits::PortOwners;
 use hostkit_host::accounts::{Accounts, LinuxAccounts};
 use hostkit_host::firewall::{Firewall, Nft, Seen};
@@ -77,7 +78,8 @@ port_owners_tests!(
 #[ignore = "lane host: runs on a machine of its own"]
 async fn the_file_puts_the_same_rules_in_force_that_were() {
     let fixture = Fixture::new();
-    let ports = [(8001, project("suite-shop")), (20500, project("suite-blog"))].into();
+    let used = |name: &str| PortUse::of_project(project(name));
+    let ports = [(8001, used("suite-shop")), (20500, used("suite-blog"))].into();
     fixture.owners().await.ensure(&ports).await.unwrap();
     let before = Nft.observe().await.unwrap().loopback;
     assert!(matches!(before, Seen::Intact(_)), "{before:?}");

@@ -36,7 +36,9 @@ fn inbound() -> Inbound {
 fn loopback() -> Loopback {
     Loopback {
         front_door: 998,
-        owners: [(8001, 1001), (9001, 1001), (20500, 1002)].into(),
+        owners: [(6543, 30001), (8001, 1001), (9001, 1001), (20500, 1002)].into(),
+        callers: [(8001, 30001)].into(),
+        open: [6543].into(),
     }
 }
 
@@ -159,6 +161,7 @@ pub async fn other_values_take_the_place(fixture: &dyn FirewallFixture) {
     let others = Loopback {
         front_door: 997,
         owners: [(8002, 1001)].into(),
+        ..Loopback::default()
     };
     assert_eq!(
         firewall

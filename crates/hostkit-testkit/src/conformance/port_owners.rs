@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hostkit_core::names::ProjectName;
+use hostkit_core::port_use::PortUse;
 use hostkit_core::traits::PortOwners;
 
 /// What tests of port owners bring: a machine that knows the projects `suite-shop` and `suite-blog`, and no
@@ -36,8 +37,9 @@ pub fn project(name: &str) -> ProjectName {
     ProjectName::parse(name).expect("a name")
 }
 
-fn picture(ports: &[(u16, &str)]) -> BTreeMap<u16, ProjectName> {
-    ports.iter().map(|(port, name)| (*port, project(name))).collect()
+fn picture(ports: &[(u16, &str)]) -> BTreeMap<u16, PortUse> {
+    let used = |name: &str| PortUse::of_project(project(name));
+    ports.iter().map(|(port, name)| (*port, used(name))).collect()
 }
 
 async fn ensure(fixture: &dyn PortOwnersFixture, ports: &[(u16, &str)]) -> bool {

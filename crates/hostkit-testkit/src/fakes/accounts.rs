@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::ProjectName;
-use hostkit_host::accounts::{Account, Accounts, FRONT_DOOR, LOWEST_UID, check_name, foreign};
+use hostkit_core::services::ServiceName;
+use hostkit_host::accounts::{Account, Accounts, FRONT_DOOR, LOWEST_UID, SERVICE_UIDS, check_name, foreign};
 use hostkit_host::change::Change;
 
 use super::faults::{Faults, Journal, locked};
@@ -119,7 +120,7 @@ impl Accounts for FakeAccounts {
             .iter()
             .find(|(_, known)| known.is_ours && known.account.uid == uid);
         Ok(found
-            .filter(|_| uid >= LOWEST_UID)
+            .filter(|_| uid >= LOWEST_UID && !SERVICE_UIDS.contains(&uid))
             .and_then(|(name, _)| ProjectName::parse(name).ok()))
     }
 
@@ -134,5 +135,36 @@ impl Accounts for FakeAccounts {
             )),
             None => Ok((self.add(FRONT_DOOR, 900, true), Change::Made)),
         }
+    }
+
+    async fn ensure_service(&self, service: &ServiceName) -> Result<(Account, Change), Failure> {
+        self.faults.pass("ensure_service").await?;
+        let name = service.account();
+        let there = locked(&self.known).get(&name).copied();
+        match there {
+            Some(known) if known.is_ours => Ok((known.account, Change::Unneeded)),
+            Some(_) => Err(Failure::new(
+                Kind::Conflict,
+                format!("cannot use the account `{name}`: it is not HostKit's"),
+            )),
+            None => {
+                self.journal.note(format!("make account of {service}"));
+                Ok((self.add(&name, *SERVICE_UIDS.start(), true), Change::Made))
+            }
+        }
+    }
+
+    async fn remove_service(&self, service: &ServiceName) -> Result<Change, Failure> {
+        self.faults.pass("remove_service").await?;
+        let gone = locked(&self.known).remove(&service.account()).is_some();
+        if gone {
+            self.journal.note(format!("remove account of {service}"));
+        }
+        Ok(Change::made_if(gone))
+    }
+
+    async fn observe_foreign(&self, name: &str) -> Result<Option<Account>, Failure> {
+        self.faults.pass("observe_foreign").await?;
+        Ok(locked(&self.known).get(name).map(|known| known.account))
     }
 }

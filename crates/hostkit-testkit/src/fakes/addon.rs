@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
 use hostkit_core::kind::Failure;
 use hostkit_core::names::VariableName;
+use hostkit_core::port_use::PortUse;
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::Addon;
 use hostkit_core::variables::Variables;
@@ -94,6 +95,15 @@ impl Addon for FakeAddon {
         let value = format!("fake://{}:{}@", credential.number, credential.secret.reveal());
         let names = self.variable_names().into_iter();
         names.map(|name| (name, Secret::new(value.as_str()))).collect()
+    }
+
+    fn ports(&self, order: &AddonOrder) -> BTreeMap<u16, PortUse> {
+        let project = &order.id.environment.project;
+        order
+            .port
+            .map(|port| (port, PortUse::of_project(project.clone())))
+            .into_iter()
+            .collect()
     }
 
     fn console(&self, _order: &AddonOrder, arguments: &[String]) -> Option<Console> {

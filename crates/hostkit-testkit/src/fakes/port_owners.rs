@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use hostkit_core::kind::Failure;
 use hostkit_core::names::ProjectName;
+use hostkit_core::port_use::{PortUse, PortUser};
 use hostkit_core::traits::PortOwners;
 
 use super::faults::locked;
@@ -13,14 +14,14 @@ use super::{Faults, Journal};
 #[derive(Debug, Default)]
 struct State {
     strangers: BTreeSet<ProjectName>,
-    owned: Option<BTreeMap<u16, ProjectName>>,
+    owned: Option<BTreeMap<u16, PortUse>>,
 }
 
-/// A machine whose ports have owners. Clones share one machine. Faults: `"own"`.
+/// A machine whose ports have uses. Clones share one machine. Faults: `"own"`.
 #[derive(Debug, Clone, Default)]
 pub struct FakePortOwners {
     state: Arc<Mutex<State>>,
-    /// What was changed: `own 8001 shop, 20000 shop`.
+    /// What was changed: `own 8001 shop, 20000 shop`, by who answers.
     pub journal: Journal,
     /// Faults by method.
     pub faults: Faults,
@@ -45,28 +46,30 @@ impl FakePortOwners {
         locked(&self.state).owned = None;
     }
 
-    /// Whose each port is; nothing where no rules are in force.
-    pub fn owned(&self) -> Option<BTreeMap<u16, ProjectName>> {
+    /// What each port is for; nothing where no rules are in force.
+    pub fn owned(&self) -> Option<BTreeMap<u16, PortUse>> {
         locked(&self.state).owned.clone()
     }
 }
 
 #[async_trait::async_trait]
 impl PortOwners for FakePortOwners {
-    async fn ensure(&self, ports: &BTreeMap<u16, ProjectName>) -> Result<bool, Failure> {
+    async fn ensure(&self, ports: &BTreeMap<u16, PortUse>) -> Result<bool, Failure> {
         self.faults.pass("own").await?;
         let mut state = locked(&self.state);
-        let wanted: BTreeMap<u16, ProjectName> = ports
+        let is_stranger =
+            |user: &PortUser| matches!(user, PortUser::Project(project) if state.strangers.contains(project));
+        let wanted: BTreeMap<u16, PortUse> = ports
             .iter()
-            .filter(|(_, project)| !state.strangers.contains(project))
-            .map(|(port, project)| (*port, project.clone()))
+            .filter(|(_, used)| !is_stranger(&used.answers))
+            .map(|(port, used)| (*port, used.clone()))
             .collect();
         if state.owned.as_ref() == Some(&wanted) {
             return Ok(false);
         }
         let words: Vec<String> = wanted
             .iter()
-            .map(|(port, name)| format!("{port} {name}"))
+            .map(|(port, used)| format!("{port} {}", used.answers))
             .collect();
         self.journal.note(format!("own {}", words.join(", ")));
         state.owned = Some(wanted);
@@ -80,6 +83,7 @@ mod tests {
 
     use async_trait::async_trait;
     use hostkit_core::names::ProjectName;
+    use hostkit_core::port_use::PortUser;
     use hostkit_core::traits::PortOwners;
 
     use super::FakePortOwners;
@@ -103,7 +107,10 @@ mod tests {
         }
 
         async fn owner_of(&self, port: u16) -> Option<ProjectName> {
-            self.0.owned()?.get(&port).cloned()
+            match self.0.owned()?.get(&port)?.answers.clone() {
+                PortUser::Project(project) => Some(project),
+                _ => None,
+            }
         }
 
         async fn disturb(&self) {
