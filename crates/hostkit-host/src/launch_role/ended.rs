@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use nix::sys::signal::Signal;
 
 use super::control_group::MemoryKills;
-use super::{InstanceSpec, KEEPER_NAME, RunRecord, control_group};
+use super::{KEEPER_NAME, LaunchSpec, RunRecord, control_group};
 use crate::processes;
 
 /// How long to wait for the last words of a program to reach its log.
@@ -30,7 +30,7 @@ struct Word {
 
 /// Runs the role.
 pub(crate) fn run() -> i32 {
-    let Ok(spec) = InstanceSpec::read_from_input() else {
+    let Ok(spec) = LaunchSpec::read_from_input() else {
         return 64;
     };
     // A variable of the project's own may have one of these names; then its value is not systemd's word.
@@ -95,7 +95,7 @@ fn is_asked(mark: &Path, grace: Duration) -> bool {
 /// Brings the record up to date; what is to be said about it.
 fn note(
     record: &mut RunRecord,
-    spec: &InstanceSpec,
+    spec: &LaunchSpec,
     word: &Word,
     asked: bool,
     kills: Option<MemoryKills>,

@@ -15,7 +15,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{ForkResult, fork, pipe2};
 
-use super::{InstanceSpec, KEEPER_NAME, control_group};
+use super::{KEEPER_NAME, LaunchSpec, control_group};
 use crate::log_file::{LogLimits, LogWriter};
 use crate::processes::{self, ProcessMark};
 use crate::shim::output::Output;
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Starts the keeper; returns the ends the program prints to.
 #[allow(unsafe_code)]
-pub(super) fn start(spec: &InstanceSpec, program: Option<ProcessMark>) -> io::Result<(OwnedFd, OwnedFd)> {
+pub(super) fn start(spec: &LaunchSpec, program: Option<ProcessMark>) -> io::Result<(OwnedFd, OwnedFd)> {
     let (output, to_output) = pipe2(OFlag::O_CLOEXEC)?;
     let (errors, to_errors) = pipe2(OFlag::O_CLOEXEC)?;
     // SAFETY: this process has one thread, so that the child may do whatever it could.
@@ -46,12 +46,7 @@ pub(super) fn start(spec: &InstanceSpec, program: Option<ProcessMark>) -> io::Re
     }
 }
 
-fn keep(
-    spec: &InstanceSpec,
-    output: OwnedFd,
-    errors: OwnedFd,
-    program: Option<ProcessMark>,
-) -> io::Result<()> {
+fn keep(spec: &LaunchSpec, output: OwnedFd, errors: OwnedFd, program: Option<ProcessMark>) -> io::Result<()> {
     let _ = prctl::set_name(KEEPER_NAME);
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");
@@ -117,7 +112,7 @@ struct MemoryWatch {
 }
 
 impl MemoryWatch {
-    fn new(spec: &InstanceSpec, program: ProcessMark) -> Option<Self> {
+    fn new(spec: &LaunchSpec, program: ProcessMark) -> Option<Self> {
         let limit = spec.memory?.to_string();
         if !control_group::is_blind() {
             return None;

@@ -1,4 +1,4 @@
-//! The roles beside an instance that is a systemd unit. Systemd starts, restarts and ends the program; these see to
+//! The roles beside an instance, or a service, that is a systemd unit. Systemd starts, restarts and ends the program; these see to
 //! what it does not do:
 //!
 //! - `launch` is what the unit starts. It waits out the pause after a crash, connects the program's output to a log
@@ -39,21 +39,22 @@ pub(crate) use start::run as launch;
 
 /// The exit status of `launch` where the program cannot be started, as systemd's own.
 const CANNOT_START: i32 = 203;
-/// In the folder [`InstanceSpec::state`]: what is known of past runs.
+/// In the folder [`LaunchSpec::state`]: what is known of past runs.
 const RECORD_FILE: &str = "runs.json";
 /// No record of ours is longer.
 const LONGEST_RECORD: u64 = 16 * 1024;
 /// How the log keeper is called in lists of processes.
 const KEEPER_NAME: &std::ffi::CStr = c"hostkit-log";
 
-/// What an instance is. The roles find it on their standard input, which systemd opens for them: the file itself is
+/// What an instance or a service is. The roles find it on their standard input, which systemd opens for them: the file itself is
 /// root's. It holds names of variables, no values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct InstanceSpec {
-    /// Its name.
-    pub id: InstanceId,
-    /// The release it runs.
-    pub release: ReleaseName,
+pub struct LaunchSpec {
+    /// Its name: `shop.production.web.42.1`, `shop.production.redis`.
+    pub id: String,
+    /// The release it runs; none for a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseName>,
     /// The program; looked up in its PATH where it has no slash.
     pub program: String,
     /// Its arguments.
@@ -80,10 +81,13 @@ pub struct InstanceSpec {
     pub asked: PathBuf,
 }
 
-impl InstanceSpec {
-    /// What stands in front of its lines in the logs: `web.42.1`.
+impl LaunchSpec {
+    /// What stands in front of its lines in the logs: `web.42.1`; for a service, whose log is its own, all of its name.
     pub fn writer(&self) -> String {
-        writer_of(&self.id)
+        match InstanceId::try_from(self.id.clone()) {
+            Ok(id) => writer_of(&id),
+            Err(_) => self.id.clone(),
+        }
     }
 
     fn read_from_input() -> io::Result<Self> {

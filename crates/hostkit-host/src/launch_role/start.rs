@@ -11,7 +11,7 @@ use hostkit_core::log::LogStream;
 use jiff::Timestamp;
 use nix::sys::prctl;
 
-use super::{CANNOT_START, InstanceSpec, RunRecord, keeper};
+use super::{CANNOT_START, LaunchSpec, RunRecord, keeper};
 use crate::launch::find_program;
 use crate::processes::ProcessMark;
 
@@ -20,7 +20,7 @@ const NOTIFY_SOCKET: &str = "/run/systemd/notify";
 
 /// Runs the role; it only returns where the program cannot be started.
 pub(crate) fn run() -> i32 {
-    let Ok(spec) = InstanceSpec::read_from_input() else {
+    let Ok(spec) = LaunchSpec::read_from_input() else {
         return 64;
     };
     let _ = prctl::set_name(c"hostkit-launch");
@@ -34,7 +34,7 @@ pub(crate) fn run() -> i32 {
 }
 
 /// A signal meanwhile ends this process, which is what whoever sent it wanted.
-fn wait_out_the_pause(spec: &InstanceSpec) {
+fn wait_out_the_pause(spec: &LaunchSpec) {
     let record = RunRecord::read(&spec.state);
     let Some(end) = record.pause_ends(&spec.restart) else {
         return;
@@ -52,7 +52,7 @@ fn wait_out_the_pause(spec: &InstanceSpec) {
     std::thread::sleep(left);
 }
 
-fn launch(spec: &InstanceSpec) -> io::Result<Infallible> {
+fn launch(spec: &LaunchSpec) -> io::Result<Infallible> {
     if !spec.directory.is_dir() {
         let why = format!("its folder `{}` does not exist", spec.directory.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, why));

@@ -4,10 +4,10 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-pub(super) fn spec(folder: &Path) -> InstanceSpec {
-    InstanceSpec {
-        id: InstanceId::try_from("shop.production.web.42.1".to_owned()).unwrap(),
-        release: ReleaseName::parse("20250215-120000").unwrap(),
+pub(super) fn spec(folder: &Path) -> LaunchSpec {
+    LaunchSpec {
+        id: "shop.production.web.42.1".to_owned(),
+        release: Some(ReleaseName::parse("20250215-120000").unwrap()),
         program: "sleep".into(),
         arguments: vec!["600".into()],
         variables: vec!["PATH".into()],
@@ -73,4 +73,15 @@ fn what_a_program_puts_in_place_of_its_record_is_not_followed_and_not_waited_for
     let read = RunRecord::read(folder.path());
     assert_eq!(read.state(&RestartRule::default()), InstanceState::CrashLoop);
     let _ = read.pause_ends(&RestartRule::default());
+}
+
+#[test]
+fn lines_of_an_instance_and_of_a_service_say_whose_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = spec(folder.path());
+    assert_eq!(spec.writer(), "web.42.1");
+    for service in ["shop.production.redis", "redis-rest"] {
+        spec.id = service.to_owned();
+        assert_eq!(spec.writer(), service);
+    }
 }

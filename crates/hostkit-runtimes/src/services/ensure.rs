@@ -7,9 +7,9 @@ use hostkit_host::files as disk;
 use hostkit_host::launch::{Launch, Leads, Priority};
 use hostkit_host::shim::ShimSpec;
 
-use super::{LOG_FILE, ProcessServices, files, hang_up};
-use crate::shared::off_thread;
+use super::{LOG_FILE, ProcessServices, hang_up};
 use crate::shared::shimmed::NotStarted;
+use crate::shared::{off_thread, service_files};
 
 /// There from before a file is changed that a running program must be told of until it was told.
 const RELOAD_FILE: &str = "reload";
@@ -73,16 +73,18 @@ impl ProcessServices {
 
     async fn compare(&self, service: &Service) -> Result<Option<WhenChanged>, Failure> {
         let (service, place) = (service.clone(), self.place(&service.name));
-        off_thread(move || files::difference(&service, &place).map_err(|e| cannot(&service, &e))).await
+        off_thread(move || service_files::difference(&service, &place).map_err(|e| cannot(&service, &e)))
+            .await
     }
 
     pub(super) async fn write(&self, service: &Service) -> Result<(), Failure> {
         let (service, place) = (service.clone(), self.place(&service.name));
-        off_thread(move || files::write(&service, &place).map_err(|e| cannot(&service, &e))).await
+        off_thread(move || service_files::write(&service, &place, None).map_err(|e| cannot(&service, &e)))
+            .await
     }
 }
 
-fn cannot(service: &Service, why: &std::io::Error) -> Failure {
+pub(crate) fn cannot(service: &Service, why: &std::io::Error) -> Failure {
     Failure::new(
         Kind::Internal,
         format!("cannot write files of service `{}`: {why}", service.name),

@@ -9,8 +9,7 @@
 //! services/ROLE/reload                       there while it has to be told that its files changed
 //! ```
 
-mod ensure;
-mod files;
+pub(crate) mod ensure;
 mod task;
 
 use hostkit_core::kind::{Failure, Kind};

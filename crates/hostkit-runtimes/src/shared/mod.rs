@@ -4,7 +4,9 @@ pub(crate) mod instances;
 pub(crate) mod lines;
 pub mod port_lease;
 pub(crate) mod program;
+pub(crate) mod service_files;
 pub(crate) mod shimmed;
+pub(crate) mod task_output;
 pub(crate) mod turns;
 
 use hostkit_core::kind::{Failure, Kind};

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use hostkit_core::layout::Layout;
 use hostkit_core::workload::InstanceId;
-use hostkit_host::launch_role::InstanceSpec;
+use hostkit_host::launch_role::LaunchSpec;
 
 use super::unit;
 
 /// Makes a folder that every account may pass through, whatever rights new files of ours get.
-pub(super) fn open_to_all(path: &Path) -> std::io::Result<()> {
+pub(crate) fn open_to_all(path: &Path) -> std::io::Result<()> {
     hostkit_host::files::create_folder(path, 0o755)?;
     if std::fs::metadata(path)?.mode() & 0o755 != 0o755 {
         std::fs::set_permissions(path, Permissions::from_mode(0o755))?;
@@ -57,7 +57,7 @@ impl InstanceFolder {
     }
 
     /// What the instance is; nothing while that is not written.
-    pub(super) fn spec(&self) -> Option<InstanceSpec> {
+    pub(super) fn spec(&self) -> Option<LaunchSpec> {
         serde_json::from_slice(&std::fs::read(self.spec_file()).ok()?).ok()
     }
 }

@@ -6,13 +6,13 @@ mod alias;
 mod changes;
 mod diagnose;
 mod exec;
-mod folder;
+pub(crate) mod folder;
 mod logs;
-mod observe;
+pub(crate) mod observe;
 mod score;
 mod start;
 mod stop;
-mod unit;
+pub(crate) mod unit;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use hostkit_core::kind::Failure;
 use hostkit_core::names::ReleaseName;
 use hostkit_core::workload::{Instance, InstanceId, InstanceState, Scope};
-use hostkit_host::launch_role::{InstanceSpec, RunRecord};
+use hostkit_host::launch_role::{LaunchSpec, RunRecord};
+use hostkit_host::shim::RestartRule;
 use hostkit_host::systemd::{ActiveState, ListedUnit, UnitStatus};
+
+use jiff::Timestamp;
 
 use super::SystemdRuntime;
 use super::folder::InstanceFolder;
@@ -19,7 +22,7 @@ const UNKNOWN_RELEASE: &str = "00000000-000000";
 
 /// An instance as it is found: both may be missing after a crash in the middle of something.
 pub(super) struct Found {
-    pub(super) spec: Option<InstanceSpec>,
+    pub(super) spec: Option<LaunchSpec>,
     pub(super) record: RunRecord,
     pub(super) is_asked: bool,
     pub(super) status: UnitStatus,
@@ -65,7 +68,7 @@ impl SystemdRuntime {
 }
 
 /// Whether anything of a unit runs, or will.
-pub(super) fn is_alive(status: &UnitStatus) -> bool {
+pub(crate) fn is_alive(status: &UnitStatus) -> bool {
     !matches!(status.active, ActiveState::Inactive | ActiveState::Failed)
 }
 
@@ -99,36 +102,50 @@ fn instance(id: &InstanceId, found: &Found) -> Instance {
         spec, record, status, ..
     } = found;
     let rule = spec.as_ref().map(|spec| spec.restart).unwrap_or_default();
-    let state = match status.active {
-        ActiveState::Active | ActiveState::Reloading => InstanceState::Running,
-        ActiveState::Deactivating if found.is_asked => InstanceState::Stopping,
-        ActiveState::Activating | ActiveState::Deactivating => record.state(&rule),
-        _ => InstanceState::Stopped,
-    };
-    let paused_until = record.pause_ends(&rule);
+    let state = state(status, record, &rule, found.is_asked);
     let is_running = state == InstanceState::Running;
     Instance {
         id: id.clone(),
         release: spec
             .as_ref()
-            .map(|spec| spec.release.clone())
+            .and_then(|spec| spec.release.clone())
             .or_else(|| ReleaseName::parse(UNKNOWN_RELEASE).ok())
             .unwrap_or_else(|| unreachable!("{UNKNOWN_RELEASE} is the name of a release")),
         state,
         pid: status.main_pid.filter(|_| is_running),
         address: spec.as_ref().and_then(|spec| spec.address),
-        // Systemd started `launch`, which waited out the pause before it became the program.
-        started_at: status
-            .started_at
-            .max(paused_until.filter(|_| status.started_at.is_some())),
+        started_at: started_at(status, record, &rule),
         restarts: status.restarts,
         last_exit: record.last_exit.clone().or_else(|| of_systemd(status)),
         memory: status.memory.filter(|_| is_alive(status)),
     }
 }
 
+/// How a program is that systemd keeps running by `launch`.
+pub(crate) fn state(
+    status: &UnitStatus,
+    record: &RunRecord,
+    rule: &RestartRule,
+    is_asked: bool,
+) -> InstanceState {
+    match status.active {
+        ActiveState::Active | ActiveState::Reloading => InstanceState::Running,
+        ActiveState::Deactivating if is_asked => InstanceState::Stopping,
+        ActiveState::Activating | ActiveState::Deactivating => record.state(rule),
+        _ => InstanceState::Stopped,
+    }
+}
+
+/// When the program was started: systemd started `launch`, which waited out the pause before it became the program.
+pub(crate) fn started_at(status: &UnitStatus, record: &RunRecord, rule: &RestartRule) -> Option<Timestamp> {
+    let paused_until = record.pause_ends(rule);
+    status
+        .started_at
+        .max(paused_until.filter(|_| status.started_at.is_some()))
+}
+
 /// How the program ended, where nobody of ours came to note it.
-fn of_systemd(status: &UnitStatus) -> Option<hostkit_core::workload::Exit> {
+pub(crate) fn of_systemd(status: &UnitStatus) -> Option<hostkit_core::workload::Exit> {
     use hostkit_host::systemd::Ending;
     let exit = status.last_exit.as_ref()?;
     let (code, signal) = match exit.ending {

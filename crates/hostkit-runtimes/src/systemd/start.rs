@@ -13,7 +13,7 @@ use hostkit_core::secret::Secret;
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::{InstanceId, Workload};
 use hostkit_host::files;
-use hostkit_host::launch_role::{InstanceSpec, writer_of};
+use hostkit_host::launch_role::{LaunchSpec, writer_of};
 use hostkit_host::log_file::{Form, Want, read_back};
 use hostkit_host::systemd::unit_file::UnitFile;
 use hostkit_host::systemd::{UnitLimits, environment_file};
@@ -196,7 +196,7 @@ struct Means {
 
 impl Means {
     /// Writes what an instance is, with the port it has or is given now.
-    fn describe(&self, folder: &InstanceFolder, workload: &Workload) -> Result<InstanceSpec, Failure> {
+    fn describe(&self, folder: &InstanceFolder, workload: &Workload) -> Result<LaunchSpec, Failure> {
         let Means {
             layout,
             leases,
@@ -216,9 +216,9 @@ impl Means {
         };
         let launch = program::launch(workload, address);
         let environment = &folder.id.workload.environment;
-        let spec = InstanceSpec {
-            id: folder.id.clone(),
-            release: workload.release.clone(),
+        let spec = LaunchSpec {
+            id: folder.id.to_string(),
+            release: Some(workload.release.clone()),
             variables: launch.environment.keys().cloned().collect(),
             program: launch.program,
             arguments: launch.arguments,
@@ -243,12 +243,13 @@ impl Means {
 
 fn unit_of(
     folder: &InstanceFolder,
-    spec: &InstanceSpec,
+    spec: &LaunchSpec,
     places: &Places,
     program: &Path,
     limits: &UnitLimits,
 ) -> Result<UnitFile, Failure> {
     unit::file(&UnitPlan {
+        id: &folder.id,
         spec,
         program,
         spec_file: &folder.spec_file(),

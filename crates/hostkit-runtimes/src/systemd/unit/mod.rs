@@ -8,21 +8,22 @@ use hostkit_core::manifest::{StopRule, StopSignal};
 use hostkit_core::names::EnvironmentName;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::workload::InstanceId;
-use hostkit_host::launch_role::InstanceSpec;
+use hostkit_host::launch_role::LaunchSpec;
 use hostkit_host::systemd::sandbox::{Access, Bind, Sandbox};
 use hostkit_host::systemd::unit_file::{Section, UnitFile};
 use hostkit_host::systemd::{UnitLimits, UnitName};
 
 /// How long systemd waits before it starts `launch` again, which waits out the real pause. Not at once: should our own
 /// program be missing for a moment, as while it is upgraded, systemd would turn in circles.
-const AGAIN: &str = "200ms";
+pub(crate) const AGAIN: &str = "200ms";
 /// The shortest time systemd is given to end a unit: noting how a program ended takes its share of it as well.
 const SHORTEST_STOP: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// All that a unit is made of.
 #[derive(Debug)]
 pub(super) struct UnitPlan<'a> {
-    pub(super) spec: &'a InstanceSpec,
+    pub(super) id: &'a InstanceId,
+    pub(super) spec: &'a LaunchSpec,
     /// Our own program.
     pub(super) program: &'a Path,
     /// What `launch` finds on its standard input.
@@ -112,11 +113,11 @@ pub(super) fn alias_of(id: &EnvironmentId) -> Result<UnitName, Failure> {
 }
 
 /// What all programs of a project share.
-pub(super) fn slice_of(id: &EnvironmentId) -> Result<UnitName, Failure> {
+pub(crate) fn slice_of(id: &EnvironmentId) -> Result<UnitName, Failure> {
     UnitName::slice(&["projects", id.project.as_str()]).map_err(unusable)
 }
 
-pub(super) fn unusable(why: impl std::fmt::Display) -> Failure {
+pub(crate) fn unusable(why: impl std::fmt::Display) -> Failure {
     Failure::new(Kind::Internal, format!("cannot name a unit: {why}"))
 }
 
@@ -158,12 +159,16 @@ pub(super) fn sandbox(places: &Places) -> Sandbox {
 /// The unit file of an instance.
 pub(super) fn file(plan: &UnitPlan<'_>) -> Result<UnitFile, Failure> {
     let spec = plan.spec;
-    let environment = &spec.id.workload.environment;
+    let environment = &plan.id.workload.environment;
     let account = environment.project.as_str();
-    let id = spec.id.to_string();
+    let id = plan.id.to_string();
+    let release = spec.release.iter().map(|release| format!(", release {release}"));
     let mut file = UnitFile::new()
         .section(Section::Unit)
-        .text("Description", format!("HostKit {id}, release {}", spec.release))
+        .text(
+            "Description",
+            format!("HostKit {id}{}", release.collect::<String>()),
+        )
         .word("After", "network.target")
         // A program that crashes is started again for ever; the pauses see to it that this costs little.
         .word("StartLimitIntervalSec", 0)
@@ -190,7 +195,7 @@ pub(super) fn file(plan: &UnitPlan<'_>) -> Result<UnitFile, Failure> {
     file = stop(file, &spec.stop)
         .word("OOMPolicy", "stop")
         .word("IgnoreSIGPIPE", "no")
-        .text("RuntimeDirectory", state_folder(&spec.id))
+        .text("RuntimeDirectory", state_folder(plan.id))
         .word("RuntimeDirectoryMode", "0700")
         .word("RuntimeDirectoryPreserve", "yes")
         .limits(plan.limits)
@@ -202,7 +207,7 @@ pub(super) fn file(plan: &UnitPlan<'_>) -> Result<UnitFile, Failure> {
 
 /// All processes are asked, as in a terminal: behind a shell line the shell alone would hear of it, and what it started
 /// would be killed without a word. The log keeper does not listen and ends with the last of them.
-fn stop(file: UnitFile, rule: &StopRule) -> UnitFile {
+pub(crate) fn stop(file: UnitFile, rule: &StopRule) -> UnitFile {
     let signal = match rule.signal {
         StopSignal::Term => "SIGTERM",
         StopSignal::Int => "SIGINT",
@@ -222,7 +227,7 @@ pub(super) fn state_folder(id: &InstanceId) -> String {
     format!("hostkit/instances/{id}")
 }
 
-fn utf8(path: &Path) -> Result<&str, Failure> {
+pub(crate) fn utf8(path: &Path) -> Result<&str, Failure> {
     path.to_str()
         .ok_or_else(|| unusable(format!("`{}` is not UTF-8", path.display())))
 }

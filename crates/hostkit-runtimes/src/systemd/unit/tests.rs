@@ -7,10 +7,10 @@ use hostkit_host::shim::RestartRule;
 
 use super::*;
 
-pub(super) fn spec(id: &str) -> InstanceSpec {
+pub(super) fn spec(id: &str) -> LaunchSpec {
     let id = InstanceId::try_from(id.to_owned()).unwrap();
-    InstanceSpec {
-        release: ReleaseName::parse("20250215-120000").unwrap(),
+    LaunchSpec {
+        release: ReleaseName::parse("20250215-120000").ok(),
         program: "/bin/sh".into(),
         arguments: vec!["-c".into(), "exec node server.js $PORT \"%n\"".into()],
         variables: vec!["PATH".into(), "PORT".into()],
@@ -23,7 +23,7 @@ pub(super) fn spec(id: &str) -> InstanceSpec {
         error_log: "/var/log/projects/shop/error.log".into(),
         state: format!("/run/{}", state_folder(&id)).into(),
         asked: "/run/hostkit/asked/x".into(),
-        id,
+        id: id.to_string(),
     }
 }
 
@@ -41,10 +41,11 @@ fn places() -> Places {
     }
 }
 
-fn text(spec: &InstanceSpec, places: &Places) -> String {
-    let folder = Path::new("/var/lib/hostkit/projects/shop/environments/production/instances")
-        .join(spec.id.to_string());
+fn text(spec: &LaunchSpec, places: &Places) -> String {
+    let folder = Path::new("/var/lib/hostkit/projects/shop/environments/production/instances").join(&spec.id);
+    let id = InstanceId::try_from(spec.id.clone()).unwrap();
     let plan = UnitPlan {
+        id: &id,
         spec,
         program: Path::new("/usr/bin/hostkit"),
         spec_file: &folder.join("spec.json"),
