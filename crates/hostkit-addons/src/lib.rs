@@ -13,8 +13,11 @@ use std::sync::Arc;
 use hostkit_core::traits::{Addon, Copies, Services};
 use hostkit_host::command::Guard;
 
+use postgres::Described;
 use postgres::copies::PostgresCopies;
 use postgres::local::{LocalPostgres, Seats};
+use postgres::server::ServerPostgres;
+use postgres::system::SystemCluster;
 use redis::{RedisAddon, RedisCopies};
 use storage::addon::{PublicAddresses, StorageAddon};
 
@@ -26,24 +29,42 @@ pub struct Catalogue {
     pub copies: Vec<Arc<dyn Copies>>,
 }
 
-/// All of them, one of each kind, as local mode has them. Their programs are looked for in `system_path`, folders as in
-/// PATH; those of PostgreSQL where Debian puts them. Those that serve all projects are found where `seats` says, what is
-/// public where `public` does. What these run besides is run under `guard`.
-pub fn catalogue(
-    services: &Arc<dyn Services>,
-    system_path: &str,
-    seats: Seats,
-    public: PublicAddresses,
-    guard: Guard,
-) -> Catalogue {
-    let postgres = Arc::new(LocalPostgres::new(services.clone(), seats, guard));
-    let redis = Arc::new(RedisAddon::new(services.clone(), system_path));
-    let storage = Arc::new(StorageAddon::new(services.clone(), public));
+/// What add-ons are made with.
+pub struct Surroundings<'a> {
+    /// Where their programs run.
+    pub services: &'a Arc<dyn Services>,
+    /// Where their programs are looked for, folders as in PATH; those of PostgreSQL are where Debian puts them.
+    pub system_path: &'a str,
+    /// Where those are found that serve all projects.
+    pub seats: Seats,
+    /// Where environments are found from outside.
+    pub public: PublicAddresses,
+    /// What is run besides is run under it.
+    pub guard: Guard,
+}
+
+/// All of them, one of each kind, as local mode has them: with a PostgreSQL of the installation's own.
+pub fn catalogue(with: Surroundings<'_>) -> Catalogue {
+    let postgres = LocalPostgres::new(with.services.clone(), with.seats.clone(), with.guard.clone());
+    all(with, postgres)
+}
+
+/// The same as a server has them: PostgreSQL is the machine's own `cluster`, if it has one so far.
+pub fn server_catalogue(with: Surroundings<'_>, cluster: Option<SystemCluster>) -> Catalogue {
+    let (services, seats, guard) = (with.services.clone(), with.seats.clone(), with.guard.clone());
+    let postgres = ServerPostgres::new(services, seats, guard, cluster);
+    all(with, postgres)
+}
+
+fn all<P: Addon + Described + 'static>(with: Surroundings<'_>, postgres: P) -> Catalogue {
+    let postgres = Arc::new(postgres);
+    let redis = Arc::new(RedisAddon::new(with.services.clone(), with.system_path));
+    let storage = Arc::new(StorageAddon::new(with.services.clone(), with.public));
     Catalogue {
         addons: vec![postgres.clone(), redis.clone(), storage],
         copies: vec![
             Arc::new(PostgresCopies::new(postgres)),
-            Arc::new(RedisCopies::new(services.clone(), redis)),
+            Arc::new(RedisCopies::new(with.services.clone(), redis)),
         ],
     }
 }

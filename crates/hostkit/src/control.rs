@@ -49,7 +49,8 @@ pub(crate) fn run(options: ControlOptions, sockets: Vec<ListenSocket>) -> anyhow
         }
         ControlOptions::Server => {
             let layout = Layout::server();
-            let wired = crate::wire::server(&layout, &crate::machine_settings::load()?, api)?;
+            let settings = crate::machine_settings::load()?;
+            let wired = runtime.block_on(crate::wire::server(&layout, &settings, api))?;
             (layout, wired, Instances::GoOn)
         }
     };

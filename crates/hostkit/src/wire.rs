@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostkit_addons::postgres::local::{Seat, Seats};
+use hostkit_addons::postgres::system::SystemCluster;
 use hostkit_addons::storage::addon::PublicAddresses;
 use hostkit_builders::apart::ApartSettings;
 use hostkit_builders::{BuilderSettings, UploadStore};
@@ -35,6 +36,7 @@ use hostkit_outbound::cipher::FileCipher;
 use hostkit_outbound::targets::Targets;
 use hostkit_proxy::ProxyClient;
 use hostkit_runtimes::process::ProcessRuntime;
+use hostkit_runtimes::service_units::{self, SystemdServices};
 use hostkit_runtimes::services::ProcessServices;
 use hostkit_runtimes::systemd::{self, SystemdRuntime};
 use hostkit_server::AccountOf;
@@ -48,6 +50,8 @@ const BUILD_TASKS: u64 = 1024;
 
 /// The port that people look for PgBouncer at. Another installation's, or Debian's own, may have it.
 const POOLER_PORT: u16 = 6432;
+/// The same on a server, where Debian's own keeps the other.
+const SERVER_POOLER_PORT: u16 = 6543;
 
 /// A target of backups at which nothing moves for so long does not answer.
 const BACKUP_PATIENCE: Duration = Duration::from_secs(300);
@@ -76,10 +80,8 @@ pub(crate) fn local(
         own: Own::Loopback,
         api,
         runtime: Arc::new(ProcessRuntime::new(layout.clone(), SelfProgram::current())),
-        services: Some(Arc::new(ProcessServices::new(
-            layout.clone(),
-            SelfProgram::current(),
-        ))),
+        services: Arc::new(ProcessServices::new(layout.clone(), SelfProgram::current())),
+        addons: Addons::Local,
         premises: Arc::new(LocalPremises::new(layout.clone())),
         files: DiskFiles::default(),
         operator_keys: None,
@@ -92,7 +94,13 @@ pub(crate) fn local(
 }
 
 /// A server: the settings of its operator, and callers known by their accounts.
-pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr) -> Result<Wired, Failure> {
+pub(crate) async fn server(
+    layout: &Layout,
+    settings: &ServerSettings,
+    api: SocketAddr,
+) -> Result<Wired, Failure> {
+    // None so far where the machine was not set up for databases: it is looked for again when one is wanted.
+    let cluster = SystemCluster::find().await.ok();
     let control = UnitName::parse(CONTROL).map_err(|why| Failure::new(Kind::Internal, why.to_string()))?;
     let bus = Arc::new(Bus::system());
     let memory = hostkit_host::machine_memory()?;
@@ -107,6 +115,16 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
         caller: Some(control.clone()),
         ..systemd::Settings::default()
     };
+    let services = SystemdServices::new(
+        layout.clone(),
+        bus.clone(),
+        Arc::new(LinuxAccounts),
+        service_units::Settings {
+            program: runtime.program.clone(),
+            restart: runtime.restart,
+            caller: Some(control.clone()),
+        },
+    );
     let apart = ApartSettings {
         units: bus.clone(),
         accounts: Arc::new(LinuxAccounts),
@@ -130,7 +148,8 @@ pub(crate) fn server(layout: &Layout, settings: &ServerSettings, api: SocketAddr
         },
         api,
         runtime: Arc::new(SystemdRuntime::new(layout.clone(), bus, runtime)),
-        services: None,
+        services: Arc::new(services),
+        addons: Addons::Server { cluster },
         premises: Arc::new(LinuxPremises::of_this_machine()?),
         files: DiskFiles::with_copies(),
         operator_keys: Some(Arc::new(KeysOfOperators::new(
@@ -155,6 +174,14 @@ fn launcher(layout: &Layout) -> PathBuf {
     }
 }
 
+/// Which add-ons there are.
+enum Addons {
+    /// With a PostgreSQL of their own.
+    Local,
+    /// With the machine's.
+    Server { cluster: Option<SystemCluster> },
+}
+
 /// What the modes differ in.
 struct Mode<'a> {
     layout: &'a Layout,
@@ -166,8 +193,9 @@ struct Mode<'a> {
     own: Own,
     api: SocketAddr,
     runtime: Arc<dyn Runtime>,
-    /// Where programs of add-ons run; without it there are none.
-    services: Option<Arc<dyn Services>>,
+    /// Where programs of add-ons run.
+    services: Arc<dyn Services>,
+    addons: Addons,
     premises: Arc<dyn Premises>,
     /// The disk, as HostKit itself acts on it.
     files: DiskFiles,
@@ -216,12 +244,21 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
     };
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let store = Store::open_with(layout, clock.clone(), credentials.as_deref())?;
-    let provided = mode.services.as_ref().map(|services| {
-        let public = public_addresses(server.base_host.clone(), mode.http.port(), mode.https_port);
-        let guard = Guard::new(SelfProgram::current());
-        hostkit_addons::catalogue(services, &settings.system_path, seats(store.clone()), public, guard)
-    });
-    let (addons, copies) = provided.map_or_else(Default::default, |found| (found.addons, found.copies));
+    let pooler_port = match mode.addons {
+        Addons::Local => POOLER_PORT,
+        Addons::Server { .. } => SERVER_POOLER_PORT,
+    };
+    let with = hostkit_addons::Surroundings {
+        services: &mode.services,
+        system_path: &settings.system_path,
+        seats: seats(store.clone(), pooler_port),
+        public: public_addresses(server.base_host.clone(), mode.http.port(), mode.https_port),
+        guard: Guard::new(SelfProgram::current()),
+    };
+    let hostkit_addons::Catalogue { addons, copies } = match mode.addons {
+        Addons::Local => hostkit_addons::catalogue(with),
+        Addons::Server { cluster } => hostkit_addons::server_catalogue(with, cluster),
+    };
     let backups = BackupParts {
         cipher: Arc::new(FileCipher),
         targets: Arc::new(Targets),
@@ -237,7 +274,7 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         runtime: mode.runtime,
         addons,
         backups: Some(backups),
-        services: mode.services,
+        services: Some(mode.services),
         store,
         builders,
         procfile,
@@ -265,9 +302,9 @@ fn public_addresses(base: HostName, http_port: u16, https_port: Option<u16>) -> 
 }
 
 /// Where programs that serve all projects are found: chosen once, and kept in the state.
-fn seats(store: Store) -> Seats {
+fn seats(store: Store, pooler_port: u16) -> Seats {
     Arc::new(move |role| {
-        let preferred = (role == ServiceRole::PgBouncer).then_some(POOLER_PORT);
+        let preferred = (role == ServiceRole::PgBouncer).then_some(pooler_port);
         let found = store.shared_service(role, preferred, hostkit_host::stable_ports::choose)?;
         Ok(Seat {
             port: found.port,

@@ -103,6 +103,12 @@ pub(super) fn refuse_settings(order: &AddonOrder) -> Result<(), Failure> {
     Err(Failure::new(Kind::Invalid, message).hint("leave the settings out"))
 }
 
+impl super::Described for LocalPostgres {
+    fn postgres(&self) -> Result<&Postgres, Failure> {
+        LocalPostgres::postgres(self)
+    }
+}
+
 #[async_trait::async_trait]
 impl Addon for LocalPostgres {
     fn kind(&self) -> AddonKind {

@@ -13,8 +13,15 @@ pub mod pooler;
 pub mod programs;
 pub mod quote;
 mod requests;
+pub mod server;
 pub mod session;
 pub mod stats;
 pub mod system;
 pub mod tenants;
 pub mod verifier;
+
+/// Who has described the server and its pooler.
+pub(crate) trait Described: Send + Sync {
+    /// Both; a failure where the machine has none.
+    fn postgres(&self) -> Result<&addon::Postgres, hostkit_core::kind::Failure>;
+}

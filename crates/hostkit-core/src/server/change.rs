@@ -79,6 +79,8 @@ pub struct Before {
 pub enum UnitAct {
     /// It may be started again.
     Unmask,
+    /// It is not started, by nobody.
+    Mask,
     /// It is started at boot, and now.
     EnableNow,
     /// It takes over its new settings, or is started.
@@ -151,6 +153,7 @@ impl UnitAct {
     pub fn word(self) -> &'static str {
         match self {
             UnitAct::Unmask => "unmask",
+            UnitAct::Mask => "mask",
             UnitAct::EnableNow => "enable and start",
             UnitAct::Reload | UnitAct::TryReload => "reload",
             UnitAct::Restart => "restart",

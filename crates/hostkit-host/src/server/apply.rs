@@ -100,6 +100,7 @@ fn apt(arguments: &[&str]) -> Order {
 fn unit_act(machine: &dyn Machine, act: UnitAct, unit: &str) -> Result<(), Failure> {
     let arguments: &[&str] = match act {
         UnitAct::Unmask => &["unmask"],
+        UnitAct::Mask => &["mask"],
         UnitAct::EnableNow => &["enable", "--now"],
         UnitAct::Reload => &["reload-or-restart"],
         UnitAct::TryReload => &["try-reload-or-restart"],

@@ -60,6 +60,7 @@ fn a_unit_that_was_stopped_disabled_or_masked() {
         ("systemd-timesyncd.service", "time"),
         ("apt-daily-upgrade.timer", "updates"),
         ("logrotate.timer", "logs"),
+        ("postgresql.service", "databases"),
         ("hostkit-firewall.service", "firewall"),
     ] {
         for (how, word) in [

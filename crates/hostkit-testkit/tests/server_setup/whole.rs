@@ -150,7 +150,7 @@ fn a_bare_machine_is_told_apart_from_one_that_drifted() {
     for item in &report.items {
         let expected = match item.name {
             "ssh" | "journal" | "kernel" | "files" | "updates" | "fail2ban" | "firewall" | "swap"
-            | "packages" | "logs" => ItemState::Missing,
+            | "packages" | "databases" | "logs" => ItemState::Missing,
             // Nobody asked for one.
             "languages" => continue,
             _ => ItemState::Drift,
@@ -160,6 +160,25 @@ fn a_bare_machine_is_told_apart_from_one_that_drifted() {
         assert!(!item.findings.is_empty() && !item.why.is_empty(), "{item:?}");
     }
     assert_eq!(place.machine.journal.entries(), [""; 0]);
+}
+
+#[test]
+fn servers_that_nobody_needs_do_not_come_with_their_programs_and_those_of_others_stay() {
+    let place = Place::bare();
+    place.set_up_well();
+    assert!(place.machine.runs("postgresql.service"));
+    for unit in ["pgbouncer.service", "redis-server.service"] {
+        assert!(!place.machine.runs(unit), "{unit}");
+    }
+
+    // Somebody has one of each, and is not asked.
+    let place = Place::bare();
+    place.machine.install(&["pgbouncer", "redis-server"]);
+    place.set_up_well();
+    for unit in ["pgbouncer.service", "redis-server.service"] {
+        assert!(place.machine.runs(unit), "{unit}");
+    }
+    place.has_nothing_to_do();
 }
 
 #[test]

@@ -16,9 +16,9 @@ use hostkit_core::traits::{Copies, CopyOf, Databases, Export, Pieces};
 use super::dump::dump_at;
 use super::moment::Moment;
 use super::{Waiting, discard, restore_beside, take_place};
+use crate::postgres::Described;
 use crate::postgres::addon::Postgres;
 use crate::postgres::databases;
-use crate::postgres::local::LocalPostgres;
 use crate::postgres::names::DatabaseName;
 
 const KIND: PartKind = PartKind::Addon(AddonKind::Postgres);
@@ -27,12 +27,12 @@ const STAGED: &str = "backup";
 
 /// Copies of the databases of environments.
 pub struct PostgresCopies {
-    postgres: Arc<LocalPostgres>,
+    postgres: Arc<dyn Described>,
 }
 
 impl PostgresCopies {
     /// Of the databases that `postgres` provides.
-    pub fn new(postgres: Arc<LocalPostgres>) -> Self {
+    pub(crate) fn new(postgres: Arc<dyn Described>) -> Self {
         PostgresCopies { postgres }
     }
 

@@ -6,12 +6,14 @@ mod keys;
 mod operator;
 mod service;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
+use hostkit_core::port_use::{Callers, PortUse, PortUser};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_core::storage::{BucketPolicy, BucketReport, BucketRules, PUBLIC_PATH};
@@ -216,6 +218,14 @@ impl Addon for StorageAddon {
             .iter()
             .filter_map(|(name, told)| Some((variable(name)?, value(*told))))
             .collect()
+    }
+
+    fn ports(&self, order: &AddonOrder) -> BTreeMap<u16, PortUse> {
+        let own = PortUse {
+            answers: PortUser::Service(service::name(&order.id)),
+            callers: Callers::These([PortUser::Project(order.id.environment.project.clone())].into()),
+        };
+        order.port.map(|port| (port, own)).into_iter().collect()
     }
 
     fn console(&self, _order: &AddonOrder, _arguments: &[String]) -> Option<Console> {

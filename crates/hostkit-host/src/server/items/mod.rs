@@ -1,5 +1,6 @@
 //! The items of a setup, one file each, in the order they are done.
 
+mod databases;
 mod fail2ban;
 mod firewall;
 mod journal;
@@ -19,6 +20,7 @@ use super::item::Item;
 pub(super) const ITEMS: &[&dyn Item] = &[
     &packages::Packages,
     &languages::Languages,
+    &databases::Databases,
     &time::Time,
     &updates::Updates,
     &kernel::Kernel,

@@ -156,6 +156,14 @@ impl FakeMachine {
         locked(&self.state).units.insert(name.to_owned(), unit);
     }
 
+    /// Installs packages, whose units then run.
+    pub fn install(&self, names: &[&str]) {
+        let mut state = locked(&self.state);
+        for name in names {
+            programs::unpack(&mut state, name);
+        }
+    }
+
     /// Whether a unit runs.
     pub fn runs(&self, name: &str) -> bool {
         locked(&self.state)

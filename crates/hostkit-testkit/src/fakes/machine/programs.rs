@@ -66,6 +66,7 @@ pub(super) fn unpack(state: &mut State, name: &str) {
         }
         "fail2ban" => unit("fail2ban.service"),
         "logrotate" => unit("logrotate.timer"),
+        "pgbouncer" | "postgresql" | "redis-server" => unit(&format!("{name}.service")),
         "systemd-timesyncd" => unit("systemd-timesyncd.service"),
         "unattended-upgrades" => {
             unit("apt-daily.timer");
@@ -250,6 +251,11 @@ fn systemctl(state: &mut State, arguments: &[&str]) -> Ran {
             "1024".to_owned()
         };
         state.in_force.insert("files", soft);
+        return yes("");
+    }
+    if first_is(arguments, "mask") {
+        // Also one that is not there yet.
+        state.units.entry(name).or_default().masked = true;
         return yes("");
     }
     let is_file = state.text(&format!("/etc/systemd/system/{name}")).is_some();

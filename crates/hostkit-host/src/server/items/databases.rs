@@ -1,0 +1,61 @@
+//! What add-ons of projects run: PostgreSQL, PgBouncer and Redis. Debian's packages start a server each. PostgreSQL's is the
+//! one that projects share; the other two would be nobody's, and are kept from being started. Where they were there before
+//! us they are somebody's, and stay as they are.
+
+use hostkit_core::kind::Failure;
+use hostkit_core::server::{Change, UnitAct};
+
+use super::packages::installed;
+use crate::server::item::{Finding, Item, Site};
+use crate::server::looks::want_unit;
+
+const POSTGRES: &str = "postgresql";
+const POSTGRES_UNIT: &str = "postgresql.service";
+/// Packages whose program alone is wanted, and the unit that each would start.
+const PROGRAMS_ALONE: [(&str, &str); 2] = [
+    ("pgbouncer", "pgbouncer.service"),
+    ("redis-server", "redis-server.service"),
+];
+
+pub(super) struct Databases;
+
+impl Item for Databases {
+    fn name(&self) -> &'static str {
+        "databases"
+    }
+
+    fn title(&self) -> &'static str {
+        "programs of add-ons"
+    }
+
+    fn why(&self) -> &'static str {
+        "projects get a database of PostgreSQL and a Redis of their own"
+    }
+
+    fn needs(&self) -> &'static [&'static str] {
+        &["packages"]
+    }
+
+    fn plan(&self, site: &Site<'_>) -> Result<Finding, Failure> {
+        let mut finding = Finding::default();
+        let names = PROGRAMS_ALONE
+            .iter()
+            .map(|(package, _)| *package)
+            .chain([POSTGRES]);
+        let there = installed(site.machine, names.clone())?;
+        let is_there = |name: &str| there.iter().any(|other| other == name);
+        for (_, unit) in PROGRAMS_ALONE.iter().filter(|(package, _)| !is_there(package)) {
+            finding.change(Change::Unit(UnitAct::Mask, (*unit).to_owned()));
+        }
+        let absent: Vec<String> = names.filter(|name| !is_there(name)).map(str::to_owned).collect();
+        if !absent.is_empty() {
+            finding.missing = true;
+            finding.find(format!("not installed: {}", absent.join(", ")));
+            finding.change(Change::Install(absent));
+        }
+        if is_there(POSTGRES) {
+            want_unit(site, POSTGRES_UNIT, true, &mut finding)?;
+        }
+        Ok(finding)
+    }
+}

@@ -1,0 +1,310 @@
+//! Add-ons on a server: each project has its own, and nobody else gets at it; they outlive control, a boot and a kill.
+
+use std::time::Duration;
+
+use hostkit_testkit::http::{self, Place};
+use hostkit_testkit::machine::{Flavour, Machine, World, wait_until};
+
+use crate::installed::{APT, apt, said, set_up, stop_control, until_healthy};
+
+/// Who is kept out, and whose things they are.
+const FROM: &str = "mallory";
+const TO: &str = "blog";
+const PROJECTS: [&str; 2] = [FROM, TO];
+
+/// A program that does with its add-ons what a request asks for, by the variables it was given.
+const APP: &str = r#"import http.server, os, socket, subprocess, urllib.request
+from urllib.parse import urlsplit
+
+def redis(url, *words):
+    at = urlsplit(url)
+    stream = socket.create_connection((at.hostname, at.port), 5).makefile('rwb')
+    def ask(*words):
+        stream.write(b'*%d\r\n' % len(words))
+        for word in words:
+            stream.write(b'$%d\r\n%s\r\n' % (len(word.encode()), word.encode()))
+        stream.flush()
+        return stream.readline().decode().strip()
+    answer = ask('AUTH', at.username, at.password)
+    return ask(*words) if answer == '+OK' else answer
+
+def rest(path):
+    request = urllib.request.Request(os.environ['UPSTASH_REDIS_REST_URL'] + path)
+    request.add_header('Authorization', 'Bearer ' + os.environ['UPSTASH_REDIS_REST_TOKEN'])
+    return urllib.request.urlopen(request, timeout=10).read().decode()
+
+def sql(url, text):
+    line = ['psql', '-X', '-A', '-t', '-q', '-d', url, '-c', text]
+    ended = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    return (ended.stdout + ended.stderr).strip()
+
+COUNT = ('CREATE TABLE IF NOT EXISTS hits (n int); INSERT INTO hits VALUES (1);'
+         'SELECT count(*) FROM hits')
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        try:
+            text = {
+                '/': lambda: os.environ['HOSTKIT_TEST_NAME'],
+                '/redis': lambda: redis(os.environ['REDIS_URL'], 'INCR', 'hits'),
+                '/rest': lambda: rest('/get/hits'),
+                '/direct': lambda: sql(os.environ['DIRECT_URL'], COUNT),
+                '/pooled': lambda: sql(os.environ['DATABASE_URL'], 'SELECT count(*) FROM hits'),
+            }[self.path]()
+        except Exception as why:
+            text = 'cannot: %r' % why
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+http.server.HTTPServer((os.environ['HOST'], int(os.environ['PORT'])), Answer).serve_forever()
+"#;
+
+struct Site {
+    machine: Machine,
+    _world: World,
+    _folder: tempfile::TempDir,
+}
+
+impl Site {
+    /// A machine as a hoster delivers it, set up, with two projects that have the add-ons.
+    fn new(options: &[&str]) -> Self {
+        let world = World::new();
+        let machine = Machine::boot(&world, Flavour::Bare);
+        machine.exec(&["apt-get", "update"]).ok();
+        apt(&machine, &["install", "curl"]);
+        let folder = set_up(&machine, "");
+        machine.exec_within(APT, &["hostkit", "server", "setup"]).ok();
+        let site = Site {
+            machine,
+            _world: world,
+            _folder: folder,
+        };
+        for name in PROJECTS {
+            let file = |path: &str, text: &str| {
+                site.machine
+                    .write(text, &format!("/root/apps/{name}/{path}"), 0o644);
+            };
+            file("requirements.txt", "");
+            file("app.py", APP);
+            file("hostkit.toml", "[process.web]\ncommand = \"python3 app.py\"\n");
+            site.ok(&[&["hostkit", "project", "create", name], options].concat());
+            let set = format!("HOSTKIT_TEST_NAME={name}");
+            site.ok(&["hostkit", "env", "set", &set, "--project", name]);
+            site.ok(&[
+                "hostkit",
+                "deploy",
+                &format!("/root/apps/{name}"),
+                "--project",
+                name,
+            ]);
+        }
+        site
+    }
+
+    fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.machine.exec_within(APT, arguments).ok();
+        output.out.trim().to_owned()
+    }
+
+    /// What the program of a project answers.
+    fn get(&self, name: &str, path: &str) -> String {
+        let host = format!("{name}.apps.example.com");
+        http::get(Place::on(&self.machine, 80), &host, path).body
+    }
+
+    fn until_it_answers(&self, name: &str, path: &str, wanted: &str) {
+        let mut last = String::new();
+        wait_until(&format!("{name}{path} answers {wanted}"), || {
+            let body = self.get(name, path);
+            if body != last {
+                eprintln!("{name}{path} answers {body}");
+                last.clone_from(&body);
+            }
+            body == wanted
+        });
+    }
+
+    /// A variable as the project's `.env` shows it.
+    fn variable(&self, project: &str, name: &str) -> String {
+        let text = self.machine.read(&format!("/home/{project}/.env"));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}=")));
+        line.unwrap_or_else(|| panic!("no {name} in {text}"))
+            .trim_matches(['"', '\''])
+            .to_owned()
+    }
+
+    fn port(&self, project: &str, name: &str) -> u16 {
+        let url = self.variable(project, name);
+        let end = url.rsplit_once(':').unwrap().1;
+        end.split(['/', '?']).next().unwrap().parse().unwrap()
+    }
+
+    /// Runs Python as an account; whether it ended well.
+    fn python(&self, account: &str, line: &str) -> bool {
+        let group = format!("--regid={account}");
+        let user = format!("--reuid={account}");
+        self.machine
+            .exec(&["setpriv", &user, &group, "--clear-groups", "python3", "-c", line])
+            .code
+            == 0
+    }
+
+    fn reaches(&self, account: &str, port: u16) -> bool {
+        let line = format!("import socket; socket.create_connection(('127.0.0.1', {port}), 5)");
+        self.python(account, &line)
+    }
+
+    fn main_pid(&self, unit: &str) -> String {
+        said(
+            &self.machine,
+            &["systemctl", "show", "--value", "-p", "MainPID", unit],
+        )
+    }
+}
+
+fn redis_unit(project: &str) -> String {
+    format!("hostkit-{project}.production.redis.service")
+}
+
+#[test]
+#[ignore = "lane host: boots a machine"]
+fn a_redis_is_its_projects_alone_and_outlives_control_a_kill_and_a_boot() {
+    let mut site = Site::new(&["--with-redis"]);
+    // Debian's own servers did not come with their programs.
+    for unit in ["redis-server.service", "pgbouncer.service"] {
+        site.machine.exec(&["systemctl", "is-active", unit]).failed();
+    }
+    for name in PROJECTS {
+        assert_eq!(site.get(name, "/redis"), ":1");
+        assert_eq!(site.get(name, "/rest"), r#"{"result":"1"}"#);
+    }
+    let (own, other) = (site.port(FROM, "REDIS_URL"), site.port(TO, "REDIS_URL"));
+    let gateway = site.port(TO, "UPSTASH_REDIS_REST_URL");
+    let kept_apart = |site: &Site, when: &str| {
+        assert!(site.reaches(FROM, own) && site.reaches(TO, other), "{when}");
+        assert!(!site.reaches(FROM, other), "{when}");
+        assert!(!site.reaches("daemon", other), "{when}");
+        assert!(
+            site.reaches(FROM, gateway) && site.reaches("daemon", gateway),
+            "{when}"
+        );
+    };
+    kept_apart(&site, "at first");
+
+    // As the other project's account: neither files, nor processes, nor answers in its place.
+    let folder = format!("/var/lib/hostkit/services/{TO}.production.redis");
+    let pid = site.main_pid(&redis_unit(TO));
+    let tries = [
+        format!("open('{folder}/configuration/users.acl')"),
+        format!("open('{folder}/spec.json')"),
+        format!("import os; os.listdir('{folder}/data')"),
+        format!("import os; os.kill({pid}, 0)"),
+        format!("open('/proc/{pid}/environ')"),
+        "open('/var/lib/hostkit/services/redis-rest/configuration/settings.json')".to_owned(),
+    ];
+    for line in &tries {
+        assert!(!site.python(FROM, line), "{line}");
+        // Its own account cannot either: a program of the project is not its Redis.
+        assert!(!site.python(TO, line), "{line}");
+    }
+    // It is the accounts that keep them out: what is the service's own, its account reaches.
+    let account = said(&site.machine, &["stat", "-c", "%U", &format!("{folder}/data")]);
+    for line in &tries[..1] {
+        assert!(site.python(&account, line), "{line}");
+    }
+    let walk = site.ok(&["hostkit", "doctor", "isolation", FROM, TO]);
+    assert!(walk.contains("add-on port"), "{walk}");
+
+    // Without the rules the port is reached, and its password still keeps them out.
+    site.ok(&["nft", "flush", "chain", "inet", "hostkit", "loopback"]);
+    assert!(site.reaches(FROM, other));
+    let url = site
+        .variable(FROM, "REDIS_URL")
+        .replace(&own.to_string(), &other.to_string());
+    let line = format!("{APP}").split("\nclass").next().unwrap().to_owned();
+    let refused = format!("{line}\nassert redis('{url}', 'PING').startswith('-WRONGPASS')");
+    assert!(site.python(FROM, &refused));
+    wait_until("the rules are back", || !site.reaches(FROM, other));
+    kept_apart(&site, "after the rules were mended");
+
+    // The place of a Redis that is away is nobody's.
+    stop_control(&site.machine);
+    let before = site.main_pid(&redis_unit(FROM));
+    site.ok(&["systemctl", "kill", "--signal=KILL", &redis_unit(FROM)]);
+    site.until_it_answers(FROM, "/redis", ":2");
+    assert_ne!(
+        site.main_pid(&redis_unit(FROM)),
+        before,
+        "it was started again, without control"
+    );
+    site.ok(&["systemctl", "kill", "--signal=KILL", "hostkit-redis-rest.service"]);
+    site.until_it_answers(FROM, "/rest", r#"{"result":"2"}"#);
+    kept_apart(&site, "without control");
+
+    // After a boot all is back by itself: control is not started.
+    site.ok(&[
+        "systemctl",
+        "disable",
+        "hostkit-control.service",
+        "hostkit-control.socket",
+        "hostkit-api.socket",
+    ]);
+    site.machine.power_cut();
+    site.machine.power_on();
+    for (name, count) in [(FROM, ":3"), (TO, ":2")] {
+        site.until_it_answers(name, "/redis", count);
+    }
+    site.machine
+        .exec(&["systemctl", "is-active", "hostkit-control.service"])
+        .failed();
+    kept_apart(&site, "after a boot, without control");
+    site.ok(&[
+        "systemctl",
+        "enable",
+        "--now",
+        "hostkit-control.socket",
+        "hostkit-api.socket",
+        "hostkit-control.service",
+    ]);
+    until_healthy(&site.machine);
+
+    // A new password, while the program goes on.
+    let old = site.variable(TO, "REDIS_URL");
+    site.ok(&["hostkit", "addon", "rotate", TO, "redis"]);
+    wait_until("the new password is told", || {
+        site.variable(TO, "REDIS_URL") != old
+    });
+    site.until_it_answers(TO, "/redis", ":3");
+    assert_eq!(
+        site.ok(&["hostkit", "redis", "cli", TO, "--", "GET", "hits"]),
+        "3"
+    );
+
+    // Removed, nothing of it is left.
+    site.ok(&["hostkit", "addon", "remove", TO, "redis", "--yes"]);
+    site.machine.exec(&["stat", &folder]).failed();
+    site.machine.exec(&["getent", "passwd", &account]).failed();
+    site.machine.exec(&["systemctl", "cat", &redis_unit(TO)]).failed();
+    let rules = site.ok(&["nft", "list", "table", "inet", "hostkit"]);
+    assert!(!rules.contains(&format!("{other} . ")), "{rules}");
+    // And with a project goes what it has.
+    site.ok(&["hostkit", "project", "delete", FROM, "--yes"]);
+    wait_until("the last service is gone", || {
+        site.machine
+            .exec(&["ls", "/var/lib/hostkit/services"])
+            .out
+            .trim()
+            .is_empty()
+    });
+    let left = site.machine.read("/etc/passwd");
+    assert!(!left.contains("HostKit service"), "{left}");
+    let units = said(
+        &site.machine,
+        &["systemctl", "list-unit-files", "--no-legend", "hostkit-*redis*"],
+    );
+    assert_eq!(units, "");
+    let _ = Duration::ZERO;
+}
