@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostkit_core::kind::{Failure, Kind};
+use nix::unistd::{getegid, geteuid};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// How long a command may take: as long as Redis itself calls a script that blocks everybody busy, and more.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// What a gateway is told: the file is mode 0600, since it holds passwords.
+/// What a gateway is told: the file is for it alone, since it holds passwords.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -64,14 +65,21 @@ pub fn token_hash(token: &str) -> String {
 }
 
 impl Settings {
-    /// Reads a settings file. One that others may read or write is refused ([`Kind::Invalid`]).
+    /// Reads a settings file. One that others may read or write is refused ([`Kind::Invalid`]). On a server it is root's, and the
+    /// gateway reads it by its group, in which there is nobody else.
     pub fn load(path: &Path) -> Result<Self, Failure> {
         let cannot = |why: &dyn std::fmt::Display| {
             Failure::new(Kind::Invalid, format!("cannot read `{}`: {why}", path.display()))
         };
         let mut file = File::open(path).map_err(|why| cannot(&why))?;
         let found = file.metadata().map_err(|why| cannot(&why))?;
-        if found.mode() & 0o077 != 0 {
+        let (us, our_group) = (geteuid(), getegid());
+        let is_shown_to_us = found.uid() != us.as_raw() && found.gid() == our_group.as_raw();
+        let refused = match us.is_root() || is_shown_to_us {
+            true => 0o037,
+            false => 0o077,
+        };
+        if found.mode() & refused != 0 {
             let failure = cannot(&"others may read or write it, and it has passwords");
             return Err(failure.hint(format!("chmod 600 {}", path.display())));
         }

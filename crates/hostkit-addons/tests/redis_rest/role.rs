@@ -164,7 +164,7 @@ fn settings_that_others_may_read_or_that_listen_to_others_are_refused_without_be
     refused("No such file");
     let text = serde_json::to_string(&settings).unwrap();
     write(&folder, &text);
-    std::fs::set_permissions(path(&folder), std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::set_permissions(path(&folder), std::fs::Permissions::from_mode(0o644)).unwrap();
     refused("others may read");
     write(&folder, &text.replace("\"user\"", "\"secret-of-somebody\""));
     refused("line 1, column");

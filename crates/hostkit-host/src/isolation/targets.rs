@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use hostkit_core::layout::Layout;
 use hostkit_core::names::EnvironmentName;
 use hostkit_core::project::EnvironmentId;
+use hostkit_core::services::{ServiceName, ServiceRole};
 
 use super::attempt::{Act, Attempt};
 use super::found::Found;
@@ -39,6 +40,7 @@ pub(super) fn all(layout: &Layout, to: &Tenant, found: &Found, questions: &[Ques
     let mut targets = Vec::new();
     targets.extend(of_home(layout, to));
     targets.extend(of_machine(layout, to, found));
+    targets.extend(of_services(layout, to));
     targets.extend(of_processes(found));
     targets.extend(of_ports(found));
     targets.extend(of_programs(to));
@@ -163,6 +165,26 @@ fn of_machine(layout: &Layout, to: &Tenant, found: &Found) -> Vec<Target> {
             .map(|path| append("temporary file", path.clone())),
     );
     targets
+}
+
+/// What services keep for the project.
+fn of_services(layout: &Layout, to: &Tenant) -> Vec<Target> {
+    let production = EnvironmentId::new(to.project.clone(), EnvironmentName::production());
+    let redis = layout.service(&ServiceName {
+        environment: Some(production),
+        role: ServiceRole::Redis,
+    });
+    let gateway = layout.service(&ServiceName {
+        environment: None,
+        role: ServiceRole::RedisRest,
+    });
+    vec![
+        list("add-on", layout.services()),
+        list("add-on", redis.join("data")),
+        create("add-on", redis.join("data")),
+        read("add-on", redis.join("configuration/users.acl")),
+        read("add-on", gateway.join("configuration/settings.json")),
+    ]
 }
 
 fn of_processes(found: &Found) -> Vec<Target> {

@@ -39,6 +39,10 @@ fn a_file_that_was_changed() {
         ("/etc/systemd/system/hostkit-firewall.service", "firewall"),
         ("/etc/systemd/system/var-lib-hostkit-swapfile.swap", "swap"),
         ("/etc/tmpfiles.d/hostkit-logs.conf", "logs"),
+        (
+            "/etc/systemd/system/postgresql@.service.d/60-hostkit.conf",
+            "databases",
+        ),
         (SSH_FILE, "ssh"),
     ] {
         let place = Place::ready();

@@ -511,7 +511,7 @@ fn a_canary_has_routes_of_its_own_on_the_hosts_of_the_live_release() {
 
 #[test]
 fn what_is_public_in_the_storage_is_behind_the_same_password() {
-    let live = release("shop/production", "r1", "[process.web]\ncommand = [\"a\"]");
+    let live = release("shop/production", &[("web", Reach::Public)], None, &[]);
     let mut shop = routed("shop/production", Some(&live), &[("web", 8001)]);
     let paths = |shop: &RoutedEnvironment<'_>| -> Vec<String> {
         let routes = plan(std::slice::from_ref(shop)).table.routes;

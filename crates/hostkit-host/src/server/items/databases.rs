@@ -3,14 +3,16 @@
 //! us they are somebody's, and stay as they are.
 
 use hostkit_core::kind::Failure;
-use hostkit_core::server::{Change, UnitAct};
+use hostkit_core::server::{Change, Comment, Order, Sections, UnitAct};
 
 use super::packages::installed;
 use crate::server::item::{Finding, Item, Site};
-use crate::server::looks::want_unit;
+use crate::server::looks::{must, want_file, want_unit};
 
 const POSTGRES: &str = "postgresql";
 const POSTGRES_UNIT: &str = "postgresql.service";
+/// Debian leaves a server that was killed where it is; those who stop it in order still stop it.
+const RESTART: &str = "/etc/systemd/system/postgresql@.service.d/60-hostkit.conf";
 /// Packages whose program alone is wanted, and the unit that each would start.
 const PROGRAMS_ALONE: [(&str, &str); 2] = [
     ("pgbouncer", "pgbouncer.service"),
@@ -53,9 +55,27 @@ impl Item for Databases {
             finding.find(format!("not installed: {}", absent.join(", ")));
             finding.change(Change::Install(absent));
         }
+        let text = Sections::new(Comment(
+            "A server that was killed is started again: projects wait for it.",
+        ))
+        .section("Service")
+        .line("Restart", "=", "on-failure")
+        .line("RestartSec", "=", "3s");
+        if want_file(site, RESTART, text.text()?, &mut finding)? || site.unfinished {
+            finding.change(Change::ReloadSystemd);
+        }
         if is_there(POSTGRES) {
             want_unit(site, POSTGRES_UNIT, true, &mut finding)?;
         }
         Ok(finding)
+    }
+
+    fn settle(&self, site: &Site<'_>) -> Result<(), Failure> {
+        must(
+            site.machine,
+            &Order::new("systemctl", &["daemon-reload"]),
+            "have systemd read its files anew",
+        )
+        .map(drop)
     }
 }
