@@ -169,6 +169,8 @@ pub struct BackupPlace {
     pub place: String,
     /// Whether somebody named it; else it is a folder of the installation's own, on the disk that it is to save.
     pub named: bool,
+    /// Whether somebody has shown to have the recovery kit.
+    pub kit_confirmed: bool,
 }
 
 /// A place for backups, as somebody names it.

@@ -11,6 +11,7 @@ use hostkit_core::route::BackendId;
 use hostkit_core::traits::Archive;
 use hostkit_core::workload::{Instance, Scope, WorkloadId};
 
+use crate::Engine;
 use crate::context::Context;
 use crate::lanes::LaneSet;
 use crate::{addons, backups, certificates, ports, provisioning, routing};
@@ -45,7 +46,18 @@ impl Default for Keeps {
     }
 }
 
-pub(crate) async fn delete(
+impl Engine {
+    /// As [`Engine::delete_project`]; what is kept is said. Last backups are held: they stay until somebody lets go of them.
+    pub async fn delete_project_keeping(
+        &self,
+        name: &ProjectName,
+        keeps: Keeps,
+    ) -> Result<Option<Archive>, Failure> {
+        delete(&self.context, &self.lanes, name, keeps).await
+    }
+}
+
+async fn delete(
     context: &Arc<Context>,
     lanes: &LaneSet,
     name: &ProjectName,
@@ -53,11 +65,7 @@ pub(crate) async fn delete(
 ) -> Result<Option<Archive>, Failure> {
     let store = &context.parts.store;
     let project = store.project(name)?;
-    let archives = context
-        .parts
-        .archives
-        .as_ref()
-        .filter(|_| keeps.archive);
+    let archives = context.parts.archives.as_ref().filter(|_| keeps.archive);
     // While everything runs still: what is refused here has changed nothing. A deletion that goes on may have removed
     // something by now, and has its archive.
     if let Some(archives) = archives.filter(|_| !project.deleting) {

@@ -41,11 +41,7 @@ use futures_util::Stream;
 use futures_util::future::try_join_all;
 use hostkit_core::access::{Caller, Role};
 use hostkit_core::addon::{AddonId, AddonSettings};
-use hostkit_core::backup::part::PartName;
-use hostkit_core::backup::retention::Verdict;
-use hostkit_core::backup::schedule::BackupSchedule;
-use hostkit_core::backup::target::TargetSettings;
-use hostkit_core::backup::{Backup, Cause};
+use hostkit_core::backup::Backup;
 use hostkit_core::certificate::{CertificateName, CertificateStatus};
 use hostkit_core::deployment::{Act, Deployment, DeploymentId};
 use hostkit_core::domain::{Domain, DomainName, DomainReport};
@@ -57,7 +53,7 @@ use hostkit_core::project::EnvironmentId;
 use hostkit_core::route::{Purge, Purged};
 use hostkit_core::secret::Secret;
 use hostkit_core::storage::{BucketPolicy, BucketReport};
-use hostkit_core::traits::{Archive, ExecStreams, LogLines, OperatorKey, Pieces};
+use hostkit_core::traits::{Archive, ExecStreams, LogLines, OperatorKey};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::{Instance, InstanceState, Scope, WorkloadId};
 use hostkit_store::{Addon, EventQuery, Project, Rotated, Store};
@@ -132,9 +128,7 @@ impl Engine {
         loops.push(tokio::spawn(deletion::take_up(context.clone(), lanes.clone())));
         loops.push(tokio::spawn(provisioning::take_up(context.clone())));
         loops.push(tokio::spawn(addons::keep::run(context.clone(), lanes.clone())));
-        if context.parts.backups.is_some() {
-            loops.push(tokio::spawn(backups::keep::run(context.clone())));
-        }
+        loops.extend(backups::start(&context));
         Ok(Arc::new(Engine {
             context,
             lanes,
@@ -150,9 +144,7 @@ impl Engine {
         for task in &loops {
             task.abort();
         }
-        for act in std::mem::take(&mut *locked(&self.context.backup_acts)) {
-            act.abort();
-        }
+        backups::stop(&self.context);
         for task in loops {
             drop(task.await);
         }
@@ -198,15 +190,6 @@ impl Engine {
     /// lasts; taken up again at the next start if interrupted. Returns when nothing is left.
     pub async fn delete_project(&self, name: &ProjectName) -> Result<Option<Archive>, Failure> {
         self.delete_project_keeping(name, Keeps::default()).await
-    }
-
-    /// The same; what is kept is said. Last backups are held: they stay until somebody lets go of them.
-    pub async fn delete_project_keeping(
-        &self,
-        name: &ProjectName,
-        keeps: Keeps,
-    ) -> Result<Option<Archive>, Failure> {
-        deletion::delete(&self.context, &self.lanes, name, keeps).await
     }
 
     /// Queues an act. The environment is made by a first `Deploy` to it. Refuses what cannot be done (an unknown
@@ -435,95 +418,6 @@ impl Engine {
     /// Takes an add-on away with all of its data, which is backed up first where that is asked and backups are made.
     pub async fn remove_addon(&self, id: &AddonId, backup: bool) -> Result<Option<Backup>, Failure> {
         addons::remove(&self.context, id, backup).await
-    }
-
-    /// How it stands with the backups of an environment; also of one that is gone.
-    pub fn backups(&self, environment: &EnvironmentId) -> Result<BackupStanding, Failure> {
-        backups::standing(&self.context, environment)
-    }
-
-    /// The newest backup of an environment that can be restored.
-    pub fn newest_backup(&self, environment: &EnvironmentId) -> Result<Backup, Failure> {
-        backups::newest(&self.context, environment)
-    }
-
-    /// Makes a backup, reads it back and restores it for trial. The act goes on when nobody listens.
-    pub fn back_up(&self, environment: &EnvironmentId) -> BackupUpdates {
-        let id = environment.clone();
-        backups::begin(&self.context, |context, teller| async move {
-            let made = backups::make(&context, &id, Cause::Asked, &teller).await?;
-            Ok((made, Vec::new()))
-        })
-    }
-
-    /// Reads a backup back as it is now, and restores it for trial.
-    pub fn verify_backup(&self, environment: &EnvironmentId, number: u64) -> BackupUpdates {
-        let id = environment.clone();
-        backups::begin(&self.context, move |context, teller| async move {
-            Ok((backups::verify(&context, &id, number, &teller).await?, Vec::new()))
-        })
-    }
-
-    /// Restores a backup: beside what is there, whose place it takes when all of it is good. A project that is not there
-    /// is made anew.
-    pub fn restore_backup(&self, order: RestoreOrder) -> BackupUpdates {
-        backups::begin(&self.context, |context, teller| async move {
-            backups::restore(&context, &order, &teller).await
-        })
-    }
-
-    /// What is in a part of a backup, decrypted.
-    pub async fn download_backup(
-        &self,
-        environment: &EnvironmentId,
-        number: u64,
-        part: &PartName,
-    ) -> Result<Pieces, Failure> {
-        backups::download(&self.context, environment, number, part).await
-    }
-
-    /// Says which backups of an environment stay and which go, and removes those that go unless it is only asked.
-    pub async fn prune_backups(&self, environment: &EnvironmentId, only_ask: bool) -> Result<Verdict, Failure> {
-        backups::prune(&self.context, environment, only_ask).await
-    }
-
-    /// Chooses when an environment is backed up, and which backups stay.
-    pub fn set_backup_schedule(
-        &self,
-        environment: &EnvironmentId,
-        schedule: &BackupSchedule,
-    ) -> Result<(), Failure> {
-        self.store().set_backup_schedule(environment, schedule)
-    }
-
-    /// Keeps a backup whatever the rules say, or lets go of it.
-    pub fn hold_backup(&self, environment: &EnvironmentId, number: u64, held: bool) -> Result<Backup, Failure> {
-        self.store().hold_backup(environment, number, held)
-    }
-
-    /// Where backups are kept.
-    pub fn backup_target(&self) -> Result<TargetSettings, Failure> {
-        backups::target_settings(&self.context)
-    }
-
-    /// Names the place where backups are kept from now on.
-    pub async fn set_backup_target(&self, target: &TargetSettings) -> Result<(), Failure> {
-        backups::set_target(&self.context, target).await
-    }
-
-    /// The recovery kit, shown until somebody has confirmed to have it.
-    pub fn recovery_kit(&self, by: &str) -> Result<Secret, Failure> {
-        backups::kit(&self.context, by)
-    }
-
-    /// Somebody shows to have the recovery kit.
-    pub fn confirm_recovery_kit(&self, kit: &Secret, by: &str) -> Result<(), Failure> {
-        backups::confirm(&self.context, kit, by)
-    }
-
-    /// Takes over the backups that a recovery kit is for, and answers how many are new here.
-    pub async fn adopt_recovery_kit(&self, kit: &Secret, by: &str) -> Result<usize, Failure> {
-        backups::adopt(&self.context, kit, by).await
     }
 
     /// Gives an add-on a new credential and queues a restart of what is live, after which the one before is refused.

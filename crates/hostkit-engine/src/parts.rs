@@ -13,8 +13,8 @@ use hostkit_core::names::{HostName, ProcessName};
 use hostkit_core::plan::variables::SYSTEM_PATH;
 use hostkit_core::size::ByteSize;
 use hostkit_core::traits::{
-    Addon, Archives, BackupCipher, BackupTargets, Builder, CertificateBook, Clock, Copies, Files, FrontDoor, HealthProbe, Internet, OperatorKeys,
-    PortOwners, Premises, Runtime, Services, Sources, Traffic,
+    Addon, Archives, BackupCipher, BackupTargets, Builder, CertificateBook, Clock, Copies, Files, FrontDoor,
+    HealthProbe, Internet, OperatorKeys, PortOwners, Premises, Runtime, Services, Sources, Traffic,
 };
 use hostkit_store::Store;
 use serde::{Deserialize, Serialize};

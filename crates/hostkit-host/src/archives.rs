@@ -137,7 +137,7 @@ impl DiskArchives {
             Err(failure) if failure.kind == Kind::Unavailable => {
                 return Err(refused(project, Kind::Unavailable, "the disk is full"));
             }
-            other => other?,
+            other => drop(other?),
         }
         let finished = tar.into_inner().and_then(zstd::Encoder::finish);
         finished

@@ -36,6 +36,7 @@ pub mod processes;
 pub mod role_process;
 pub mod roles;
 pub mod server;
+pub mod shared_copies;
 pub mod shim;
 pub mod ssh_keys;
 pub mod stable_ports;

@@ -34,8 +34,12 @@ impl BackupCipher for FileCipher {
 
     fn seal(&self, key: &Secret, label: &str, plain: Pieces) -> Result<Measured, Failure> {
         let file = Written::default();
-        let writer = Writer::begin(file.clone(), &read(key)?, label)
-            .map_err(|why| Failure::new(Kind::Internal, format!("cannot begin the file of a backup: {why}")))?;
+        let writer = Writer::begin(file.clone(), &read(key)?, label).map_err(|why| {
+            Failure::new(
+                Kind::Internal,
+                format!("cannot begin the file of a backup: {why}"),
+            )
+        })?;
         let measure = Measure::default();
         let sealing = Sealing {
             plain,
@@ -269,7 +273,10 @@ mod tests {
             let (plain, measure) = opened(&key, split).await.unwrap();
             assert_eq!(plain, content);
             assert_eq!(measure.get(), Some(&figures));
-            assert_eq!((figures.bytes, figures.plain_bytes), (file.len() as u64, length as u64));
+            assert_eq!(
+                (figures.bytes, figures.plain_bytes),
+                (file.len() as u64, length as u64)
+            );
         }
     }
 
@@ -277,14 +284,22 @@ mod tests {
     async fn damage_is_told_from_a_source_that_breaks_off_and_neither_is_measured() {
         let key = FileCipher.new_key().unwrap();
         let (mut file, _) = sealed(&key, &noise(300_000)).await;
-        let broken: Vec<io::Result<Vec<u8>>> =
-            vec![Ok(file[..100_000].to_vec()), Err(io::ErrorKind::ConnectionReset.into())];
+        let broken: Vec<io::Result<Vec<u8>>> = vec![
+            Ok(file[..100_000].to_vec()),
+            Err(io::ErrorKind::ConnectionReset.into()),
+        ];
         let why = opened(&key, broken).await.err().unwrap();
         assert_eq!(why.kind(), io::ErrorKind::ConnectionReset);
         let cut = vec![Ok(file[..100_000].to_vec())];
-        assert_eq!(opened(&key, cut).await.err().unwrap().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(
+            opened(&key, cut).await.err().unwrap().kind(),
+            io::ErrorKind::InvalidData
+        );
         file[150_000] ^= 1;
-        assert_eq!(opened(&key, vec![Ok(file)]).await.err().unwrap().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(
+            opened(&key, vec![Ok(file)]).await.err().unwrap().kind(),
+            io::ErrorKind::InvalidData
+        );
     }
 
     #[tokio::test]

@@ -155,6 +155,7 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::DumpDatabase => download(shared, database::dump),
         Name::RestoreDatabase => bytes(shared, database::restore),
         Name::CloneDatabase => json(shared, database::clone),
+        Name::ListAllBackups => json(shared, backup::list_all),
         Name::ListBackups => json(shared, backup::list),
         Name::CreateBackup => lines(shared, backup::create),
         Name::PruneBackups => json(shared, backup::prune),

@@ -30,6 +30,7 @@ use hostkit_host::port_owners::PortRules;
 use hostkit_host::premises::{LinuxPremises, LocalPremises};
 use hostkit_host::probe::HttpProbe;
 use hostkit_host::roles::SelfProgram;
+use hostkit_host::shared_copies::SharedCopies;
 use hostkit_host::ssh_keys::{AuthorizedKeys, KeysOfOperators};
 use hostkit_host::systemd::{Bus, UnitLimits, UnitName};
 use hostkit_outbound::cipher::FileCipher;
@@ -255,10 +256,13 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         public: public_addresses(server.base_host.clone(), mode.http.port(), mode.https_port),
         guard: Guard::new(SelfProgram::current()),
     };
-    let hostkit_addons::Catalogue { addons, copies } = match mode.addons {
+    let hostkit_addons::Catalogue { addons, mut copies } = match mode.addons {
         Addons::Local => hostkit_addons::catalogue(with),
         Addons::Server { cluster } => hostkit_addons::server_catalogue(with, cluster),
     };
+    if !layout.is_server() {
+        copies.push(Arc::new(SharedCopies::new(layout.clone())));
+    }
     let backups = BackupParts {
         cipher: Arc::new(FileCipher),
         targets: Arc::new(Targets),

@@ -13,7 +13,7 @@ use hostkit_core::backup::part::{Counts, PartKind, PartName};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::services::ServiceTask;
 use hostkit_core::size::Span;
-use hostkit_core::traits::{Addon, Copies, CopyOf, Export, Pieces, Services};
+use hostkit_core::traits::{Addon, Copies, CopyOf, Counting, Export, Pieces, Services};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
@@ -137,7 +137,10 @@ impl RedisCopies {
         read_check(&checked).ok_or_else(|| {
             Failure::new(
                 Kind::Failed,
-                format!("cannot read the copy of the Redis of `{}`: it is no RDB", order.id.environment),
+                format!(
+                    "cannot read the copy of the Redis of `{}`: it is no RDB",
+                    order.id.environment
+                ),
             )
         })
     }
@@ -172,7 +175,9 @@ fn lasting(keyspace: &str) -> u64 {
     let number = |line: &str, name: &str| -> u64 {
         let mut fields = line.split([':', ',']);
         let found = fields.find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
-        found.and_then(|number| number.trim().parse().ok()).unwrap_or_default()
+        found
+            .and_then(|number| number.trim().parse().ok())
+            .unwrap_or_default()
     };
     keyspace
         .lines()
@@ -234,7 +239,7 @@ impl Copies for RedisCopies {
         });
         Ok(Export {
             pieces: Box::pin(pieces),
-            counts: counts(lasting),
+            counting: Counting::known(counts(lasting)),
         })
     }
 
@@ -254,7 +259,10 @@ impl Copies for RedisCopies {
         if !staged.exists() {
             return Err(Failure::new(
                 Kind::NotFound,
-                format!("cannot restore the Redis of `{}`: nothing was brought in", of.environment),
+                format!(
+                    "cannot restore the Redis of `{}`: nothing was brought in",
+                    of.environment
+                ),
             ));
         }
         let name = service_name(&order.id);

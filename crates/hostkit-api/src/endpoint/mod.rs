@@ -96,8 +96,8 @@ impl Endpoint {
             return "Databases";
         }
         match named.unwrap_or_default() {
-            "backups" | "backup-schedule" | "prune" | "verify" | "restore" | "parts" | "target" | "kit" | "confirm"
-            | "adopt" => "Backups",
+            "backups" | "backup-schedule" | "prune" | "verify" | "restore" | "parts" | "target" | "kit"
+            | "confirm" | "adopt" => "Backups",
             "keys" | "remove" => "Operator keys",
             "tokens" => "Tokens",
             "projects" | "provisions" => "Projects",

@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::addon::{Addon, AddonVariables, NewAddon, Rotated};
 use crate::backup::{
-    Adopted, BackupChange, BackupPlace, Backups, KitText, NewBackupTarget, OneBackup, OnePart, Pruning, Removal,
-    Restoration, RestorationElsewhere,
+    Adopted, BackupChange, BackupPlace, Backups, KitText, NewBackupTarget, OneBackup, OnePart, Pruning,
+    Removal, Restoration, RestorationElsewhere,
 };
 use crate::cache::CachePurge;
 use crate::caller::Caller;
@@ -166,6 +166,9 @@ endpoints! {
     RenewCertificate: POST "/api/certificates/{certificate}/renew", may ManageCertificates, on CertificateName,
         query NoQuery, takes Nothing, gives Nothing;
 
+    /// Every backup, by project and environment, newest first; also those of projects that are gone.
+    ListAllBackups: GET "/api/backups", may ReadInstallation, on Installation,
+        query NoQuery, takes Nothing, gives Json<Vec<Backup>>;
     /// Where the backups of this installation are kept.
     GetBackupTarget: GET "/api/backups/target", may ReadInstallation, on Installation,
         query NoQuery, takes Nothing, gives Json<BackupPlace>;
@@ -381,7 +384,6 @@ endpoints! {
     CloneDatabase: POST "/api/projects/{project}/environments/{environment}/databases/{database}/clone", may ManageSecrets, on DatabaseId,
         query NoQuery, takes Json<DatabaseClone>, gives Json<Restored>;
     /// The backups of an environment, when they are made and where they are kept.
-    /// Those of an environment that is gone are listed, too.
     ListBackups: GET "/api/projects/{project}/environments/{environment}/backups", may ReadProject, on EnvironmentId,
         query NoQuery, takes Nothing, gives Json<Backups>;
     /// Makes a backup, reads it back and restores it for trial.

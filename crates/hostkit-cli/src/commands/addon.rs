@@ -51,7 +51,11 @@ pub(crate) async fn run(session: &Session<'_>, command: AddonCommand) -> Result<
         }
         AddonCommand::List { whose } => list(session, &whose.id()).await,
         AddonCommand::Rotate { which } => rotate(session, &which.id()).await,
-        AddonCommand::Remove { which, yes, no_backup } => {
+        AddonCommand::Remove {
+            which,
+            yes,
+            no_backup,
+        } => {
             let removal = Removal {
                 backup: no_backup.then_some(false),
             };

@@ -265,16 +265,26 @@ fn sentence(what: &What) -> (String, Style) {
             format!("database `{database}` replaced by {with}, says `{by}`"),
             Style::Warning,
         ),
-        What::BackupMade { number, proven: true, .. } => {
-            (format!("backup {number} made and restored for trial"), Style::Good)
-        }
+        What::BackupMade {
+            number, proven: true, ..
+        } => (
+            format!("backup {number} made and restored for trial"),
+            Style::Good,
+        ),
         What::BackupMade { number, reason, .. } => {
             let why = reason.as_deref().unwrap_or("nobody knows why");
-            (format!("backup {number} made, not restored for trial: {why}"), Style::Warning)
+            (
+                format!("backup {number} made, not restored for trial: {why}"),
+                Style::Warning,
+            )
         }
         What::BackupFailed { number, reason } => (format!("backup {number} failed: {reason}"), Style::Bad),
-        What::BackupDamaged { number, reason } => (format!("backup {number} is damaged: {reason}"), Style::Bad),
-        What::BackupRestored { backup, by } => (format!("backup {backup} restored by `{by}`"), Style::Warning),
+        What::BackupDamaged { number, reason } => {
+            (format!("backup {number} is damaged: {reason}"), Style::Bad)
+        }
+        What::BackupRestored { backup, by } => {
+            (format!("backup {backup} restored by `{by}`"), Style::Warning)
+        }
         What::RecoveryKit { done, by } => (format!("recovery kit {done} by `{by}`"), Style::Plain),
         What::AddonBack { kind } => (format!("{} works again", kind.title()), Style::Good),
     }

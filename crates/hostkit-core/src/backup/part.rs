@@ -88,7 +88,9 @@ impl std::str::FromStr for PartName {
         let kind = all.into_iter().find(|known| known.as_str() == kind);
         let is_label = |label: &str| {
             (1..=63).contains(&label.len())
-                && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+                && label
+                    .bytes()
+                    .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
         };
         match kind {
             Some(kind) if label.is_none_or(is_label) => Ok(PartName {
@@ -166,23 +168,48 @@ mod tests {
 
     #[test]
     fn a_name_is_read_back_and_is_a_part_of_a_path() {
-        for text in ["project", "variables", "shared", "redis", "postgres", "postgres.tenant_a", "storage.b-1"] {
+        for text in [
+            "project",
+            "variables",
+            "shared",
+            "redis",
+            "postgres",
+            "postgres.tenant_a",
+            "storage.b-1",
+        ] {
             assert_eq!(text.parse::<PartName>().unwrap().to_string(), text);
             crate::names::BackupPath::parse(&format!("shop/production/1/{text}")).unwrap();
         }
-        for text in ["", "manifest", "postgres.", "postgres.A", "postgres./x", "postgres.a.b", "../project", "shared\0"] {
+        for text in [
+            "",
+            "manifest",
+            "postgres.",
+            "postgres.A",
+            "postgres./x",
+            "postgres.a.b",
+            "../project",
+            "shared\0",
+        ] {
             assert!(text.parse::<PartName>().is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn what_is_missing_and_what_is_too_much_is_told() {
-        let counts = |pairs: &[(&str, u64)]| pairs.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect::<Counts>();
+        let counts = |pairs: &[(&str, u64)]| {
+            pairs
+                .iter()
+                .map(|(name, n)| ((*name).to_owned(), *n))
+                .collect::<Counts>()
+        };
         let was = counts(&[("rows of a", 3), ("rows of b", 1)]);
         assert_eq!(differences(&was, &was), Vec::<String>::new());
         assert_eq!(
             differences(&was, &counts(&[("rows of a", 3), ("rows of c", 2)])),
-            ["rows of b: 1 were backed up, 0 came back", "rows of c: 0 were backed up, 2 came back"]
+            [
+                "rows of b: 1 were backed up, 0 came back",
+                "rows of c: 0 were backed up, 2 came back"
+            ]
         );
     }
 }

@@ -86,7 +86,9 @@ fn spread(environment: &EnvironmentId) -> i64 {
     let hash = environment
         .to_string()
         .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     (hash % SPREAD).cast_signed()
 }
 
@@ -112,7 +114,10 @@ mod tests {
         assert!(due("2026-03-02T02:30:00Z"));
         // A machine that was off makes it when it is back.
         assert!(due("2026-03-05T17:00:00Z"));
-        let off = BackupSchedule { daily: false, ..schedule };
+        let off = BackupSchedule {
+            daily: false,
+            ..schedule
+        };
         assert!(!off.is_due(&shop(), made, &[], at("2026-03-05T17:00:00Z")));
     }
 

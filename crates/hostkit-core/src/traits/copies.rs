@@ -1,5 +1,7 @@
 //! What goes into backups: copies of what one kind of thing keeps for an environment, and the way back.
 
+use std::sync::{Arc, OnceLock};
+
 use super::Pieces;
 use crate::addon::AddonOrder;
 use crate::backup::part::{Counts, PartKind, PartName};
@@ -20,7 +22,30 @@ pub struct Export {
     /// Its bytes, as they come. Where the copy cannot be made to its end they end with an error.
     pub pieces: Pieces,
     /// What is in it, counted at the moment that it is a copy of.
-    pub counts: Counts,
+    pub counting: Counting,
+}
+
+/// What was counted of a copy: at the latest once its bytes have come to their end.
+#[derive(Debug, Clone, Default)]
+pub struct Counting(Arc<OnceLock<Counts>>);
+
+impl Counting {
+    /// Counted already.
+    pub fn known(counts: Counts) -> Self {
+        let counting = Counting::default();
+        counting.set(counts);
+        counting
+    }
+
+    /// What was counted; nothing before the end was seen.
+    pub fn get(&self) -> Option<&Counts> {
+        self.0.get()
+    }
+
+    /// Says what was counted. The first word counts.
+    pub fn set(&self, counts: Counts) {
+        let _ = self.0.set(counts);
+    }
 }
 
 /// Makes and takes back copies of one kind. Calls for different environments may overlap; those for one environment that

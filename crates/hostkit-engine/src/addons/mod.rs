@@ -188,7 +188,7 @@ pub(crate) async fn remove(
     let removed = tokio::spawn(async move {
         context.parts.store.addon(&id)?;
         let kept = match backup {
-            true => backups::before(&context, &id.environment).await?,
+            true => backups::before(&context, &id.environment, Some(id.kind)).await?,
             false => None,
         };
         let lock = context.lock_of_addon(&id);

@@ -19,9 +19,13 @@ pub(crate) async fn run(context: Arc<Context>) {
         for environment in context.parts.store.environments().unwrap_or_default() {
             match is_due(&context, &environment) {
                 // One after the other: a machine has other things to do.
-                Ok(true) => drop(make::make(&context, &environment.id, Cause::Schedule, &Teller::default()).await),
+                Ok(true) => {
+                    drop(make::make(&context, &environment.id, Cause::Schedule, &Teller::default()).await)
+                }
                 Ok(false) => {}
-                Err(error) => tracing::warn!(%error, environment = %environment.id, "cannot tell when to back up"),
+                Err(error) => {
+                    tracing::warn!(%error, environment = %environment.id, "cannot tell when to back up")
+                }
             }
         }
         tokio::time::sleep(context.parts.settings.reconcile_all_every).await;
@@ -36,7 +40,11 @@ fn take_up(context: &Context) -> Result<(), Failure> {
         Kind::Unavailable,
         "cannot finish the backup: HostKit was stopped while it was made",
     );
-    for backup in store.backups()?.iter().filter(|backup| backup.state == BackupState::Running) {
+    for backup in store
+        .backups()?
+        .iter()
+        .filter(|backup| backup.state == BackupState::Running)
+    {
         store.fail_backup(backup, &interrupted)?;
     }
     Ok(())
@@ -54,7 +62,10 @@ fn is_due(context: &Context, environment: &Environment) -> Result<bool, Failure>
     let is_failed = |backup: &&Backup| backup.state == BackupState::Failed;
     let mut failed: Vec<Timestamp> = all.iter().take_while(is_failed).map(|backup| backup.at).collect();
     failed.reverse();
-    let last = all.iter().find(|backup| !is_failed(backup)).map(|backup| backup.at);
+    let last = all
+        .iter()
+        .find(|backup| !is_failed(backup))
+        .map(|backup| backup.at);
     // Younger than its first backup's time is no reason to make one at once.
     let last = last.map_or(environment.created_at, |last| last.max(environment.created_at));
     Ok(store

@@ -4,18 +4,22 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
+use hostkit_core::addon::AddonKind;
 use hostkit_core::backup::manifest::{self, BackupManifest};
-use hostkit_core::backup::part::{Counts, PartKind, PartName, StoredPart};
+use hostkit_core::backup::part::{Counts, FileFigures, PartKind, PartName, StoredPart};
 use hostkit_core::backup::{Backup, BackupState, Cause};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::size::ByteSize;
-use hostkit_core::traits::{Export, Pieces};
+use hostkit_core::traits::{Counting, Export, Pieces};
 
 use super::act::{Moved, Teller};
 use super::own::{self, ProjectPart};
 use super::read::Reader;
-use super::{Store, copies_of, has_something, open_store, parts, prove, prune, target_settings};
+use super::{
+    Store, copies_of, has_copies, has_something, no_copies, open_store, parts, prove, prune, target_settings,
+    uncopied,
+};
 use crate::context::Context;
 
 /// Makes a backup and proves it, and removes those that no rule keeps any more.
@@ -138,32 +142,28 @@ async fn fill(
             keep(name, export).await?;
         }
     }
-    refuse_uncopied(context, id, &stored)?;
+    if backup.cause == Cause::Last {
+        // What is in no backup would be lost with the project.
+        uncopied(context, id)?.map_or(Ok(()), Err)?;
+    }
     let manifest = BackupManifest::of(backup, &context.parts.settings.version, stored.clone());
     let bytes = serde_json::to_vec(&manifest)
         .map_err(|why| Failure::new(Kind::Internal, format!("cannot write a manifest: {why}")))?;
-    put(context, ready, backup, manifest::FILE, whole(bytes, Counts::new())).await?;
+    put(
+        context,
+        ready,
+        backup,
+        manifest::FILE,
+        whole(bytes, Counts::new()),
+    )
+    .await?;
     Ok(stored)
-}
-
-/// A backup without the data of an add-on is none, and must not look like one.
-fn refuse_uncopied(context: &Context, id: &EnvironmentId, stored: &[StoredPart]) -> Result<(), Failure> {
-    for addon in context.parts.store.addons_of(id)?.iter().filter(|addon| !addon.removing) {
-        let kind = addon.order.id.kind;
-        if !stored.iter().any(|part| part.name.kind() == PartKind::Addon(kind)) {
-            return Err(Failure::new(
-                Kind::Conflict,
-                format!("cannot back up `{id}`: this version makes no copies of {}", kind.title()),
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn whole(bytes: Vec<u8>, counts: Counts) -> Export {
     Export {
         pieces: Box::pin(stream::iter([Ok(bytes)])),
-        counts,
+        counting: Counting::known(counts),
     }
 }
 
@@ -174,22 +174,32 @@ async fn put(
     backup: &Backup,
     name: &str,
     export: Export,
-) -> Result<(hostkit_core::backup::part::FileFigures, Counts), Failure> {
+) -> Result<(FileFigures, Counts), Failure> {
     let parts = parts(context)?;
     let path = manifest::file(&backup.environment, backup.number, name)?;
     let sealed = parts.cipher.seal(&ready.key, path.as_str(), export.pieces)?;
     let moved = Moved::default();
     let act = format!("back up `{name}` to {}", ready.target.place());
     let bytes = moved
-        .within(parts.patience, &act, ready.target.put(&path, watched(sealed.pieces, &moved)))
+        .within(
+            parts.patience,
+            &act,
+            ready.target.put(&path, watched(sealed.pieces, &moved)),
+        )
         .await?;
     let figures = sealed.measure.get().cloned().ok_or_else(|| {
-        Failure::new(Kind::Unavailable, format!("cannot {act}: it was not taken to its end"))
+        Failure::new(
+            Kind::Unavailable,
+            format!("cannot {act}: it was not taken to its end"),
+        )
     })?;
     if bytes != figures.bytes {
         return Err(Failure::new(
             Kind::Unavailable,
-            format!("cannot {act}: it says that {bytes} bytes were written, {} were sent", figures.bytes),
+            format!(
+                "cannot {act}: it says that {bytes} bytes were written, {} were sent",
+                figures.bytes
+            ),
         ));
     }
     let reader = Reader::new(context, ready.target.clone(), ready.key.clone())?;
@@ -201,7 +211,13 @@ async fn put(
             format!("cannot {act}: what was written does not come back: {why}"),
         )
     })?;
-    Ok((figures, export.counts))
+    let counts = export.counting.get().cloned().ok_or_else(|| {
+        Failure::new(
+            Kind::Internal,
+            format!("cannot {act}: nobody counted what is in it"),
+        )
+    })?;
+    Ok((figures, counts))
 }
 
 fn watched(pieces: Pieces, moved: &Moved) -> Pieces {
@@ -211,9 +227,16 @@ fn watched(pieces: Pieces, moved: &Moved) -> Pieces {
 
 /// A backup before something of an environment is taken away or replaced. Where it cannot be made nothing may be.
 /// None where there is nothing to lose, or no backups are made at all.
-pub(crate) async fn before(context: &Arc<Context>, id: &EnvironmentId) -> Result<Option<Backup>, Failure> {
+pub(crate) async fn before(
+    context: &Arc<Context>,
+    id: &EnvironmentId,
+    losing: Option<AddonKind>,
+) -> Result<Option<Backup>, Failure> {
     if context.parts.backups.is_none() || !has_something(context, id)? {
         return Ok(None);
+    }
+    if let Some(kind) = losing.filter(|kind| !has_copies(context, *kind)) {
+        return Err(refused(no_copies(id, kind)));
     }
     let made = make(context, id, Cause::Before, &Teller::default()).await;
     made.map(Some).map_err(refused)
@@ -229,6 +252,9 @@ pub(crate) async fn make_last(context: &Arc<Context>, id: &EnvironmentId) -> Res
 }
 
 pub(super) fn refused(failure: Failure) -> Failure {
-    let message = format!("nothing was changed, for there would be no backup: {}", failure.message);
+    let message = format!(
+        "nothing was changed, for there would be no backup: {}",
+        failure.message
+    );
     Failure { message, ..failure }.hint("mend that, or say `--no-backup` to lose the data for good")
 }

@@ -2,7 +2,7 @@
 //! an act goes on when nobody waits for it any more, and one that was cut off is cleaned up at the next start.
 
 mod act;
-pub(crate) mod keep;
+mod keep;
 mod key;
 mod make;
 mod own;
@@ -11,10 +11,11 @@ mod prune;
 mod read;
 mod restore;
 mod shown;
+mod verbs;
 
 use std::sync::Arc;
 
-use hostkit_core::addon::AddonId;
+use hostkit_core::addon::{AddonId, AddonKind};
 use hostkit_core::backup::part::PartKind;
 use hostkit_core::backup::target::TargetSettings;
 use hostkit_core::backup::{Backup, BackupState};
@@ -22,21 +23,37 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::{BackupTarget, Copies, CopyOf};
+use tokio::task::JoinHandle;
 
-use crate::context::Context;
+use crate::context::{Context, locked};
 use crate::parts::BackupParts;
 
 pub use act::BackupUpdates;
-pub(crate) use act::begin;
-pub(crate) use key::{adopt, confirm, kit};
-pub(crate) use make::{before, make, make_last};
-pub(crate) use prove::verify;
-pub(crate) use prune::prune;
-pub(crate) use read::download;
+use act::begin;
+use key::{adopt, confirm, kit};
+use make::make;
+pub(crate) use make::{before, make_last};
+use prove::verify;
+use prune::prune;
+use read::download;
 pub use restore::RestoreOrder;
-pub(crate) use restore::restore;
+use restore::restore;
 pub use shown::BackupStanding;
-pub(crate) use shown::{findings, standing};
+pub(crate) use shown::findings;
+use shown::standing;
+
+/// Begins to make backups by themselves, where any are made.
+pub(crate) fn start(context: &Arc<Context>) -> Option<JoinHandle<()>> {
+    context.parts.backups.as_ref()?;
+    Some(tokio::spawn(keep::run(context.clone())))
+}
+
+/// Ends what somebody asked for; the next start cleans up.
+pub(crate) fn stop(context: &Context) {
+    for act in std::mem::take(&mut *locked(&context.backup_acts)) {
+        act.abort();
+    }
+}
 
 /// What backups are made with, or why there are none.
 fn parts(context: &Context) -> Result<&BackupParts, Failure> {
@@ -104,6 +121,38 @@ fn copies_of<'a>(
     Ok(Some((copies, of)))
 }
 
+/// Whether what an add-on keeps goes into backups.
+fn has_copies(context: &Context, kind: AddonKind) -> bool {
+    let parts = context.parts.backups.as_ref();
+    parts.is_some_and(|parts| {
+        parts
+            .copies
+            .iter()
+            .any(|copies| copies.kind() == PartKind::Addon(kind))
+    })
+}
+
+fn no_copies(id: &EnvironmentId, kind: AddonKind) -> Failure {
+    Failure::new(
+        Kind::Conflict,
+        format!(
+            "cannot back up the {} of `{id}`: this version makes no copies of it",
+            kind.title()
+        ),
+    )
+}
+
+/// What of an environment is in no backup, if anything: such a backup never calls itself proven.
+fn uncopied(context: &Context, id: &EnvironmentId) -> Result<Option<Failure>, Failure> {
+    let addons = context.parts.store.addons_of(id)?;
+    let kinds = addons
+        .iter()
+        .filter(|addon| !addon.removing)
+        .map(|addon| addon.order.id.kind);
+    let kind = kinds.into_iter().find(|kind| !has_copies(context, *kind));
+    Ok(kind.map(|kind| no_copies(id, kind)))
+}
+
 /// A backup that can be read: one that is there.
 fn readable(context: &Context, id: &EnvironmentId, number: u64) -> Result<Backup, Failure> {
     let backup = context.parts.store.backup(id, number)?;
@@ -147,4 +196,3 @@ fn has_something(context: &Context, id: &EnvironmentId) -> Result<bool, Failure>
         || !store.addons_of(id)?.is_empty()
         || !store.variable_names(id)?.is_empty())
 }
-

@@ -46,7 +46,11 @@ impl ProjectPart {
             addons: addons
                 .map(|addon| (addon.order.id.kind, addon.order.settings))
                 .collect(),
-            domains: store.domains_of(id)?.into_iter().map(|domain| domain.host).collect(),
+            domains: store
+                .domains_of(id)?
+                .into_iter()
+                .map(|domain| domain.host)
+                .collect(),
             counts: environment.counts,
             ports: environment.ports,
             manifest,
@@ -105,5 +109,8 @@ fn unwritten(why: &serde_json::Error) -> Failure {
 }
 
 fn unread(what: &str, why: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Kind::Conflict, format!("cannot read {what} from the backup: {why}"))
+    Failure::new(
+        Kind::Conflict,
+        format!("cannot read {what} from the backup: {why}"),
+    )
 }

@@ -14,7 +14,7 @@ use hostkit_core::traits::{Copies, CopyOf};
 use super::act::Teller;
 use super::own::{self, ProjectPart};
 use super::read::{Reader, Trouble};
-use super::{copies_of, readable};
+use super::{copies_of, readable, uncopied};
 use crate::context::Context;
 
 /// Reads a backup back as it is at the target now, and proves it again.
@@ -42,11 +42,18 @@ pub(crate) async fn verify(
 }
 
 /// Reads all of a backup, and answers its parts as its manifest has them. Every part that is damaged is named.
-pub(super) async fn check(context: &Context, backup: &Backup, teller: &Teller) -> Result<Vec<StoredPart>, Trouble> {
+pub(super) async fn check(
+    context: &Context,
+    backup: &Backup,
+    teller: &Teller,
+) -> Result<Vec<StoredPart>, Trouble> {
     let reader = Reader::of(context).await.map_err(Trouble::Unknown)?;
     let (id, number) = (&backup.environment, backup.number);
     let path = manifest::file(id, number, manifest::FILE).map_err(Trouble::Unknown)?;
-    let bytes = reader.whole(&path).await.map_err(|trouble| named(manifest::FILE, trouble))?;
+    let bytes = reader
+        .whole(&path)
+        .await
+        .map_err(|trouble| named(manifest::FILE, trouble))?;
     let manifest = manifest::BackupManifest::parse(&bytes, id, number)
         .map_err(|failure| Trouble::Damaged(failure.message))?;
     let mut damaged = Vec::new();
@@ -72,7 +79,11 @@ fn named(file: &str, trouble: Trouble) -> Trouble {
 }
 
 /// Restores every part of a backup for trial, and notes what that showed. The environment's lock is held.
-pub(super) async fn prove(context: &Arc<Context>, backup: &Backup, teller: &Teller) -> Result<Backup, Failure> {
+pub(super) async fn prove(
+    context: &Arc<Context>,
+    backup: &Backup,
+    teller: &Teller,
+) -> Result<Backup, Failure> {
     let store = &context.parts.store;
     let mut untried = None;
     for part in &backup.parts {
@@ -94,6 +105,9 @@ pub(super) async fn prove(context: &Arc<Context>, backup: &Backup, teller: &Tell
                 untried = Some(failure);
             }
         }
+    }
+    if untried.is_none() {
+        untried = uncopied(context, &backup.environment)?;
     }
     store.tried_backup(backup, untried.as_ref())
 }
@@ -133,7 +147,10 @@ pub(super) fn compare(part: &StoredPart, found: &Counts) -> Result<(), Trouble> 
 fn no_place(id: &EnvironmentId, kind: PartKind) -> Failure {
     Failure::new(
         Kind::Conflict,
-        format!("cannot try to restore {} of `{id}`: it has none any more", kind.as_str()),
+        format!(
+            "cannot try to restore {} of `{id}`: it has none any more",
+            kind.as_str()
+        ),
     )
 }
 
@@ -151,7 +168,10 @@ pub(super) async fn stage(
     let damage = Arc::new(AtomicBool::new(false));
     let seen = damage.clone();
     let content = opened.pieces.inspect(move |piece| {
-        if piece.as_ref().is_err_and(|why| why.kind() == std::io::ErrorKind::InvalidData) {
+        if piece
+            .as_ref()
+            .is_err_and(|why| why.kind() == std::io::ErrorKind::InvalidData)
+        {
             seen.store(true, Ordering::Relaxed);
         }
     });

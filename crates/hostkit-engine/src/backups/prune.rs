@@ -1,8 +1,8 @@
 //! Removing the backups that no rule keeps any more.
 
-use hostkit_core::backup::{BackupState, Cause, Taken};
 use hostkit_core::backup::manifest;
 use hostkit_core::backup::retention::Verdict;
+use hostkit_core::backup::{BackupState, Cause, Taken};
 use hostkit_core::kind::Failure;
 use hostkit_core::project::EnvironmentId;
 
@@ -66,11 +66,7 @@ pub(super) async fn prune_now(context: &Context, id: &EnvironmentId) -> Result<V
 }
 
 /// Removes the files of a backup, its manifest first: from then on there is no backup of this number.
-pub(super) async fn remove_files(
-    ready: &Store,
-    id: &EnvironmentId,
-    number: u64,
-) -> Result<(), Failure> {
+pub(super) async fn remove_files(ready: &Store, id: &EnvironmentId, number: u64) -> Result<(), Failure> {
     ready
         .target
         .remove(&manifest::file(id, number, manifest::FILE)?)

@@ -52,7 +52,11 @@ impl Trouble {
 }
 
 impl Reader {
-    pub(super) fn new(context: &Context, target: Arc<dyn BackupTarget>, key: Secret) -> Result<Self, Failure> {
+    pub(super) fn new(
+        context: &Context,
+        target: Arc<dyn BackupTarget>,
+        key: Secret,
+    ) -> Result<Self, Failure> {
         let parts = parts(context)?;
         Ok(Reader {
             cipher: parts.cipher.clone(),
@@ -77,7 +81,9 @@ impl Reader {
             Kind::NotFound => Trouble::Damaged("it is not there".into()),
             _ => Trouble::Unknown(failure),
         })?;
-        let opened = self.cipher.open(&self.key, path.as_str(), paced(file, self.patience));
+        let opened = self
+            .cipher
+            .open(&self.key, path.as_str(), paced(file, self.patience));
         opened.map_err(Trouble::Unknown)
     }
 
@@ -148,7 +154,11 @@ pub(crate) async fn download(
 ) -> Result<Pieces, Failure> {
     let backup = readable(context, id, number)?;
     if !backup.parts.iter().any(|stored| stored.name == *part) {
-        let names: Vec<String> = backup.parts.iter().map(|stored| stored.name.to_string()).collect();
+        let names: Vec<String> = backup
+            .parts
+            .iter()
+            .map(|stored| stored.name.to_string())
+            .collect();
         return Err(Failure::new(
             Kind::NotFound,
             format!("cannot download `{part}` of backup {number} of `{id}`: it has no such part"),

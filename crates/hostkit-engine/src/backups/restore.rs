@@ -42,7 +42,9 @@ pub(crate) async fn restore(
     order: &RestoreOrder,
     teller: &Teller,
 ) -> Result<(Backup, Vec<String>), Failure> {
-    let RestoreOrder { from, number, to, by, .. } = order;
+    let RestoreOrder {
+        from, number, to, by, ..
+    } = order;
     let backup = readable(context, from, *number)?;
     let lock = context.lock_of_backups(to);
     let _held = lock.lock().await;
@@ -69,9 +71,14 @@ pub(crate) async fn restore(
     if is_there(context, to)? {
         if order.backup_first {
             teller.say(format!("{to} as it is now is backed up first"));
-            let first = make::make_now(context, to, Cause::Before, teller).await.map_err(make::refused)?;
+            let first = make::make_now(context, to, Cause::Before, teller)
+                .await
+                .map_err(make::refused)?;
             let first = prove(context, &first, teller).await?;
-            notes.push(format!("What was there before is backup {} of `{to}`.", first.number));
+            notes.push(format!(
+                "What was there before is backup {} of `{to}`.",
+                first.number
+            ));
         }
     } else {
         make_anew(context, to, &project, by, teller, &mut notes).await?;
@@ -85,7 +92,9 @@ pub(crate) async fn restore(
         by: by.clone(),
     };
     context.parts.store.record(Some(to), what)?;
-    notes.push("Programs that run have the variables they were started with: `hostkit restart` tells them.".into());
+    notes.push(
+        "Programs that run have the variables they were started with: `hostkit restart` tells them.".into(),
+    );
     Ok((backup, notes))
 }
 
@@ -175,7 +184,10 @@ async fn bring_parts(
         let Some((copies, of)) = copies_of(context, to, part.name.kind())? else {
             all = Err(Failure::new(
                 Kind::Conflict,
-                format!("cannot restore `{}` into `{to}`: there is nothing to take it", part.name),
+                format!(
+                    "cannot restore `{}` into `{to}`: there is nothing to take it",
+                    part.name
+                ),
             ));
             break;
         };
@@ -187,7 +199,10 @@ async fn bring_parts(
             all = Err(untouched(to, &part.name.to_string(), trouble));
             break;
         }
-        teller.say(format!("{}: brought in beside what is there, all of it", part.name));
+        teller.say(format!(
+            "{}: brought in beside what is there, all of it",
+            part.name
+        ));
     }
     if let Err(failure) = all {
         for (copies, of, part) in &staged {
@@ -234,7 +249,12 @@ fn untouched(to: &EnvironmentId, part: &str, trouble: Trouble) -> Failure {
 }
 
 /// Makes the variables what they were: those that were set later go.
-fn bring_variables(context: &Context, to: &EnvironmentId, values: &Variables, by: &str) -> Result<(), Failure> {
+fn bring_variables(
+    context: &Context,
+    to: &EnvironmentId,
+    values: &Variables,
+    by: &str,
+) -> Result<(), Failure> {
     let now = context.parts.store.variable_names(to)?;
     let gone: Vec<VariableName> = now
         .into_iter()

@@ -43,12 +43,14 @@ pub(crate) fn findings(context: &Context) -> Vec<Finding> {
     if context.parts.backups.is_none() {
         return Vec::new();
     }
-    look(context).unwrap_or_else(|failure| vec![Finding {
-        level: Level::Problem,
-        subject: "backups".into(),
-        message: failure.message,
-        hint: failure.hint,
-    }])
+    look(context).unwrap_or_else(|failure| {
+        vec![Finding {
+            level: Level::Problem,
+            subject: "backups".into(),
+            message: failure.message,
+            hint: failure.hint,
+        }]
+    })
 }
 
 fn look(context: &Context) -> Result<Vec<Finding>, Failure> {
@@ -75,11 +77,8 @@ fn look(context: &Context) -> Result<Vec<Finding>, Failure> {
     }
     if has_any && store.backup_target()?.is_none() {
         findings.push(
-            Finding::warning(
-                "backups",
-                "they are kept on the disk that they are to save",
-            )
-            .hint("name another disk: `hostkit backup target folder /mnt/backups`"),
+            Finding::warning("backups", "they are kept on the disk that they are to save")
+                .hint("name another disk: `hostkit backup target folder /mnt/backups`"),
         );
     }
     Ok(findings)
@@ -98,7 +97,10 @@ fn finding(id: &EnvironmentId, all: &[Backup]) -> Option<Finding> {
         BackupState::Proven | BackupState::Running => return None,
         BackupState::Failed => (Level::Problem, format!("the newest one failed: {why}")),
         BackupState::Damaged => (Level::Problem, format!("the newest one is damaged: {why}")),
-        BackupState::Complete => (Level::Warning, format!("the newest one was not restored for trial: {why}")),
+        BackupState::Complete => (
+            Level::Warning,
+            format!("the newest one was not restored for trial: {why}"),
+        ),
     };
     Some(Finding {
         level,

@@ -92,7 +92,13 @@ fn told(world: &World, is: impl Fn(&What) -> bool) -> usize {
         last: Some(1000),
         ..EventQuery::default()
     };
-    world.store.events(&query).unwrap().iter().filter(|event| is(&event.what)).count()
+    world
+        .store
+        .events(&query)
+        .unwrap()
+        .iter()
+        .filter(|event| is(&event.what))
+        .count()
 }
 
 #[tokio::test]
@@ -101,14 +107,23 @@ async fn a_backup_is_read_back_proven_and_encrypted_and_its_manifest_comes_last(
 
     let backup = made(&engine).await;
 
-    assert_eq!((backup.number, backup.state, backup.cause), (1, BackupState::Proven, Cause::Asked));
+    assert_eq!(
+        (backup.number, backup.state, backup.cause),
+        (1, BackupState::Proven, Cause::Asked)
+    );
     let entries = world.target.journal.entries();
     assert_eq!(
         entries,
         ["project", "variables", "redis", "manifest"].map(|name| format!("put shop/production/1/{name}"))
     );
     assert_eq!(world.copies.journal.entries(), ["stage redis", "discard redis"]);
-    assert_eq!(told(&world, |what| matches!(what, What::BackupMade { proven: true, .. })), 1);
+    assert_eq!(
+        told(&world, |what| matches!(
+            what,
+            What::BackupMade { proven: true, .. }
+        )),
+        1
+    );
     for file in world.target.list(None).await.unwrap() {
         let pieces: Vec<_> = world.target.get(&file.path).await.unwrap().collect().await;
         let bytes: Vec<u8> = pieces.into_iter().flat_map(Result::unwrap).collect();
@@ -127,14 +142,34 @@ async fn whatever_a_target_does_a_failed_backup_is_told_and_the_ones_before_stay
     let before = files(&world).await;
     type Fault = fn(&World);
     let faults: [(&str, Fault, &str); 8] = [
-        ("down", |w| w.target.faults.fail_always("put", Faults::broken("put")), "the test wants it so"),
-        ("down for lists", |w| w.target.faults.fail_always("list", Faults::broken("list")), "the test wants it so"),
+        (
+            "down",
+            |w| w.target.faults.fail_always("put", Faults::broken("put")),
+            "the test wants it so",
+        ),
+        (
+            "down for lists",
+            |w| w.target.faults.fail_always("list", Faults::broken("list")),
+            "the test wants it so",
+        ),
         ("hangs", |w| w.target.faults.block("put"), "nothing moved"),
-        ("hangs when it is read", |w| w.target.faults.block("get"), "nothing moved"),
+        (
+            "hangs when it is read",
+            |w| w.target.faults.block("get"),
+            "nothing moved",
+        ),
         ("full", |w| w.target.set_room(Some(250_000)), "no room left"),
         ("lies", |w| w.target.set_keeps(Some(1000)), "does not come back"),
-        ("breaks off", |w| w.target.set_breaks_at(Some(100_000)), "broke off"),
-        ("a copy fails", |w| w.copies.faults.fail_next("export", Faults::broken("export")), "the test wants it so"),
+        (
+            "breaks off",
+            |w| w.target.set_breaks_at(Some(100_000)),
+            "broke off",
+        ),
+        (
+            "a copy fails",
+            |w| w.copies.faults.fail_next("export", Faults::broken("export")),
+            "the test wants it so",
+        ),
     ];
     for (index, (name, fault, why)) in faults.into_iter().enumerate() {
         fault(&world);
@@ -147,7 +182,10 @@ async fn whatever_a_target_does_a_failed_backup_is_told_and_the_ones_before_stay
         let all = engine.backups(&shop()).unwrap().backups;
         assert_eq!(all[0].state, BackupState::Failed, "{name}");
         assert_eq!(all.last().unwrap().state, BackupState::Proven, "{name}");
-        assert_eq!(told(&world, |what| matches!(what, What::BackupFailed { .. })), index + 1);
+        assert_eq!(
+            told(&world, |what| matches!(what, What::BackupFailed { .. })),
+            index + 1
+        );
     }
     // What failed ones left goes with the next one, and the first one is still good.
     let next = made(&engine).await;
@@ -234,7 +272,10 @@ async fn a_restore_that_fails_leaves_what_is_there() {
     world.copies.set_loses(1);
     ended(engine.restore_backup(order.clone())).await.unwrap_err();
     world.copies.set_loses(0);
-    world.copies.faults.fail_next("take_place", Faults::broken("take_place"));
+    world
+        .copies
+        .faults
+        .fail_next("take_place", Faults::broken("take_place"));
     ended(engine.restore_backup(order)).await.unwrap_err();
     for part in ["redis", "redis.b"] {
         assert_eq!(world.copies.get(&shop(), part).unwrap(), b"now");
@@ -242,7 +283,9 @@ async fn a_restore_that_fails_leaves_what_is_there() {
     assert_eq!(world.copies.staged(), 0);
     // No backup, no restore: where what is there cannot be saved first, nothing is changed.
     world.target.faults.fail_always("put", Faults::broken("put"));
-    let refused = ended(engine.restore_backup(self::order(1, &shop()))).await.unwrap_err();
+    let refused = ended(engine.restore_backup(self::order(1, &shop())))
+        .await
+        .unwrap_err();
     assert!(refused.message.contains("nothing was changed"), "{refused}");
     assert!(refused.hint.unwrap().contains("--no-backup"));
     assert_eq!(world.copies.get(&shop(), "redis").unwrap(), b"now");
@@ -251,11 +294,16 @@ async fn a_restore_that_fails_leaves_what_is_there() {
 #[tokio::test]
 async fn on_another_machine_the_kit_brings_the_project_back() {
     let (world, engine) = started().await;
-    engine.add_domain(&shop(), "shop.example.com", "test").await.unwrap();
+    engine
+        .add_domain(&shop(), "shop.example.com", "test")
+        .await
+        .unwrap();
     made(&engine).await;
     let kit = engine.recovery_kit("test").unwrap();
     assert!(!engine.backups(&shop()).unwrap().kit_confirmed);
-    engine.confirm_recovery_kit(&Secret::new("ABCDE"), "test").unwrap_err();
+    engine
+        .confirm_recovery_kit(&Secret::new("ABCDE"), "test")
+        .unwrap_err();
     let key = RecoveryKit::parse(&kit).unwrap().key;
     let typed = Secret::new(key.reveal().to_lowercase().replace('-', " "));
     engine.confirm_recovery_kit(&typed, "test").unwrap();
@@ -266,16 +314,24 @@ async fn on_another_machine_the_kit_brings_the_project_back() {
     other.makes_backups = true;
     other.target = world.target.clone();
     let elsewhere = other.engine().await;
-    let wrong = elsewhere.adopt_recovery_kit(&Secret::new("nonsense"), "test").await.unwrap_err();
+    let wrong = elsewhere
+        .adopt_recovery_kit(&Secret::new("nonsense"), "test")
+        .await
+        .unwrap_err();
     assert_eq!(wrong.kind, Kind::Invalid);
     assert_eq!(elsewhere.adopt_recovery_kit(&kit, "test").await.unwrap(), 1);
     assert_eq!(elsewhere.adopt_recovery_kit(&kit, "test").await.unwrap(), 0);
     let found = elsewhere.newest_backup(&shop()).unwrap();
-    let (_, notes) = ended(elsewhere.restore_backup(order(found.number, &shop()))).await.unwrap();
+    let (_, notes) = ended(elsewhere.restore_backup(order(found.number, &shop())))
+        .await
+        .unwrap();
 
     assert!(notes.iter().all(|note| !note.contains("left out")), "{notes:?}");
     assert_eq!(other.copies.get(&shop(), "redis").unwrap(), noise(200_000));
-    assert_eq!(other.store.variables(&shop()).unwrap(), world.store.variables(&shop()).unwrap());
+    assert_eq!(
+        other.store.variables(&shop()).unwrap(),
+        world.store.variables(&shop()).unwrap()
+    );
     assert_eq!(other.store.domains_of(&shop()).unwrap().len(), 1);
     // Numbers go on above those that are there.
     assert_eq!(made(&elsewhere).await.number, 2);
@@ -292,7 +348,10 @@ async fn another_project_gets_what_is_in_a_backup_and_leaves_the_first_alone() {
     made(&engine).await;
     let copy = EnvironmentId::new("copy".parse().unwrap(), "production".parse().unwrap());
     ended(engine.restore_backup(order(1, &copy))).await.unwrap();
-    assert_eq!(world.copies.get(&copy, "redis"), world.copies.get(&shop(), "redis"));
+    assert_eq!(
+        world.copies.get(&copy, "redis"),
+        world.copies.get(&shop(), "redis")
+    );
     assert_eq!(world.store.variables(&copy).unwrap().len(), 2);
     assert_eq!(engine.backups(&shop()).unwrap().backups.len(), 1);
 }
@@ -350,10 +409,16 @@ async fn one_that_was_cut_off_counts_for_nothing_and_leaves_nothing() {
     let (world, engine) = started().await;
     world.target.faults.block("get");
     let _updates = engine.back_up(&shop());
-    until("its first file is there", || world.target.journal.count("put") == 1).await;
+    until("its first file is there", || {
+        world.target.journal.count("put") == 1
+    })
+    .await;
     engine.stop().await;
     world.target.faults.clear();
-    assert_eq!(world.store.backup(&shop(), 1).unwrap().state, BackupState::Running);
+    assert_eq!(
+        world.store.backup(&shop(), 1).unwrap().state,
+        BackupState::Running
+    );
 
     let engine = world.engine().await;
     until("the next start notes it", || {
@@ -361,7 +426,12 @@ async fn one_that_was_cut_off_counts_for_nothing_and_leaves_nothing() {
     })
     .await;
     assert_eq!(made(&engine).await.number, 2);
-    assert!(files(&world).await.iter().all(|file| file.starts_with("shop/production/2/")));
+    assert!(
+        files(&world)
+            .await
+            .iter()
+            .all(|file| file.starts_with("shop/production/2/"))
+    );
 }
 
 #[tokio::test]
@@ -383,7 +453,9 @@ async fn what_is_taken_away_is_backed_up_first_or_stays() {
     let last = &engine.backups(&shop()).unwrap().backups[0];
     assert_eq!((last.cause, last.held), (Cause::Last, true));
     // From the last one it comes back, add-on and all, once the one with the data is asked for.
-    ended(engine.restore_backup(order(kept.number, &shop()))).await.unwrap();
+    ended(engine.restore_backup(order(kept.number, &shop())))
+        .await
+        .unwrap();
     assert_eq!(world.copies.get(&shop(), "redis").unwrap(), noise(200_000));
 
     let nothing = Keeps {
@@ -391,6 +463,31 @@ async fn what_is_taken_away_is_backed_up_first_or_stays() {
         backup: false,
     };
     let before = engine.backups(&shop()).unwrap().backups.len();
-    engine.delete_project_keeping(&shop().project, nothing).await.unwrap();
+    engine
+        .delete_project_keeping(&shop().project, nothing)
+        .await
+        .unwrap();
     assert_eq!(engine.backups(&shop()).unwrap().backups.len(), before);
+}
+
+#[tokio::test]
+async fn what_no_copies_are_made_of_is_told_and_is_not_lost_by_the_way() {
+    let mut world = World::new();
+    world.makes_backups = true;
+    world.copies_nothing = true;
+    let engine = world.with_shop().await;
+    let redis = AddonId::new(shop(), AddonKind::Redis);
+    engine
+        .add_addon(&redis, &AddonSettings::default(), "test")
+        .await
+        .unwrap();
+    let backup = made(&engine).await;
+    assert_eq!(backup.state, BackupState::Complete);
+    let why = "makes no copies of it";
+    assert!(backup.failure.unwrap().message.contains(why));
+    let refused = engine.remove_addon(&redis, true).await.unwrap_err();
+    assert!(refused.message.contains(why), "{refused}");
+    let refused = engine.delete_project(&shop().project).await.unwrap_err();
+    assert!(refused.message.contains(why), "{refused}");
+    engine.remove_addon(&redis, false).await.unwrap();
 }

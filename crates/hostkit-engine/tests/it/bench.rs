@@ -19,8 +19,8 @@ use hostkit_host::file_ops::DiskFiles;
 use hostkit_outbound::cipher::FileCipher;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeAddon, FakeArchives, FakeBackupTarget, FakeBuilder, FakeCertificates, FakeClock, FakeCopies, FakeInternet, FakePortOwners,
-    FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Journal,
+    FakeAddon, FakeArchives, FakeBackupTarget, FakeBuilder, FakeCertificates, FakeClock, FakeCopies,
+    FakeInternet, FakePortOwners, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Journal,
 };
 
 /// The front door as the fake traffic has it: what its table says is what a visitor gets.
@@ -67,6 +67,8 @@ pub(crate) struct World {
     pub(crate) addon: FakeAddon,
     /// Whether backups are made; by default none are.
     pub(crate) makes_backups: bool,
+    /// Whether what add-ons keep is left out of them.
+    pub(crate) copies_nothing: bool,
     pub(crate) copies: FakeCopies,
     pub(crate) target: FakeBackupTarget,
     pub(crate) runtime: FakeRuntime,
@@ -119,6 +121,7 @@ impl World {
             port_owners: FakePortOwners::new(&journal),
             addon: FakeAddon::new(&journal),
             makes_backups: false,
+            copies_nothing: false,
             copies: FakeCopies::default(),
             target: FakeBackupTarget::default(),
             runtime,
@@ -153,7 +156,10 @@ impl World {
             backups: self.makes_backups.then(|| BackupParts {
                 cipher: Arc::new(FileCipher),
                 targets: Arc::new(self.target.clone()),
-                copies: vec![Arc::new(self.copies.clone())],
+                copies: match self.copies_nothing {
+                    true => Vec::new(),
+                    false => vec![Arc::new(self.copies.clone())],
+                },
                 patience: Duration::from_millis(300),
             }),
             builders: vec![Arc::new(self.builder.clone())],

@@ -19,7 +19,7 @@ use hostkit_core::kind::{Failure, Kind};
 
 pub use file::Staged;
 pub use folder::Folder;
-pub(crate) use pack::Volume;
+pub(crate) use pack::{Packed, Volume};
 pub use rights::Rights;
 
 fn failure(verb: &str, path: &Path, why: &io::Error) -> Failure {

@@ -27,6 +27,14 @@ pub(crate) struct Volume {
     pub(crate) on_disk: u64,
 }
 
+/// How much was packed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Packed {
+    pub(crate) files: u64,
+    pub(crate) folders: u64,
+    pub(crate) links: u64,
+}
+
 /// Which entries are left out: the folder's path below the top, and a name in it.
 pub(crate) type LeavesOut = fn(&Path, &OsStr) -> bool;
 
@@ -47,18 +55,31 @@ impl Folder {
         Ok(volume)
     }
 
-    /// Packs everything in this folder, without the folder itself.
-    pub(crate) fn pack(&self, into: &mut Builder<impl Write>, leaves_out: LeavesOut) -> Result<(), Failure> {
+    /// Packs everything in this folder, without the folder itself. What goes away meanwhile is not counted.
+    pub(crate) fn pack(
+        &self,
+        into: &mut Builder<impl Write>,
+        leaves_out: LeavesOut,
+    ) -> Result<Packed, Failure> {
+        let mut packed = Packed::default();
         self.each(
             Path::new(""),
             leaves_out,
             0,
             &mut |folder, place, name, stat, kind| {
                 let path = folder.path().join(name);
-                add(into, folder, &place.join(name), name, stat, kind)
-                    .map_err(|e| failure("archive", &path, &e))
+                let added = add(into, folder, &place.join(name), name, stat, kind)
+                    .map_err(|e| failure("archive", &path, &e))?;
+                match kind {
+                    _ if !added => {}
+                    FileType::Directory => packed.folders += 1,
+                    FileType::Symlink => packed.links += 1,
+                    _ => packed.files += 1,
+                }
+                Ok(())
             },
-        )
+        )?;
+        Ok(packed)
     }
 
     /// Visits every folder, file and link below, folders before what is in them.
@@ -110,6 +131,7 @@ impl Folder {
     }
 }
 
+/// Whether it was still there to be added.
 fn add(
     into: &mut Builder<impl Write>,
     folder: &Folder,
@@ -117,7 +139,7 @@ fn add(
     name: &OsStr,
     stat: &Stat,
     kind: FileType,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let mut header = Header::new_gnu();
     let facts = |header: &mut Header, stat: &Stat| {
         header.set_mode(stat.st_mode & 0o7777);
@@ -130,35 +152,36 @@ fn add(
             facts(&mut header, stat);
             header.set_entry_type(EntryType::Directory);
             header.set_size(0);
-            into.append_data(&mut header, path, io::empty())
+            into.append_data(&mut header, path, io::empty())?;
         }
         FileType::Symlink => {
             let target = match readlinkat(folder, name, Vec::new()) {
                 Ok(target) => target,
-                Err(Errno::NOENT | Errno::INVAL) => return Ok(()),
+                Err(Errno::NOENT | Errno::INVAL) => return Ok(false),
                 Err(e) => return Err(e.into()),
             };
             facts(&mut header, stat);
             header.set_entry_type(EntryType::Symlink);
             header.set_size(0);
-            into.append_link(&mut header, path, PathBuf::from(os(target.as_bytes())))
+            into.append_link(&mut header, path, PathBuf::from(os(target.as_bytes())))?;
         }
         _ => {
             let Some(file) = still_there(folder, name)? else {
-                return Ok(());
+                return Ok(false);
             };
             let stat = fstat(&file)?;
             if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-                return Ok(());
+                return Ok(false);
             }
             facts(&mut header, &stat);
             let size = stat.st_size.unsigned_abs();
             header.set_entry_type(EntryType::Regular);
             header.set_size(size);
             // Exactly what its header says, also where the file grows or shrinks meanwhile.
-            into.append_data(&mut header, path, file.chain(io::repeat(0)).take(size))
+            into.append_data(&mut header, path, file.chain(io::repeat(0)).take(size))?;
         }
     }
+    Ok(true)
 }
 
 fn os(bytes: &[u8]) -> &OsStr {

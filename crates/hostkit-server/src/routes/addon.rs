@@ -56,7 +56,10 @@ pub(crate) async fn change(call: Admitted<ChangeAddon>, settings: AddonSettings)
 
 pub(crate) async fn remove(call: Admitted<RemoveAddon>, (): ()) -> Result<(), Failure> {
     let id = &call.target().0;
-    call.shared().engine.remove_addon(id, call.query().backup != Some(false)).await?;
+    call.shared()
+        .engine
+        .remove_addon(id, call.query().backup != Some(false))
+        .await?;
     tracing::info!(by = call.by(), addon = %id, "Removed");
     Ok(())
 }

@@ -8,9 +8,9 @@ use hostkit_api::backup::{
     Adopted, BackupChange, BackupPlace, Backups, KitText, NewBackupTarget, OneBackup, RestorationElsewhere,
 };
 use hostkit_api::endpoints::{
-    AdoptRecoveryKit, ChangeBackup, ConfirmRecoveryKit, CreateBackup, DownloadBackup, GetBackup, GetBackupTarget,
-    ListBackups, PruneBackups, RestoreBackup, RestoreBackupElsewhere, SetBackupSchedule, SetBackupTarget,
-    ShowRecoveryKit, VerifyBackup,
+    AdoptRecoveryKit, ChangeBackup, ConfirmRecoveryKit, CreateBackup, DownloadBackup, GetBackup,
+    GetBackupTarget, ListAllBackups, ListBackups, PruneBackups, RestoreBackup, RestoreBackupElsewhere,
+    SetBackupSchedule, SetBackupTarget, ShowRecoveryKit, VerifyBackup,
 };
 use hostkit_core::backup::retention::Verdict;
 use hostkit_core::backup::schedule::BackupSchedule;
@@ -47,6 +47,10 @@ pub(crate) async fn list(call: Admitted<ListBackups>, (): ()) -> Result<Backups,
     })
 }
 
+pub(crate) async fn list_all(call: Admitted<ListAllBackups>, (): ()) -> Result<Vec<Backup>, Failure> {
+    call.shared().engine.all_backups()
+}
+
 pub(crate) async fn create(call: Admitted<CreateBackup>) -> Result<Updates, Failure> {
     let (shared, id) = (call.shared(), call.target());
     shared.store().environment(id)?;
@@ -67,7 +71,9 @@ pub(crate) async fn get(call: Admitted<GetBackup>, (): ()) -> Result<Backup, Fai
 
 pub(crate) async fn change(call: Admitted<ChangeBackup>, change: BackupChange) -> Result<Backup, Failure> {
     let OneBackup { environment, number } = call.target();
-    call.shared().engine.hold_backup(environment, *number, change.held)
+    call.shared()
+        .engine
+        .hold_backup(environment, *number, change.held)
 }
 
 pub(crate) async fn verify(call: Admitted<VerifyBackup>) -> Result<Updates, Failure> {
@@ -103,7 +109,10 @@ pub(crate) async fn restore_elsewhere(call: Admitted<RestoreBackupElsewhere>) ->
         backup,
     } = query;
     let project = project.ok_or_else(|| {
-        Failure::new(Kind::Invalid, "cannot restore a backup: nobody said of which `project`")
+        Failure::new(
+            Kind::Invalid,
+            "cannot restore a backup: nobody said of which `project`",
+        )
     })?;
     let environment = environment.unwrap_or_else(EnvironmentName::production);
     let from = EnvironmentId::new(project, environment);
@@ -149,7 +158,9 @@ pub(crate) async fn schedule(
             format!("cannot back up at hour {}: a day has 0 to 23", schedule.hour),
         ));
     }
-    call.shared().engine.set_backup_schedule(call.target(), &schedule)?;
+    call.shared()
+        .engine
+        .set_backup_schedule(call.target(), &schedule)?;
     Ok(schedule)
 }
 
@@ -157,6 +168,7 @@ fn place(shared: &Shared) -> Result<BackupPlace, Failure> {
     Ok(BackupPlace {
         place: shared.engine.backup_target()?.place(),
         named: shared.store().backup_target()?.is_some(),
+        kit_confirmed: shared.engine.has_confirmed_kit()?,
     })
 }
 
@@ -170,7 +182,11 @@ pub(crate) async fn set_target(
 ) -> Result<BackupPlace, Failure> {
     call.shared().engine.set_backup_target(&new.try_into()?).await?;
     let place = place(call.shared())?;
-    tracing::info!(by = call.by(), place = place.place, "Backups are kept elsewhere from now on");
+    tracing::info!(
+        by = call.by(),
+        place = place.place,
+        "Backups are kept elsewhere from now on"
+    );
     Ok(place)
 }
 

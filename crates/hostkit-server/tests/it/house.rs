@@ -126,6 +126,7 @@ impl House {
             runtime: Arc::new(runtime.clone()),
             addons: vec![Arc::new(FakeAddon::default())],
             services: None,
+            backups: None,
             builders: vec![Arc::new(builder.clone())],
             procfile: |_| Ok(Default::default()),
             sources: Arc::new(sources.clone()),

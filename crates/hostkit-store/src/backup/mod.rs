@@ -17,8 +17,7 @@ use crate::column::{Json, Word};
 use crate::error::{Error, Result, not_found};
 use crate::{Store, Write, environment};
 
-const COLUMNS: &str =
-    "SELECT project, environment, number, run, at, state, cause, held, place, parts, ended_at, failure FROM backup";
+const COLUMNS: &str = "SELECT project, environment, number, run, at, state, cause, held, place, parts, ended_at, failure FROM backup";
 
 impl Store {
     /// Begins a backup: the next number of its environment, above `floor` (what a target has from elsewhere).
@@ -62,7 +61,11 @@ impl Store {
     }
 
     /// A backup is at its target and was read back.
-    pub fn complete_backup(&self, backup: &Backup, parts: &[StoredPart]) -> std::result::Result<Backup, Failure> {
+    pub fn complete_backup(
+        &self,
+        backup: &Backup,
+        parts: &[StoredPart],
+    ) -> std::result::Result<Backup, Failure> {
         self.end_backup(backup, BackupState::Complete, None, Some(parts), None)
     }
 
@@ -143,8 +146,12 @@ impl Store {
         self.write(&format!("note backup {number} of `{id}`"), |write| {
             let known: Option<i64> = write
                 .sql
-                .prepare_cached("SELECT 1 FROM backup WHERE project = ?1 AND environment = ?2 AND number = ?3")?
-                .query_row(params![key(id)[0], key(id)[1], number.cast_signed()], |row| row.get(0))
+                .prepare_cached(
+                    "SELECT 1 FROM backup WHERE project = ?1 AND environment = ?2 AND number = ?3",
+                )?
+                .query_row(params![key(id)[0], key(id)[1], number.cast_signed()], |row| {
+                    row.get(0)
+                })
                 .optional()?;
             if known.is_some() {
                 return Ok(false);
@@ -187,11 +194,18 @@ impl Store {
 
     /// One backup, or a NotFound failure.
     pub fn backup(&self, id: &EnvironmentId, number: u64) -> std::result::Result<Backup, Failure> {
-        self.read(&format!("read backup {number} of `{id}`"), |sql| one(sql, id, number))
+        self.read(&format!("read backup {number} of `{id}`"), |sql| {
+            one(sql, id, number)
+        })
     }
 
     /// Keeps a backup whatever the rules say, or lets go of it.
-    pub fn hold_backup(&self, id: &EnvironmentId, number: u64, held: bool) -> std::result::Result<Backup, Failure> {
+    pub fn hold_backup(
+        &self,
+        id: &EnvironmentId,
+        number: u64,
+        held: bool,
+    ) -> std::result::Result<Backup, Failure> {
         self.write(&format!("hold backup {number} of `{id}`"), |write| {
             let [project, environment] = key(id);
             write
@@ -220,7 +234,9 @@ impl Store {
     pub fn backup_schedule(&self, id: &EnvironmentId) -> std::result::Result<BackupSchedule, Failure> {
         self.read(&format!("read when `{id}` is backed up"), |sql| {
             let found: Option<Json<BackupSchedule>> = sql
-                .prepare_cached("SELECT schedule FROM backup_schedule WHERE project = ?1 AND environment = ?2")?
+                .prepare_cached(
+                    "SELECT schedule FROM backup_schedule WHERE project = ?1 AND environment = ?2",
+                )?
                 .query_row(key(id), |row| row.get(0))
                 .optional()?;
             Ok(found.map(|schedule| schedule.0).unwrap_or_default())

@@ -54,7 +54,12 @@ impl Store {
     }
 
     /// Notes what was done with the recovery kit, and of which key somebody has it.
-    pub fn note_kit(&self, done: &str, confirmed: Option<&str>, by: &str) -> std::result::Result<(), Failure> {
+    pub fn note_kit(
+        &self,
+        done: &str,
+        confirmed: Option<&str>,
+        by: &str,
+    ) -> std::result::Result<(), Failure> {
         self.write("note what became of the recovery kit", |write| {
             if let Some(key) = confirmed {
                 write

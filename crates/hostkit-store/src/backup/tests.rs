@@ -35,11 +35,20 @@ fn a_backup_that_could_not_be_tried_again_stays_proven() {
     let failure = Failure::new(hostkit_core::kind::Kind::Unavailable, "cannot try: no");
     let complete = store.complete_backup(&backup, &[]).unwrap();
     let untried = store.tried_backup(&complete, Some(&failure)).unwrap();
-    assert_eq!((untried.state, untried.failure.as_ref()), (BackupState::Complete, Some(&failure)));
+    assert_eq!(
+        (untried.state, untried.failure.as_ref()),
+        (BackupState::Complete, Some(&failure))
+    );
     let proven = store.tried_backup(&untried, None).unwrap();
     assert_eq!((proven.state, &proven.failure), (BackupState::Proven, &None));
-    assert_eq!(store.tried_backup(&proven, Some(&failure)).unwrap().state, BackupState::Proven);
-    assert_eq!(store.damaged_backup(&proven, &failure).unwrap().state, BackupState::Damaged);
+    assert_eq!(
+        store.tried_backup(&proven, Some(&failure)).unwrap().state,
+        BackupState::Proven
+    );
+    assert_eq!(
+        store.damaged_backup(&proven, &failure).unwrap().state,
+        BackupState::Damaged
+    );
 }
 
 #[test]

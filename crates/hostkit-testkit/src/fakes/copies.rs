@@ -9,10 +9,10 @@ use hostkit_core::backup::part::{Counts, PartKind, PartName};
 use hostkit_core::backup::target::TargetSettings;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::traits::{BackupTarget, BackupTargets, Copies, CopyOf, Export, Pieces};
+use hostkit_core::traits::{BackupTarget, BackupTargets, Copies, CopyOf, Counting, Export, Pieces};
 
-use super::faults::{Faults, Journal, locked};
 use super::FakeBackupTarget;
+use super::faults::{Faults, Journal, locked};
 
 const KIND: PartKind = PartKind::Addon(AddonKind::Redis);
 /// Bytes of a piece.
@@ -84,11 +84,14 @@ impl Copies for FakeCopies {
 
     async fn export(&self, of: &CopyOf, part: &PartName) -> Result<Export, Failure> {
         self.faults.pass("export").await?;
-        let bytes = locked(&self.kept).get(&key(of, part)).cloned().unwrap_or_default();
+        let bytes = locked(&self.kept)
+            .get(&key(of, part))
+            .cloned()
+            .unwrap_or_default();
         let pieces: Vec<_> = bytes.chunks(PIECE).map(|piece| Ok(piece.to_vec())).collect();
         Ok(Export {
             pieces: Box::pin(stream::iter(pieces)),
-            counts: counts(&bytes),
+            counting: Counting::known(counts(&bytes)),
         })
     }
 
@@ -96,9 +99,8 @@ impl Copies for FakeCopies {
         self.faults.pass("stage").await?;
         let mut all = Vec::new();
         while let Some(piece) = content.next().await {
-            let piece = piece.map_err(|why| {
-                Failure::new(Kind::Unavailable, format!("cannot bring `{part}` in: {why}"))
-            })?;
+            let piece = piece
+                .map_err(|why| Failure::new(Kind::Unavailable, format!("cannot bring `{part}` in: {why}")))?;
             all.extend(piece);
         }
         all.truncate(all.len().saturating_sub(*locked(&self.loses)));
@@ -111,7 +113,10 @@ impl Copies for FakeCopies {
     async fn take_place(&self, of: &CopyOf, part: &PartName) -> Result<(), Failure> {
         self.faults.pass("take_place").await?;
         let Some(bytes) = locked(&self.staged).remove(&key(of, part)) else {
-            return Err(Failure::new(Kind::NotFound, "cannot take a place: nothing is staged"));
+            return Err(Failure::new(
+                Kind::NotFound,
+                "cannot take a place: nothing is staged",
+            ));
         };
         locked(&self.kept).insert(key(of, part), bytes);
         self.journal.note(format!("take_place {part}"));

@@ -13,7 +13,17 @@ const CANARY: &str = "canary-51c0de";
 
 /// What `psql` says as the project.
 fn psql(host: &Installation, project: &str, statement: &str) -> String {
-    let said = host.run(&["db", "psql", project, "--", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement]);
+    let said = host.run(&[
+        "db",
+        "psql",
+        project,
+        "--",
+        "-XAtq",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-c",
+        statement,
+    ]);
     said.ok().out.trim().to_owned()
 }
 
@@ -26,7 +36,8 @@ fn fill(host: &Installation, project: &str) {
          INSERT INTO orders SELECT n, md5(n::text) FROM generate_series(1, 20000) n;
          CREATE INDEX ON orders (note)",
     );
-    host.run(&["env", "set", &format!("API_KEY={CANARY}"), "--project", project]).ok();
+    host.run(&["env", "set", &format!("API_KEY={CANARY}"), "--project", project])
+        .ok();
 }
 
 fn with_input(host: &Installation, arguments: &[&str], input: &str) -> Said {
@@ -62,7 +73,8 @@ fn backups(host: &Installation) -> Vec<Value> {
 #[test]
 fn a_project_comes_back_from_a_proven_backup_and_never_from_a_damaged_one() {
     let host = Installation::start();
-    host.run(&["project", "create", "shop", "--with-db", "--with-redis"]).ok();
+    host.run(&["project", "create", "shop", "--with-db", "--with-redis"])
+        .ok();
     fill(&host, "shop");
     let redis = |words: &[&str]| {
         let said = host.run(&[&["redis", "cli", "shop", "--"], words].concat()).ok();
@@ -71,6 +83,10 @@ fn a_project_comes_back_from_a_proven_backup_and_never_from_a_damaged_one() {
     for (key, more) in [("a", &[][..]), ("b", &[]), ("soon-gone", &["PX", "1"])] {
         redis(&[&["SET", key, CANARY], more].concat());
     }
+
+    let shared = host.data().join("projects/shop/environments/production/shared");
+    std::fs::create_dir_all(shared.join("uploads")).unwrap();
+    std::fs::write(shared.join("uploads/photo"), CANARY).unwrap();
 
     let made = host.run(&["backup", "now", "shop"]).ok();
     assert!(made.err.contains("all of it came back"), "{}", made.err);
@@ -86,31 +102,59 @@ fn a_project_comes_back_from_a_proven_backup_and_never_from_a_damaged_one() {
     assert_eq!(part("redis")["counts"]["keys that do not expire"], 2);
     let folder = host.data().join("backups");
     let stored = files(&folder.join("shop"));
-    assert_eq!(stored.len(), 5, "{stored:?}");
+    assert_eq!(stored.len(), 6, "{stored:?}");
     for file in &stored {
         let bytes = std::fs::read(file).unwrap();
-        assert!(!bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()));
+        assert!(
+            !bytes
+                .windows(CANARY.len())
+                .any(|window| window == CANARY.as_bytes())
+        );
     }
 
     // A part can be taken out, and is what it says.
     let dump = host.sources();
     std::fs::create_dir_all(&dump).unwrap();
     let dump = dump.join("shop.dump");
-    host.run(&["backup", "download", "shop", "postgres", "-o", dump.to_str().unwrap()]).ok();
+    host.run(&[
+        "backup",
+        "download",
+        "shop",
+        "postgres",
+        "-o",
+        dump.to_str().unwrap(),
+    ])
+    .ok();
     assert!(std::fs::read(&dump).unwrap().starts_with(b"PGDMP"));
 
     // After a loss it comes back, and so does the variable; what was there before is a backup, too.
     psql(&host, "shop", "DROP TABLE orders; CREATE TABLE wrong (n int)");
-    host.run(&["env", "set", "API_KEY=other", "--project", "shop"]).ok();
+    host.run(&["env", "set", "API_KEY=other", "--project", "shop"])
+        .ok();
     redis(&["FLUSHALL"]);
+    std::fs::remove_dir_all(&shared).unwrap();
     let asked = host.run(&["backup", "restore", "shop"]).failed();
     assert!(asked.err.contains("--yes"), "{}", asked.err);
     host.run(&["backup", "restore", "shop", "1", "--yes"]).ok();
-    assert_eq!(psql(&host, "shop", "SELECT count(*), max(note) IS NOT NULL FROM orders"), "20000|t");
+    assert_eq!(
+        psql(
+            &host,
+            "shop",
+            "SELECT count(*), max(note) IS NOT NULL FROM orders"
+        ),
+        "20000|t"
+    );
     let value = host.run(&["env", "get", "API_KEY", "--project", "shop"]).ok().out;
     assert_eq!(value.trim(), CANARY);
-    assert_eq!((redis(&["GET", "a"]), redis(&["DBSIZE"])), (CANARY.to_owned(), "2".to_owned()));
+    assert_eq!(
+        (redis(&["GET", "a"]), redis(&["DBSIZE"])),
+        (CANARY.to_owned(), "2".to_owned())
+    );
     redis(&["SET", "c", "1"]);
+    assert_eq!(
+        std::fs::read_to_string(shared.join("uploads/photo")).unwrap(),
+        CANARY
+    );
     assert_eq!(backups(&host)[0]["cause"], "before");
 
     // One flipped bit: red, named, refused; nothing is touched.
@@ -137,7 +181,8 @@ fn on_another_machine_nothing_but_the_kit_is_needed() {
     let host = Installation::start();
     let disk = tempfile::tempdir().unwrap();
     let target = disk.path().join("backups");
-    host.run(&["backup", "target", "folder", target.to_str().unwrap()]).ok();
+    host.run(&["backup", "target", "folder", target.to_str().unwrap()])
+        .ok();
     host.run(&["project", "create", "shop", "--with-db"]).ok();
     fill(&host, "shop");
     host.run(&["backup", "now", "shop"]).ok();
@@ -160,7 +205,10 @@ fn on_another_machine_nothing_but_the_kit_is_needed() {
         .ok();
     assert!(restored.err.contains("made anew"), "{}", restored.err);
     assert_eq!(psql(&other, "shop", "SELECT count(*) FROM orders"), "20000");
-    let value = other.run(&["env", "get", "API_KEY", "--project", "shop"]).ok().out;
+    let value = other
+        .run(&["env", "get", "API_KEY", "--project", "shop"])
+        .ok()
+        .out;
     assert_eq!(value.trim(), CANARY);
 }
 
@@ -170,7 +218,10 @@ fn the_data_of_an_addon_are_backed_up_before_it_is_removed_and_a_lost_disk_is_to
     host.run(&["project", "create", "shop", "--with-db"]).ok();
     fill(&host, "shop");
     host.run(&["addon", "remove", "shop", "postgres", "--yes"]).ok();
-    assert_eq!((&backups(&host)[0]["cause"], &backups(&host)[0]["state"]), (&"before".into(), &"proven".into()));
+    assert_eq!(
+        (&backups(&host)[0]["cause"], &backups(&host)[0]["state"]),
+        (&"before".into(), &"proven".into())
+    );
     host.run(&["backup", "restore", "shop", "--yes"]).ok();
     assert_eq!(psql(&host, "shop", "SELECT count(*) FROM orders"), "20000");
 
@@ -179,12 +230,20 @@ fn the_data_of_an_addon_are_backed_up_before_it_is_removed_and_a_lost_disk_is_to
     host.run(&["backup", "target", "folder", "relative"]).failed();
     let disk = tempfile::tempdir().unwrap();
     let target = disk.path().join("mounted");
-    host.run(&["backup", "target", "folder", target.to_str().unwrap()]).ok();
+    host.run(&["backup", "target", "folder", target.to_str().unwrap()])
+        .ok();
     std::fs::remove_dir_all(&target).unwrap();
     std::fs::create_dir(&target).unwrap();
     let failed = host.run(&["backup", "now", "shop"]).failed();
-    assert!(failed.err.contains("not the folder that was set up"), "{}", failed.err);
-    let refused = host.run(&["addon", "remove", "shop", "postgres", "--yes"]).failed();
+    assert!(
+        failed.err.contains("not the folder that was set up"),
+        "{}",
+        failed.err
+    );
+    let refused = host
+        .run(&["addon", "remove", "shop", "postgres", "--yes"])
+        .failed();
     assert!(refused.err.contains("nothing was changed"), "{}", refused.err);
-    host.run(&["addon", "remove", "shop", "postgres", "--yes", "--no-backup"]).ok();
+    host.run(&["addon", "remove", "shop", "postgres", "--yes", "--no-backup"])
+        .ok();
 }

@@ -11,7 +11,7 @@ use hostkit_core::database::{Contents, DatabaseId};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{DatabaseLabel, NameError};
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::traits::{Copies, CopyOf, Databases, Export, Pieces};
+use hostkit_core::traits::{Copies, CopyOf, Counting, Databases, Export, Pieces};
 
 use super::dump::dump_at;
 use super::moment::Moment;
@@ -117,7 +117,7 @@ impl Copies for PostgresCopies {
         let dump = dump_at(&access, &tools, (&main, name.as_str()), 0, moment).await?;
         Ok(Export {
             pieces: Box::pin(dump.map_err(io::Error::other)),
-            counts,
+            counting: Counting::known(counts),
         })
     }
 

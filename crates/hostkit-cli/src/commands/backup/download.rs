@@ -67,6 +67,10 @@ pub(super) async fn download(
     if printer.wants_json() {
         return printer.json(&json!({ "file": output, "bytes": bytes }));
     }
-    printer.say(&format!("Wrote {} to `{}`. It is not encrypted.", ByteSize(bytes), output.display()));
+    printer.say(&format!(
+        "Wrote {} to `{}`. It is not encrypted.",
+        ByteSize(bytes),
+        output.display()
+    ));
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! `hostkit backup list` and `show`.
 
-use hostkit_api::backup::OneBackup;
-use hostkit_api::endpoints::{GetBackup, ListBackups, NoQuery};
+use hostkit_api::backup::Backups;
+use hostkit_api::endpoints::{GetBackupTarget, ListAllBackups, ListBackups, NoQuery};
+use hostkit_api::target::Installation;
+use hostkit_core::backup::schedule::BackupSchedule;
 use hostkit_core::backup::{Backup, BackupState, Cause};
+use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::size::ByteSize;
 
@@ -11,17 +14,45 @@ use crate::output::{Style, Table, ago};
 use crate::session::Session;
 use crate::stop::Stop;
 
-pub(super) async fn list(session: &Session<'_>, id: &EnvironmentId) -> Result<(), Stop> {
-    let standing = session
-        .client()?
-        .call::<ListBackups>(id, &NoQuery {}, &())
+/// The backups of an environment; also of one that is gone, which only who may look at the whole installation sees.
+pub(super) async fn standing(session: &Session<'_>, id: &EnvironmentId) -> Result<Backups, Stop> {
+    let client = session.client()?;
+    let missing = match client.call::<ListBackups>(id, &NoQuery {}, &()).await {
+        Err(failure) if failure.kind == Kind::NotFound => failure,
+        found => return Ok(found?),
+    };
+    let Ok(mut backups) = client
+        .call::<ListAllBackups>(&Installation, &NoQuery {}, &())
+        .await
+    else {
+        return Err(missing.into());
+    };
+    backups.retain(|backup| backup.environment == *id);
+    if backups.is_empty() {
+        return Err(missing.into());
+    }
+    let place = client
+        .call::<GetBackupTarget>(&Installation, &NoQuery {}, &())
         .await?;
+    Ok(Backups {
+        backups,
+        schedule: BackupSchedule::default(),
+        place: place.place,
+        kit_confirmed: place.kit_confirmed,
+    })
+}
+
+pub(super) async fn list(session: &Session<'_>, id: &EnvironmentId) -> Result<(), Stop> {
+    let standing = standing(session, id).await?;
     let printer = session.printer();
     if printer.wants_json() {
         return printer.json(&standing);
     }
     if standing.backups.is_empty() {
-        printer.say(&format!("`{id}` has no backup. They are kept in {}.", standing.place));
+        printer.say(&format!(
+            "`{id}` has no backup. They are kept in {}.",
+            standing.place
+        ));
         printer.next(&format!("`hostkit backup now {}`", id.project));
         return Ok(());
     }
@@ -76,20 +107,25 @@ fn cause(cause: Cause) -> &'static str {
 
 pub(super) async fn show(session: &Session<'_>, id: &EnvironmentId, number: Option<u64>) -> Result<(), Stop> {
     let number = numbered(session, id, number).await?;
-    let target = OneBackup {
-        environment: id.clone(),
-        number,
-    };
-    let client = session.client()?;
-    let backup = client.call::<GetBackup>(&target, &NoQuery {}, &()).await?;
+    let standing = standing(session, id).await?;
+    let backup = standing.backups.iter().find(|backup| backup.number == number);
+    let backup = backup.ok_or_else(|| {
+        Failure::new(
+            Kind::NotFound,
+            format!("cannot find backup {number} of `{id}`: there is none of this number"),
+        )
+        .hint(format!("see all with `hostkit backup list {}`", id.project))
+    })?;
     let printer = session.printer();
     if printer.wants_json() {
-        return printer.json(&backup);
+        return printer.json(backup);
     }
-    let confirmed = client.call::<ListBackups>(id, &NoQuery {}, &()).await?.kit_confirmed;
-    let (state, style) = state(&backup, confirmed);
+    let (state, style) = state(backup, standing.kit_confirmed);
     let row = |name: &str, value: &str| {
-        printer.line(&format!("  {}{value}", printer.on_out(&format!("{name:<10}"), Style::Dim)))
+        printer.line(&format!(
+            "  {}{value}",
+            printer.on_out(&format!("{name:<10}"), Style::Dim)
+        ))
     };
     printer.line(&format!(
         "Backup {number} of {id}: {}",

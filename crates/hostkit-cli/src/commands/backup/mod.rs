@@ -61,7 +61,16 @@ pub(crate) async fn run(session: &Session<'_>, command: BackupCommand) -> Result
         } => {
             let id = about(session, &whose);
             let number = numbered(session, &id, number).await?;
-            download::download(session, OneBackup { environment: id, number }, part, &output).await
+            download::download(
+                session,
+                OneBackup {
+                    environment: id,
+                    number,
+                },
+                part,
+                &output,
+            )
+            .await
         }
         BackupCommand::Schedule {
             whose,
@@ -70,7 +79,11 @@ pub(crate) async fn run(session: &Session<'_>, command: BackupCommand) -> Result
             keep,
         } => schedule(session, &about(session, &whose), daily, off, &keep).await,
         BackupCommand::Prune { whose, plan } => prune(session, &about(session, &whose), plan).await,
-        BackupCommand::Hold { whose, number, release } => {
+        BackupCommand::Hold {
+            whose,
+            number,
+            release,
+        } => {
             let id = about(session, &whose);
             hold(session, &id, number, !release).await
         }
@@ -95,14 +108,16 @@ async fn numbered(session: &Session<'_>, id: &EnvironmentId, named: Option<u64>)
     if let Some(number) = named {
         return Ok(number);
     }
-    let client = session.client()?;
-    let all = client.call::<ListBackups>(id, &NoQuery {}, &()).await?.backups;
+    let all = list::standing(session, id).await?.backups;
     let newest = [BackupState::Proven, BackupState::Complete, BackupState::Damaged]
         .into_iter()
         .find_map(|state| all.iter().find(|backup| backup.state == state));
     let newest = newest.ok_or_else(|| {
-        Failure::new(Kind::NotFound, format!("cannot find a backup of `{id}`: there is none"))
-            .hint(format!("make one with `hostkit backup now {}`", id.project))
+        Failure::new(
+            Kind::NotFound,
+            format!("cannot find a backup of `{id}`: there is none"),
+        )
+        .hint(format!("make one with `hostkit backup now {}`", id.project))
     })?;
     Ok(newest.number)
 }
@@ -127,18 +142,26 @@ async fn now(session: &Session<'_>, id: &EnvironmentId) -> Result<(), Stop> {
 }
 
 /// What is said of every backup as long as nobody has shown to have the recovery kit.
-const NOT_SAFE: &str = "Not safe yet: without the recovery kit nobody can read this backup on another machine.";
+const NOT_SAFE: &str =
+    "Not safe yet: without the recovery kit nobody can read this backup on another machine.";
 
 fn outcome(backup: &Backup) -> String {
     let (number, id) = (backup.number, &backup.environment);
-    let why = backup.failure.as_ref().map_or("", |failure| failure.message.as_str());
+    let why = backup
+        .failure
+        .as_ref()
+        .map_or("", |failure| failure.message.as_str());
     match backup.state {
-        BackupState::Proven => format!("Backup {number} of `{id}` was restored for trial: all of it came back."),
+        BackupState::Proven => {
+            format!("Backup {number} of `{id}` was restored for trial: all of it came back.")
+        }
         BackupState::Complete => {
             format!("Backup {number} of `{id}` was read back, and could not be restored for trial: {why}")
         }
         BackupState::Damaged => format!("Backup {number} of `{id}` is damaged: {why}"),
-        BackupState::Running | BackupState::Failed => format!("Backup {number} of `{id}` was not made: {why}"),
+        BackupState::Running | BackupState::Failed => {
+            format!("Backup {number} of `{id}` was not made: {why}")
+        }
     }
 }
 
@@ -155,7 +178,10 @@ async fn verify(session: &Session<'_>, id: &EnvironmentId, number: Option<u64>) 
         environment: id.clone(),
         number,
     };
-    let updates = session.client()?.lines::<VerifyBackup>(&target, &NoQuery {}).await?;
+    let updates = session
+        .client()?
+        .lines::<VerifyBackup>(&target, &NoQuery {})
+        .await?;
     let (backup, _) = act::follow(session, updates).await?;
     let printer = session.printer();
     if printer.wants_json() {
@@ -181,9 +207,7 @@ async fn schedule(
         keep: keep.over(before.keep),
     };
     if wanted != before {
-        client
-            .call::<SetBackupSchedule>(id, &NoQuery {}, &wanted)
-            .await?;
+        client.call::<SetBackupSchedule>(id, &NoQuery {}, &wanted).await?;
     }
     let printer = session.printer();
     if printer.wants_json() {
@@ -209,7 +233,10 @@ async fn schedule(
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!("{count} {name}"))
         .collect();
-    printer.line(&format!("Kept are {}, and always the newest good one.", rules.join(", ")))
+    printer.line(&format!(
+        "Kept are {}, and always the newest good one.",
+        rules.join(", ")
+    ))
 }
 
 async fn prune(session: &Session<'_>, id: &EnvironmentId, plan: bool) -> Result<(), Stop> {

@@ -13,7 +13,9 @@ use crate::stop::Stop;
 pub(super) fn plan(session: &Session<'_>, days: u32, keep: &Keep) -> Result<(), Stop> {
     let rules = keep.over(Retention::default());
     let now = Timestamp::now();
-    let times = (0..i64::from(days)).rev().map(|back| now - SignedDuration::from_hours(24 * back));
+    let times = (0..i64::from(days))
+        .rev()
+        .map(|back| now - SignedDuration::from_hours(24 * back));
     let simulation = rules.simulate(times);
     let printer = session.printer();
     if printer.wants_json() {

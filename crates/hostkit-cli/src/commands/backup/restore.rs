@@ -23,11 +23,21 @@ pub(super) struct Order {
 }
 
 pub(super) async fn restore(session: &Session<'_>, order: Order, yes: bool) -> Result<(), Stop> {
-    let Order { from, number, to, backup } = order;
+    let Order {
+        from,
+        number,
+        to,
+        backup,
+    } = order;
     let number = numbered(session, &from, number).await?;
     let to = to.map_or_else(
         || from.clone(),
-        |to| EnvironmentId::new(to.project, to.environment.unwrap_or_else(|| from.environment.clone())),
+        |to| {
+            EnvironmentId::new(
+                to.project,
+                to.environment.unwrap_or_else(|| from.environment.clone()),
+            )
+        },
     );
     let client = session.client()?;
     let is_there = match client.call::<GetEnvironment>(&to, &NoQuery {}, &()).await {
@@ -44,7 +54,9 @@ pub(super) async fn restore(session: &Session<'_>, order: Order, yes: bool) -> R
                 environment: from.clone(),
                 number,
             };
-            client.lines::<RestoreBackup>(&target, &Restoration { backup }).await?
+            client
+                .lines::<RestoreBackup>(&target, &Restoration { backup })
+                .await?
         }
         false => {
             let query = RestorationElsewhere {
@@ -55,7 +67,9 @@ pub(super) async fn restore(session: &Session<'_>, order: Order, yes: bool) -> R
                 to_environment: Some(to.environment.clone()),
                 backup,
             };
-            client.lines::<RestoreBackupElsewhere>(&Installation, &query).await?
+            client
+                .lines::<RestoreBackupElsewhere>(&Installation, &query)
+                .await?
         }
     };
     let (backup, notes) = act::follow(session, updates).await?;
@@ -73,7 +87,9 @@ pub(super) async fn restore(session: &Session<'_>, order: Order, yes: bool) -> R
 fn confirm(session: &Session<'_>, from: &EnvironmentId, number: u64, to: &EnvironmentId) -> Result<(), Stop> {
     if !std::io::stdin().is_terminal() {
         return Err(Stop::usage(
-            format!("cannot restore backup {number} of `{from}`: it replaces what is in `{to}`, and nobody can be asked"),
+            format!(
+                "cannot restore backup {number} of `{from}`: it replaces what is in `{to}`, and nobody can be asked"
+            ),
             "add `--yes` if you mean it",
         ));
     }

@@ -34,8 +34,16 @@ pub(super) async fn run(session: &Session<'_>, command: TargetCommand) -> Result
         }),
     };
     let place = match &new {
-        Some(new) => client.call::<SetBackupTarget>(&Installation, &NoQuery {}, new).await?,
-        None => client.call::<GetBackupTarget>(&Installation, &NoQuery {}, &()).await?,
+        Some(new) => {
+            client
+                .call::<SetBackupTarget>(&Installation, &NoQuery {}, new)
+                .await?
+        }
+        None => {
+            client
+                .call::<GetBackupTarget>(&Installation, &NoQuery {}, &())
+                .await?
+        }
     };
     let printer = session.printer();
     if printer.wants_json() {

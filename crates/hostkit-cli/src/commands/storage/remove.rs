@@ -34,7 +34,7 @@ pub(super) async fn run(
             plural(keys.len() as u64, "object"),
             place.environment(environment)
         );
-        confirm(session, &place.project, &what)?;
+        confirm(session, &place.project, "delete", &what)?;
     }
     let bucket = open(session, place, environment).await?;
     stream::iter(&keys)
