@@ -130,6 +130,11 @@ pub enum What {
         /// The token that asked.
         by: String,
     },
+    /// Secrets of an environment have been the same for long, and should be others.
+    SecretsOld {
+        /// Which: names of variables, and `credential of Redis`.
+        names: Vec<String>,
+    },
     /// The master key was replaced, and everything sealed with the new one.
     MasterKeyRotated {
         /// The token or account that asked.

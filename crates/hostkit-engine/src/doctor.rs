@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hostkit_core::doctor::{
-    Activity, Finding, Observed, ProcessLook, ROTATE_EVERY, Wanted, check, old_secrets,
-};
+use hostkit_core::doctor::{Activity, Finding, Observed, ProcessLook, Wanted, check, tell_of_old};
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
 use hostkit_core::manifest::Reach;
@@ -17,11 +15,10 @@ use hostkit_core::size::Span;
 use hostkit_core::traits::Health;
 use hostkit_core::workload::{Instance, InstanceState, Scope};
 use hostkit_store::{Environment, EventQuery, Standing};
-use jiff::SignedDuration;
 
 use crate::addons;
 use crate::context::Context;
-use crate::{canary, health, wanted};
+use crate::{aging, canary, health, wanted};
 
 /// How far back restarts are counted.
 const LATELY: Duration = Duration::from_secs(3600);
@@ -73,28 +70,13 @@ pub(crate) async fn environment(context: &Context, id: &EnvironmentId) -> Result
         least_free: parts.settings.min_free.0,
     });
     findings.extend(addons::findings(context, id).await?);
-    findings.extend(old(context, id, live.as_deref())?);
+    findings.extend(tell_of_old(id, &aging::old(context, id, live.as_deref())?));
     if environment.canary.is_some() {
         let observed = parts.runtime.observe(&Scope::of(id)).await?;
         let ejected = health::ejected(context);
         findings.extend(canary::finding(context, &environment, &observed, &ejected));
     }
     Ok(findings)
-}
-
-/// Secrets that have been the same for long, by what the live release says is long.
-fn old(context: &Context, id: &EnvironmentId, live: Option<&Release>) -> Result<Vec<Finding>, Failure> {
-    let parts = &context.parts;
-    let variables = parts.store.variable_names(id)?.into_iter();
-    let variables: Vec<_> = variables.map(|one| (one.name, one.updated_at)).collect();
-    let addons = parts.store.addons_of(id)?.into_iter();
-    let addons: Vec<_> = addons
-        .map(|addon| (addon.order.id.kind, addon.credential_since))
-        .collect();
-    let every = live.and_then(|release| release.manifest.rotate_every);
-    let every = every.and_then(|span| SignedDuration::try_from(span.0).ok());
-    let every = every.unwrap_or(ROTATE_EVERY);
-    Ok(old_secrets(id, &variables, &addons, every, parts.clock.now()))
 }
 
 async fn look(context: &Context, environment: &Environment, release: &Release) -> Result<Activity, Failure> {

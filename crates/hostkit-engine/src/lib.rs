@@ -2,6 +2,7 @@
 //! traits of `hostkit-core`, and the state through `hostkit-store`.
 
 mod addons;
+mod aging;
 mod backups;
 mod canary;
 mod cancel;

@@ -4,7 +4,8 @@ use hostkit_core::event::{Event, What};
 use hostkit_core::kind::Failure;
 use hostkit_core::names::{EnvironmentName, ProjectName};
 use hostkit_core::project::EnvironmentId;
-use rusqlite::{Row, params};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row, params};
 
 use crate::column::{Json, Word};
 use crate::error::Result;
@@ -76,6 +77,26 @@ impl Write<'_> {
 }
 
 impl Store {
+    /// When an event of one sort (`secrets_old`) was last told of an environment, as far as it is remembered.
+    pub fn last_event_of(
+        &self,
+        id: &EnvironmentId,
+        sort: &str,
+    ) -> std::result::Result<Option<Timestamp>, Failure> {
+        self.read("look for an event", |sql| {
+            let found = sql
+                .prepare_cached(
+                    "SELECT at FROM event WHERE project = ?1 AND environment = ?2
+                     AND json_extract(body, '$.event') = ?3 ORDER BY id DESC LIMIT 1",
+                )?
+                .query_row([id.project.as_str(), id.environment.as_str(), sort], |row| {
+                    row.get::<_, Word<_>>(0)
+                })
+                .optional()?;
+            Ok(found.map(|at| at.0))
+        })
+    }
+
     /// Events, oldest first.
     pub fn events(&self, query: &EventQuery) -> std::result::Result<Vec<Event>, Failure> {
         let environment = query.environment.as_ref();

@@ -1,6 +1,7 @@
 //! The one binary: chooses the role it was started in. Everything that names concrete parts is in [`wire`].
 
 mod control;
+mod core_dumps;
 mod daemon_log;
 mod isolation;
 mod machine_settings;
@@ -22,6 +23,7 @@ use hostkit_host::allocator::Allocator;
 static ALLOCATOR: Allocator = Allocator::quick_in("proxy");
 
 fn main() -> ExitCode {
+    core_dumps::off();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some(code) = socket_units::dispatch(&arguments) {
         return exit_code(code);

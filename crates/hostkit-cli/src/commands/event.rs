@@ -229,6 +229,10 @@ fn sentence(what: &What) -> (String, Style) {
             let word = if *created { "made" } else { "revoked" };
             (format!("token `{name}` {word}"), Style::Plain)
         }
+        What::SecretsOld { names } => (
+            format!("the same for long, replace them: {}", names.join(", ")),
+            Style::Warning,
+        ),
         What::MasterKeyRotated { by, values } => (
             format!("the master key was replaced by `{by}`, {values} values encrypted again"),
             Style::Good,

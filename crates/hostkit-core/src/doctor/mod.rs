@@ -11,7 +11,7 @@ mod tests;
 
 pub use activity::{Activity, ProcessLook, Wanted};
 pub use project::{Observed, check};
-pub use vault::{KeyFile, ROTATE_EVERY, master_key, old_secrets};
+pub use vault::{Aging, KeyFile, OldSecret, ROTATE_EVERY, master_key, old_secrets, tell_of_old};
 
 use crate::project::EnvironmentId;
 

@@ -97,43 +97,78 @@ fn file_of_key(file: &KeyFile, has_credential: bool) -> Option<Finding> {
     })
 }
 
-/// Secrets that have been the same for longer than `every`: variables that are named like secrets, and credentials of
-/// add-ons. One finding for all variables: somebody who rotates does it in one go.
+/// A secret that has been the same for long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldSecret {
+    /// What it is.
+    pub secret: Aging,
+    /// For how many days.
+    pub days: i64,
+}
+
+/// What grows old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aging {
+    /// A variable that is named like a secret.
+    Variable(VariableName),
+    /// The credential of an add-on.
+    Credential(AddonKind),
+}
+
+impl std::fmt::Display for Aging {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Aging::Variable(name) => write!(f, "{name}"),
+            Aging::Credential(kind) => write!(f, "credential of {}", kind.title()),
+        }
+    }
+}
+
+/// Those of these secrets that have been the same for longer than `every`, with the time since when they are.
 pub fn old_secrets(
-    environment: &EnvironmentId,
-    variables: &[(VariableName, Timestamp)],
-    addons: &[(AddonKind, Timestamp)],
+    all: impl IntoIterator<Item = (Aging, Timestamp)>,
     every: SignedDuration,
     now: Timestamp,
-) -> Vec<Finding> {
-    let age = |since: &Timestamp| now.duration_since(*since);
-    let days = |age: SignedDuration| age.as_hours() / 24;
-    let target = options(environment);
-    let old: Vec<&(VariableName, Timestamp)> = variables
-        .iter()
-        .filter(|(name, since)| values::is_secret(name.as_str()) && age(since) >= every)
-        .collect();
-    let mut findings = Vec::new();
-    if let Some((first, _)) = old.first() {
-        let names: Vec<String> = old
-            .iter()
-            .map(|(name, since)| format!("`{name}` ({} days)", days(age(since))))
-            .collect();
-        let message = format!(
-            "the same for more than {} days: {}",
-            days(every),
-            names.join(", ")
-        );
-        findings.push(Finding::warning("old secrets", message).hint(format!(
-            "`hostkit env set {first} - --apply {target}` takes a new one from its input; revoke the old one where it is from"
-        )));
-    }
-    for (kind, since) in addons.iter().filter(|(_, since)| age(since) >= every) {
-        let message = format!("its credential has been the same for {} days", days(age(since)));
-        findings.push(
-            Finding::warning(format!("old secret of {}", kind.title()), message)
+) -> Vec<OldSecret> {
+    let is_one = |secret: &Aging| match secret {
+        Aging::Variable(name) => values::is_secret(name.as_str()),
+        Aging::Credential(_) => true,
+    };
+    all.into_iter()
+        .map(|(secret, since)| (secret, now.duration_since(since)))
+        .filter(|(secret, age)| *age >= every && is_one(secret))
+        .map(|(secret, age)| OldSecret {
+            secret,
+            days: age.as_hours() / 24,
+        })
+        .collect()
+}
+
+/// What `doctor` says of them. One finding for all variables: somebody who rotates does it in one go.
+pub fn tell_of_old(environment: &EnvironmentId, old: &[OldSecret]) -> Vec<Finding> {
+    let (mut variables, mut findings) = (Vec::new(), Vec::new());
+    for OldSecret { secret, days } in old {
+        match secret {
+            Aging::Variable(name) => variables.push((name, days)),
+            Aging::Credential(kind) => findings.push(
+                Finding::warning(
+                    format!("old {secret}"),
+                    format!("it has been the same for {days} days"),
+                )
                 .hint(format!("`hostkit addon rotate {} {kind}`", environment.project)),
-        );
+            ),
+        }
+    }
+    if let Some((first, _)) = variables.first() {
+        let names: Vec<String> = variables
+            .iter()
+            .map(|(name, days)| format!("`{name}` for {days} days"))
+            .collect();
+        let message = format!("the same for long: {}", names.join(", "));
+        findings.push(Finding::warning("old secrets", message).hint(format!(
+            "`hostkit env set {first} - --apply {}` takes a new one from its input; revoke the old one where it is from",
+            options(environment)
+        )));
     }
     findings
 }
@@ -193,28 +228,28 @@ mod tests {
         let shop = EnvironmentId::new(ProjectName::parse("shop").unwrap(), EnvironmentName::production());
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let ago = |days: i64| now - SignedDuration::from_hours(days * 24);
-        let variables: Vec<(VariableName, Timestamp)> = [
-            ("JWT_SECRET", 91),
-            ("STRIPE_API_KEY", 89),
-            ("PORT_OF_CALL", 400),
-            ("SMTP_PASSWORD", 200),
-        ]
-        .map(|(name, days)| (name.parse().unwrap(), ago(days)))
-        .to_vec();
-        let addons = [(AddonKind::Redis, ago(100)), (AddonKind::Postgres, ago(1))];
+        let variable = |name: &str, days| (Aging::Variable(name.parse().unwrap()), ago(days));
+        let all = [
+            variable("JWT_SECRET", 91),
+            variable("STRIPE_API_KEY", 89),
+            variable("PORT_OF_CALL", 400),
+            variable("SMTP_PASSWORD", 200),
+            (Aging::Credential(AddonKind::Redis), ago(100)),
+            (Aging::Credential(AddonKind::Postgres), ago(1)),
+        ];
 
-        let found = old_secrets(&shop, &variables, &addons, ROTATE_EVERY, now);
+        let found = tell_of_old(&shop, &old_secrets(all.clone(), ROTATE_EVERY, now));
 
         assert_eq!(found.len(), 2, "{found:?}");
         assert_eq!(
-            found[0].message,
-            "the same for more than 90 days: `JWT_SECRET` (91 days), `SMTP_PASSWORD` (200 days)"
-        );
-        assert_eq!(
-            found[1].hint.as_deref(),
+            found[0].hint.as_deref(),
             Some("`hostkit addon rotate shop redis`")
         );
+        assert_eq!(
+            found[1].message,
+            "the same for long: `JWT_SECRET` for 91 days, `SMTP_PASSWORD` for 200 days"
+        );
         let year = SignedDuration::from_hours(365 * 24);
-        assert_eq!(old_secrets(&shop, &variables, &addons, year, now), []);
+        assert_eq!(old_secrets(all, year, now), []);
     }
 }

@@ -17,6 +17,7 @@ use hostkit_core::workload::Scope;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::aging::Reminders;
 use crate::context::{Context, locked};
 use crate::{ports, routing};
 
@@ -114,8 +115,10 @@ async fn rest(context: &Context, begun: Instant, is_quiet: bool) {
 }
 
 async fn sweep(context: Arc<Context>) {
+    let mut reminders = Reminders::default();
     loop {
         garbage::sweep(&context).await;
+        reminders.tell(&context);
         tokio::time::sleep(GARBAGE_EVERY).await;
     }
 }

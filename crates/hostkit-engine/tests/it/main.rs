@@ -5,6 +5,7 @@
 
 mod acts;
 mod addons;
+mod aging;
 mod backups;
 mod bench;
 mod caches;
