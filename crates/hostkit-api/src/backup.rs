@@ -216,7 +216,10 @@ impl TryFrom<NewBackupTarget> for TargetSettings {
                 let prefix = match prefix.as_str() {
                     "" => None,
                     prefix => Some(BackupPath::parse(prefix).map_err(|why| {
-                        Failure::new(Kind::Invalid, format!("cannot use the prefix of a backup target: {why}"))
+                        Failure::new(
+                            Kind::Invalid,
+                            format!("cannot use the prefix of a backup target: {why}"),
+                        )
                     })?),
                 };
                 let secret = Secret::new(secret_access_key);

@@ -23,8 +23,8 @@ use crate::auth::Admitted;
 use crate::incoming::Incoming;
 use crate::listener::MOST_HEAD;
 use crate::routes::{
-    addon, backup, bucket, cache, caller, certificate, database, deployment, domain, environment, event, installation, log,
-    operator_key, project, release, run, source, token, variable, vault,
+    addon, backup, bucket, cache, caller, certificate, database, deployment, domain, environment, event,
+    installation, log, operator_key, project, release, run, source, token, variable, vault,
 };
 use crate::shared::Shared;
 use crate::{page, reply, stream};

@@ -155,7 +155,12 @@ fn without_its_index_no_object_is_swept_away() {
     let index: Vec<_> = std::fs::read_dir(&house.settings.folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("index.sqlite"))
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("index.sqlite")
+        })
         .collect();
     let away = tempfile::tempdir().unwrap();
     let elsewhere = |path: &std::path::Path| away.path().join(path.file_name().unwrap());
@@ -165,7 +170,10 @@ fn without_its_index_no_object_is_swept_away() {
     }
     let refused = house.command().output().unwrap();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("files that it knew are there"), "{said}");
+    assert!(
+        !refused.status.success() && said.contains("files that it knew are there"),
+        "{said}"
+    );
     for path in &index {
         std::fs::copy(elsewhere(path), path).unwrap();
     }

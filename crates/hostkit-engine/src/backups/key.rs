@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use hostkit_core::backup::BackupState;
-use hostkit_core::backup::manifest;
 use hostkit_core::backup::kit::RecoveryKit;
+use hostkit_core::backup::manifest;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::secret::Secret;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use hostkit_core::addon::{AddonId, AddonKind, AddonSettings};
-use hostkit_core::backup::schedule::BackupSchedule;
 use hostkit_core::backup::kit::RecoveryKit;
+use hostkit_core::backup::schedule::BackupSchedule;
 use hostkit_core::backup::{Backup, BackupState, BackupUpdate, Cause};
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};

@@ -1,5 +1,6 @@
 //! Add-ons over the API: what is told of them, and that their secrets leave where they are asked for, and nowhere else.
 
+use hostkit_api::backup::Removal;
 use hostkit_api::addon::NewAddon;
 use hostkit_api::endpoints::{AddAddon, ListAddons, NoQuery, RemoveAddon, RevealAddon, RotateAddon};
 use hostkit_api::run::{Output, RunRequest};
@@ -51,7 +52,7 @@ async fn an_addon_is_added_shown_rotated_and_removed() {
         .unwrap();
     assert!(told.variables.values().all(|url| url.starts_with("fake://2:")));
     client
-        .call::<RemoveAddon>(&which(), &NoQuery {}, &())
+        .call::<RemoveAddon>(&which(), &Removal { backup: None }, &())
         .await
         .unwrap();
     let gone = client.call::<RevealAddon>(&which(), &NoQuery {}, &()).await;
@@ -114,7 +115,7 @@ async fn its_secret_is_in_no_answer_but_the_one_that_asks_for_it() {
     let refused = viewer.call::<RevealAddon>(&which(), &NoQuery {}, &()).await;
     assert_eq!(refused.unwrap_err().kind, Kind::Denied);
     let developer = house.client_of(&house.token("developer", Role::Developer, None));
-    let refused = developer.call::<RemoveAddon>(&which(), &NoQuery {}, &()).await;
+    let refused = developer.call::<RemoveAddon>(&which(), &Removal { backup: None }, &()).await;
     assert_eq!(refused.unwrap_err().kind, Kind::Denied);
 }
 

@@ -51,7 +51,9 @@ impl Moment {
         session
             .run(&act, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .await?;
-        let row = session.row(&act, "SELECT pg_catalog.pg_export_snapshot()", &[]).await?;
+        let row = session
+            .row(&act, "SELECT pg_catalog.pg_export_snapshot()", &[])
+            .await?;
         let snapshot = row.map_or_else(String::new, |row| row.get(0));
         let contents = count(&session, &act).await?;
         Ok((session, snapshot, contents))

@@ -51,7 +51,9 @@ impl Storage {
         let index = settings.folder.join("index.sqlite");
         if !index.exists() && contents.has_files()? {
             // A new one would know none of the files, and all would be swept away.
-            return Err(StorageError::Damaged("it is gone, and files that it knew are there"));
+            return Err(StorageError::Damaged(
+                "it is gone, and files that it knew are there",
+            ));
         }
         let index = Index::open(&index, contents.clone())?;
         Ok(Storage {
