@@ -17,7 +17,7 @@ use hostkit_core::variables::Variables;
 use hostkit_host::command::Guard;
 
 use super::addon::{Postgres, Server, variable_names};
-use super::cluster::{Cluster, ClusterSettings};
+use super::cluster::{Archiving, Cluster, ClusterSettings};
 use super::databases::Limits;
 use super::pooler::Pooler;
 use super::programs::{INSTALLED, Programs};
@@ -66,7 +66,7 @@ impl LocalPostgres {
         let settings = ClusterSettings {
             port: server.port,
             memory: MEMORY,
-            archive_command: None,
+            archiving: Archiving::Off,
         };
         let described = Postgres::new(
             self.services.clone(),

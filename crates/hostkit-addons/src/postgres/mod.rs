@@ -2,6 +2,7 @@
 
 pub mod addon;
 pub mod address;
+pub mod archiving;
 pub mod cluster;
 pub mod copies;
 pub mod databases;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostkit_addons::postgres::cluster::Cluster;
+use hostkit_addons::postgres::cluster::{Archiving, Cluster};
 use hostkit_addons::postgres::pooler::Pooler;
 use hostkit_core::traits::{Addon, Services};
 use hostkit_core::workload::InstanceState;
@@ -22,8 +22,8 @@ async fn the_log_is_archived_from_one_moment_on_without_a_new_start() {
             .pid
     };
     let before = pid().await;
-    let archive = tempfile::tempdir().unwrap();
-    let archived = || std::fs::read_dir(archive.path()).unwrap().count();
+    let spool = Cluster::spool(&*house.services);
+    let archived = || std::fs::read_dir(&spool).unwrap().count();
     let session = house.access().connect("hostkit").await.unwrap();
     let fill = async |n: u32| {
         let statement =
@@ -36,8 +36,7 @@ async fn the_log_is_archived_from_one_moment_on_without_a_new_start() {
     };
     fill(1).await;
     assert_eq!(archived(), 0);
-    let command = format!("test ! -f {0}/%f && cp %p {0}/%f", archive.path().display());
-    cluster(house.port, Some(command))
+    cluster(house.port, Archiving::Spool)
         .ensure(&*house.services)
         .await
         .unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostkit_addons::postgres::addon::{Postgres, Server};
-use hostkit_addons::postgres::cluster::{Cluster, ClusterSettings};
+use hostkit_addons::postgres::cluster::{Archiving, Cluster, ClusterSettings};
 use hostkit_addons::postgres::databases::Limits;
 use hostkit_addons::postgres::names::DatabaseName;
 use hostkit_addons::postgres::pooler::Pooler;
@@ -114,7 +114,7 @@ impl House {
         };
         let addon = Postgres::new(
             services.clone(),
-            Server::Private(cluster(port, None)),
+            Server::Private(cluster(port, Archiving::Off)),
             pooler,
             guard,
         );
@@ -134,11 +134,11 @@ impl House {
 }
 
 /// The server on a port, as all tests have it.
-pub(crate) fn cluster(port: u16, archive_command: Option<String>) -> Cluster {
+pub(crate) fn cluster(port: u16, archiving: Archiving) -> Cluster {
     let settings = ClusterSettings {
         port,
         memory: ByteSize::mib(256),
-        archive_command,
+        archiving,
     };
     Cluster::new(settings, Secret::new("the superuser's own"))
 }

@@ -1,6 +1,7 @@
 //! Real servers of PostgreSQL, and real PgBouncers in front of them. One of each serves all tests that do not kill it.
 #![allow(clippy::unwrap_used)] // Only inside `#[test]` functions does clippy know that this is a test.
 
+mod archiving;
 mod changes;
 mod copies;
 mod databases;

@@ -3,6 +3,7 @@
 
 mod house;
 mod rest;
+mod sdk;
 mod tenants;
 
 use std::sync::Arc;

@@ -11,6 +11,7 @@ mod cache_on_disk;
 mod canary;
 mod canary_kills;
 mod cancelling;
+mod databases;
 mod documents;
 mod domains;
 mod faults;

@@ -3,6 +3,8 @@
 
 /// All that projects log in as are members of this role, by way of the role that owns their database.
 pub(crate) const TENANTS: &str = "hostkit_tenants";
+/// The logins that make base backups are members of this role; they get into no database.
+pub(crate) const COPIERS: &str = "hostkit_copiers";
 /// The superuser that HostKit works as.
 pub(crate) const SUPERUSER: &str = "hostkit";
 
@@ -13,6 +15,8 @@ pub(crate) fn of_private_cluster() -> String {
 # TYPE DATABASE USER ADDRESS METHOD
 local all {SUPERUSER} scram-sha-256
 host all {SUPERUSER} 127.0.0.1/32 scram-sha-256
+host replication +{COPIERS} 127.0.0.1/32 scram-sha-256
+host all +{COPIERS} all reject
 {}",
         of_tenants()
     )

@@ -8,6 +8,7 @@ use hostkit_core::size::Span;
 use hostkit_core::traits::Services;
 
 use super::admission::SUPERUSER;
+use crate::postgres::archiving::spool_of;
 use crate::postgres::programs::{Programs, major_of};
 
 /// The data of the cluster, below those of the service.
@@ -29,11 +30,16 @@ pub(super) async fn ensure(
     let job = Job { services, described };
     let is_made = major_of(&data.join(FOLDER))?.is_some();
     // A command brings the files of the service along, and a server that runs would not be told that they changed.
-    if is_made && data.join(SOCKET).is_dir() {
+    let spool = spool_of(&data);
+    if is_made && data.join(SOCKET).is_dir() && spool.is_dir() {
         return Ok(());
     }
-    job.run(&["/bin/mkdir", "-p", "-m", "0700", "--", &place(SOCKET)], None)
-        .await?;
+    let spool = spool.display().to_string();
+    job.run(
+        &["/bin/mkdir", "-p", "-m", "0700", "--", &place(SOCKET), &spool],
+        None,
+    )
+    .await?;
     if is_made {
         return Ok(());
     }
@@ -60,6 +66,27 @@ pub(super) async fn ensure(
     job.run(&["/bin/sync", "--", &data.display().to_string()], None)
         .await?;
     Ok(())
+}
+
+/// Makes the folders of a cluster that others fill.
+pub(super) async fn make_folders(services: &dyn Services, described: &Service) -> Result<(), Failure> {
+    let data = services.place(&described.name).data;
+    let place = |name: &str| data.join(name).display().to_string();
+    let job = Job { services, described };
+    job.run(
+        &[
+            "/bin/mkdir",
+            "-p",
+            "-m",
+            "0700",
+            "--",
+            &place(FOLDER),
+            &place(SOCKET),
+        ],
+        None,
+    )
+    .await
+    .map(drop)
 }
 
 /// Runs commands as the server is run.

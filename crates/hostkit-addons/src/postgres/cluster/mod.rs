@@ -11,17 +11,20 @@ use std::time::{Duration, Instant};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::{StopRule, StopSignal};
 use hostkit_core::names::RelativePath;
+use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_core::services::{Service, ServiceFile, ServiceName, ServiceRole, WhenChanged};
 use hostkit_core::size::Span;
 use hostkit_core::traits::Services;
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::InstanceState;
+use jiff::Timestamp;
 
-pub(crate) use admission::{SUPERUSER, TENANTS, of_tenants as rules_of_tenants};
+pub(crate) use admission::{COPIERS, SUPERUSER, TENANTS, of_tenants as rules_of_tenants};
 pub(crate) use own::{own_role, prepare_own_database};
-pub use settings::ClusterSettings;
+pub use settings::{Archiving, ClusterSettings};
 
+use super::archiving::{Recovery, spool_of};
 use super::databases::OWN_DATABASE;
 use super::programs::Programs;
 use super::session::{Access, Place, Session};
@@ -34,18 +37,39 @@ pub(super) const LONGEST_CRASHING: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(50);
 /// So many lines of its output are shown where it does not start.
 const SHOWN_LINES: usize = 8;
+/// In so many of them it is looked for why a moment was not reached: each try to connect leaves one.
+const READ_LINES: usize = 400;
 
 /// A private cluster, described. Nothing of it need be there yet.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     settings: ClusterSettings,
     superuser: Secret,
+    /// For whom it was brought to which moment; none for the one that is in use.
+    scratch: Option<(EnvironmentId, Timestamp)>,
 }
 
 impl Cluster {
     /// Describes a cluster. `superuser` is the password that HostKit itself logs in with: the same at every call.
     pub fn new(settings: ClusterSettings, superuser: Secret) -> Self {
-        Cluster { settings, superuser }
+        Cluster {
+            settings,
+            superuser,
+            scratch: None,
+        }
+    }
+
+    /// One that a base backup of this one is brought to a moment in.
+    pub(crate) fn scratch(&self, recovery: &Recovery) -> Self {
+        Cluster {
+            settings: ClusterSettings {
+                port: recovery.port,
+                archiving: Archiving::Off,
+                ..self.settings.clone()
+            },
+            superuser: self.superuser.clone(),
+            scratch: Some((recovery.environment.clone(), recovery.to)),
+        }
     }
 
     /// The name of the program that runs it.
@@ -56,14 +80,27 @@ impl Cluster {
         }
     }
 
-    /// Where its data lie.
+    /// The name of the program that runs this one.
+    pub(crate) fn service_name(&self) -> ServiceName {
+        ServiceName {
+            environment: self.scratch.as_ref().map(|(environment, _)| environment.clone()),
+            role: ServiceRole::Postgres,
+        }
+    }
+
+    /// Where the data of the one in use lie.
     pub(crate) fn data(services: &dyn Services) -> PathBuf {
         services.place(&Self::name()).data.join(initialise::FOLDER)
     }
 
+    /// The folder in which its full pieces of the log are filed away.
+    pub fn spool(services: &dyn Services) -> PathBuf {
+        spool_of(&services.place(&Self::name()).data)
+    }
+
     /// How HostKit gets in.
     pub fn access(&self, services: &dyn Services) -> Access {
-        let data = services.place(&Self::name()).data;
+        let data = services.place(&self.service_name()).data;
         Access {
             place: settings::socket_folder(&data, self.settings.port).map_or(Place::Loopback, Place::Socket),
             port: self.settings.port,
@@ -87,13 +124,50 @@ impl Cluster {
         prepare_own_database(&self.access(services), &session).await
     }
 
+    /// Makes the folder that a base backup is unpacked in.
+    pub(crate) async fn make_folder(&self, services: &dyn Services) -> Result<PathBuf, Failure> {
+        let described = self.describe(services, &Programs::newest()?)?;
+        initialise::make_folders(services, &described).await?;
+        Ok(services.place(&self.service_name()).data.join(initialise::FOLDER))
+    }
+
+    /// Starts one that was filled, and returns when it has come to its moment.
+    pub(crate) async fn start_scratch(&self, services: &dyn Services) -> Result<(), Failure> {
+        let data = services.place(&self.service_name()).data.join(initialise::FOLDER);
+        let described = self.describe(services, &Programs::for_data(&data)?)?;
+        services.ensure(&described).await?;
+        self.wait(services).await.map(drop)
+    }
+
+    /// A moment that the log does not have is told by the server as it ends.
+    async fn refuse_unreached(&self, services: &dyn Services) -> Result<(), Failure> {
+        let lines = services.last_lines(&self.service_name(), READ_LINES).await?;
+        let says = |text: &str| lines.iter().any(|line| line.contains(text));
+        let (why, hint) = if says("recovery ended before configured recovery target was reached") {
+            ("the log that was kept ends before it", "choose an earlier moment")
+        } else if says("requested recovery stop point is before consistent recovery point") {
+            ("the base backup was made after it", "use an earlier base backup")
+        } else {
+            return Ok(());
+        };
+        let to = self
+            .scratch
+            .as_ref()
+            .map(|(_, to)| to.to_string())
+            .unwrap_or_default();
+        Err(Failure::new(Kind::NotFound, format!("cannot recover to {to}: {why}")).hint(hint))
+    }
+
     /// The program, as it should run.
     fn describe(&self, services: &dyn Services, programs: &Programs) -> Result<Service, Failure> {
-        let place = services.place(&Self::name());
+        let place = services.place(&self.service_name());
         let sockets = settings::socket_folder(&place.data, self.settings.port);
         let configuration = |name: &str| place.configuration.join(name).display().to_string();
         let mut start = settings::at_start(&self.settings, sockets.as_deref());
         start += &format!("include '{ANY_TIME}'\n");
+        if let Some((_, to)) = self.scratch {
+            start += &settings::of_recovery(to);
+        }
         let file = |path: &str, content: String, changed| {
             let path = RelativePath::parse(path)
                 .map_err(|why| Failure::new(Kind::Internal, format!("cannot name a file: {why}")))?;
@@ -104,7 +178,7 @@ impl Cluster {
             })
         };
         Ok(Service {
-            name: Self::name(),
+            name: self.service_name(),
             arguments: vec![
                 programs.file("postgres").display().to_string(),
                 "-D".to_owned(),
@@ -117,7 +191,7 @@ impl Cluster {
                 file(START, start, WhenChanged::Restart)?,
                 file(
                     ANY_TIME,
-                    settings::at_any_time(&self.settings),
+                    settings::at_any_time(&self.settings, &spool_of(&place.data)),
                     WhenChanged::Reload,
                 )?,
                 file(ADMISSION, admission::of_private_cluster(), WhenChanged::Reload)?,
@@ -145,18 +219,23 @@ impl Cluster {
                     }
                     Err(_) => {}
                 }
-                if let Some(found) = services.observe(&Self::name()).await?
+                if self.scratch.is_some() {
+                    self.refuse_unreached(services).await?;
+                }
+                if let Some(found) = services.observe(&self.service_name()).await?
                     && found.state == InstanceState::CrashLoop
                     && began.elapsed() > LONGEST_CRASHING
                 {
-                    return Err(does_not_start(services, "it ends again and again").await);
+                    return Err(
+                        does_not_start(services, &self.service_name(), "it ends again and again").await,
+                    );
                 }
                 tokio::time::sleep(PAUSE).await;
             }
         };
         match tokio::time::timeout(LONGEST_START, answers).await {
             Ok(done) => done,
-            Err(_) => Err(does_not_start(services, "it does not answer").await),
+            Err(_) => Err(does_not_start(services, &self.service_name(), "it does not answer").await),
         }
     }
 }
@@ -169,11 +248,8 @@ fn is_lasting(why: &tokio_postgres::Error) -> bool {
     })
 }
 
-async fn does_not_start(services: &dyn Services, why: &str) -> Failure {
-    let lines = services
-        .last_lines(&Cluster::name(), SHOWN_LINES)
-        .await
-        .unwrap_or_default();
+async fn does_not_start(services: &dyn Services, name: &ServiceName, why: &str) -> Failure {
+    let lines = services.last_lines(name, SHOWN_LINES).await.unwrap_or_default();
     Failure::new(Kind::Unavailable, format!("cannot start PostgreSQL: {why}")).details(lines)
 }
 

@@ -4,11 +4,21 @@
 use std::path::Path;
 
 use hostkit_core::size::ByteSize;
+use jiff::Timestamp;
 
 use super::initialise::SOCKET;
 
 /// The longest path of a unix socket that the kernel takes, in bytes.
 const LONGEST_SOCKET: usize = 107;
+
+/// What becomes of full pieces of the write-ahead log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Archiving {
+    /// They are used again.
+    Off,
+    /// They are filed away into the spool, for recovery to a point in time (`postgres::archiving`).
+    Spool,
+}
 
 /// What differs between installations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +27,8 @@ pub struct ClusterSettings {
     pub port: u16,
     /// What the server may keep in memory for all: an eighth of it becomes `shared_buffers`.
     pub memory: ByteSize,
-    /// The command that takes a full piece of the write-ahead log away, for recovery to a point in time; none while
-    /// nobody wants it. `%p` and `%f` are filled in by PostgreSQL. The server need not be started again for it.
-    pub archive_command: Option<String>,
+    /// What becomes of full pieces of the write-ahead log. The server need not be started again to change it.
+    pub archiving: Archiving,
 }
 
 /// The socket folder below the data of the cluster, where the path of a socket in there is short enough.
@@ -53,9 +62,20 @@ pub(crate) fn at_start(settings: &ClusterSettings, sockets: Option<&Path>) -> St
 }
 
 /// What can change while it runs.
-pub(crate) fn at_any_time(settings: &ClusterSettings) -> String {
+pub(crate) fn at_any_time(settings: &ClusterSettings, spool: &Path) -> String {
+    // The server's own module files a piece away whole or not at all. An empty command would keep every piece for ever.
+    let archiving = match settings.archiving {
+        Archiving::Off => [
+            ("archive_command", "/bin/true".to_owned()),
+            ("archive_library", String::new()),
+        ],
+        Archiving::Spool => [
+            ("archive_library", "basic_archive".to_owned()),
+            ("basic_archive.archive_directory", spool.display().to_string()),
+        ],
+    };
     let cache = ((settings.memory.0 / 2) >> 20).max(64);
-    write(&[
+    let others = write(&[
         ("password_encryption", "scram-sha-256".into()),
         ("effective_cache_size", format!("{cache}MB")),
         ("work_mem", "4MB".into()),
@@ -65,14 +85,6 @@ pub(crate) fn at_any_time(settings: &ClusterSettings) -> String {
         ("min_wal_size", "80MB".into()),
         ("max_wal_size", "512MB".into()),
         ("wal_compression", "on".into()),
-        // An empty command would keep every piece of the log for ever.
-        (
-            "archive_command",
-            settings
-                .archive_command
-                .clone()
-                .unwrap_or_else(|| "/bin/true".into()),
-        ),
         ("timezone", "UTC".into()),
         ("log_timezone", "UTC".into()),
         ("datestyle", "iso, mdy".into()),
@@ -83,6 +95,23 @@ pub(crate) fn at_any_time(settings: &ClusterSettings) -> String {
         ("log_min_error_statement", "panic".into()),
         ("log_checkpoints", "off".into()),
         ("pg_stat_statements.track_utility", "off".into()),
+    ]);
+    others + &write(&archiving)
+}
+
+/// What brings a scratch cluster to a moment and no further. No command fetches pieces of the log: they lie where the server
+/// looks for them when there is none to be fetched.
+pub(crate) fn of_recovery(to: Timestamp) -> String {
+    write(&[
+        ("restore_command", "/bin/false".into()),
+        (
+            "recovery_target_time",
+            to.strftime("%Y-%m-%d %H:%M:%S%.6f+00").to_string(),
+        ),
+        ("recovery_target_timeline", "current".into()),
+        ("recovery_target_action", "promote".into()),
+        // Nobody gets in before it is there.
+        ("hot_standby", "off".into()),
     ])
 }
 
@@ -144,10 +173,14 @@ mod tests {
         let with = |memory| ClusterSettings {
             port: 5433,
             memory,
-            archive_command: None,
+            archiving: Archiving::Off,
         };
         assert!(at_start(&with(ByteSize::mib(1024)), None).contains("shared_buffers = '128MB'"));
         assert!(at_start(&with(ByteSize(0)), None).contains("shared_buffers = '16MB'"));
-        assert!(at_any_time(&with(ByteSize(0))).contains("archive_command = '/bin/true'"));
+        let (mut settings, spool) = (with(ByteSize(0)), Path::new("/spool"));
+        assert!(at_any_time(&settings, spool).contains("archive_command = '/bin/true'"));
+        settings.archiving = Archiving::Spool;
+        let text = at_any_time(&settings, spool);
+        assert!(text.contains("basic_archive.archive_directory") && !text.contains("archive_command"));
     }
 }

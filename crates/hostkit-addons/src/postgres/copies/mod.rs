@@ -3,11 +3,13 @@
 mod backup;
 mod dump;
 mod moment;
+mod pieces;
 mod restore;
 mod tools;
 
 pub use backup::PostgresCopies;
 pub use dump::dump;
 pub use moment::contents;
+pub(crate) use pieces::{fed, last_lines, sent};
 pub use restore::{Waiting, discard, restore_beside, take_place};
 pub use tools::Tools;

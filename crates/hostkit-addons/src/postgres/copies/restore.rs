@@ -7,11 +7,9 @@ use futures_util::StreamExt;
 use hostkit_core::database::Contents;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::traits::Dump;
-use tokio::io::AsyncWriteExt;
-use tokio::process::ChildStdin;
 
-use super::dump::{last_lines, read_complaints};
 use super::moment::contents;
+use super::pieces::{fed, last_lines};
 use super::tools::Tools;
 use crate::postgres::databases::{
     Errand, Limits, May, OWN_DATABASE, create_empty, disconnect, drop_database, drop_role, known,
@@ -100,7 +98,7 @@ async fn beginning(dump: &mut Dump) -> Result<Vec<u8>, Failure> {
     .hint("make one with `hostkit db dump`, or with `pg_dump --format=custom`"))
 }
 
-async fn fill(access: &Access, tools: &Tools, waiting: &Waiting, mut dump: Dump) -> Result<(), Failure> {
+async fn fill(access: &Access, tools: &Tools, waiting: &Waiting, dump: Dump) -> Result<(), Failure> {
     let errand = Errand::begin(access, &waiting.main, May::BeOwner).await?;
     let database = format!("--dbname={}", waiting.name);
     let arguments = [
@@ -111,24 +109,11 @@ async fn fill(access: &Access, tools: &Tools, waiting: &Waiting, mut dump: Dump)
         &database,
     ];
     let done = async {
-        let mut running = tools
-            .start("pg_restore", &arguments, &errand, &waiting.name)
+        let running = tools
+            .start("pg_restore", &arguments, errand.key(), &waiting.name)
             .await?;
-        let complaints = running
-            .errors
-            .take()
-            .map(|errors| tokio::spawn(read_complaints(errors)));
-        let mut read = Ok(());
-        if let Some(mut input) = running.input.take() {
-            read = copy(&mut dump, &mut input).await;
-        }
-        let ending = running.wait().await?;
-        let said = match complaints {
-            Some(complaints) => complaints.await.unwrap_or_default(),
-            None => String::new(),
-        };
+        let (ending, said) = fed(running, dump).await?;
         let act = format!("restore the database `{}`", waiting.target);
-        read?;
         if !ending.is_success() {
             let is_full = said.contains("No space left on device");
             let kind = if is_full { Kind::Unavailable } else { Kind::Failed };
@@ -141,17 +126,6 @@ async fn fill(access: &Access, tools: &Tools, waiting: &Waiting, mut dump: Dump)
     .await;
     errand.end(access).await?;
     done
-}
-
-/// Copies a dump to the program that reads it. That it does not want the rest is told by how it ends; only a dump that
-/// breaks off is a failure here.
-async fn copy(dump: &mut Dump, input: &mut ChildStdin) -> Result<(), Failure> {
-    while let Some(piece) = dump.next().await {
-        if input.write_all(&piece?).await.is_err() {
-            return Ok(());
-        }
-    }
-    Ok(())
 }
 
 /// Puts a restored database into the place of the one it is for. Transactions that come by PgBouncer wait meanwhile;

@@ -10,7 +10,6 @@ use hostkit_host::command::{Guard, Job, Limits, Running, Wiring};
 use hostkit_host::launch::Priority;
 
 use crate::postgres::address::Address;
-use crate::postgres::databases::Errand;
 use crate::postgres::programs::Programs;
 
 /// Runs programs of PostgreSQL's own for one server.
@@ -33,17 +32,17 @@ impl Tools {
     }
 
     /// Starts one of them, with a login that was made for it.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         &self,
         name: &str,
         arguments: &[&str],
-        errand: &Errand,
+        (login, password): (&str, &Secret),
         database: &str,
     ) -> Result<Running, Failure> {
         let address = Address {
             port: self.port,
-            login: errand.login.clone(),
-            password: errand.password.clone(),
+            login: login.to_owned(),
+            password: password.clone(),
             database: database.to_owned(),
         };
         let mut environment: BTreeMap<String, String> = address

@@ -30,14 +30,10 @@ pub(crate) struct Errand {
 impl Errand {
     /// Makes the login. One that is never ended can log in for half a day and is taken away by a later one.
     pub(crate) async fn begin(access: &Access, main: &DatabaseName, may: May) -> Result<Self, Failure> {
-        let mut random = [0; 24];
-        getrandom::fill(&mut random)
-            .map_err(|why| Failure::new(Kind::Internal, format!("cannot make a password: {why}")))?;
-        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let (name, password) = text.split_at(8);
+        let (number, password) = random_password()?;
         let errand = Errand {
-            login: main.beside(&format!("w{name}")),
-            password: Secret::new(password),
+            login: main.beside(&format!("w{number}")),
+            password,
             main: main.clone(),
         };
         let session = access.connect(OWN_DATABASE).await?;
@@ -72,6 +68,11 @@ impl Errand {
         ))
     }
 
+    /// What a program logs in with.
+    pub(crate) fn key(&self) -> (&str, &Secret) {
+        (&self.login, &self.password)
+    }
+
     /// How this login gets in, where `access` is how HostKit does.
     pub(crate) fn access(&self, access: &Access) -> Access {
         Access {
@@ -86,6 +87,16 @@ impl Errand {
         let session = access.connect(OWN_DATABASE).await?;
         logins::remove(access, &session, &self.login, &self.main).await
     }
+}
+
+/// A number that no other login has, and a password.
+pub(crate) fn random_password() -> Result<(String, Secret), Failure> {
+    let mut random = [0; 24];
+    getrandom::fill(&mut random)
+        .map_err(|why| Failure::new(Kind::Internal, format!("cannot make a password: {why}")))?;
+    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (number, password) = text.split_at(8);
+    Ok((number.to_owned(), Secret::new(password)))
 }
 
 /// Takes logins of work that was cut off away: they are of no use any more. Those of work that goes on are connected.

@@ -18,7 +18,7 @@ mod walls;
 pub(crate) use activity::{disconnect, let_nobody_in};
 pub use create::{Known, ensure, ensure_further, is_there, known};
 pub(crate) use create::{create_empty, mark};
-pub(crate) use errand::{Errand, May};
+pub(crate) use errand::{Errand, May, random_password};
 pub use limits::Limits;
 pub use logins::{admit, expel_others};
 pub(crate) use remove::{drop_database, drop_role};
