@@ -12,6 +12,7 @@ use hostkit_builders::apart::{ApartSettings, catalogue};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::log::LogStream;
 use hostkit_core::manifest::{BuildRule, Command};
+use hostkit_core::services::ServiceName;
 use hostkit_core::names::ProjectName;
 use hostkit_core::release::Artifact;
 use hostkit_core::secret::Secret;
@@ -128,6 +129,15 @@ impl Accounts for Everybody {
         not_here()
     }
     async fn ensure_front_door(&self) -> Result<(Account, Change), Failure> {
+        not_here()
+    }
+    async fn ensure_service(&self, _: &ServiceName) -> Result<(Account, Change), Failure> {
+        not_here()
+    }
+    async fn remove_service(&self, _: &ServiceName) -> Result<Change, Failure> {
+        not_here()
+    }
+    async fn observe_foreign(&self, _: &str) -> Result<Option<Account>, Failure> {
         not_here()
     }
 }

@@ -113,6 +113,7 @@ fn order(project: &str) -> AddonOrder {
         operator: Secret::new("0".repeat(64)),
         port: Some(listener.local_addr().unwrap().port()),
         settings: AddonSettings::default(),
+        made: false,
     }
 }
 
