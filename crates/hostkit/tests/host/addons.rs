@@ -34,7 +34,7 @@ def rest(path):
 def sql(url, text):
     line = ['psql', '-X', '-A', '-t', '-q', '-d', url, '-c', text]
     ended = subprocess.run(line, capture_output=True, text=True, timeout=60)
-    return (ended.stdout + ended.stderr).strip()
+    return (ended.stderr if ended.returncode else ended.stdout).strip()
 
 COUNT = ('CREATE TABLE IF NOT EXISTS hits (n int); INSERT INTO hits VALUES (1);'
          'SELECT count(*) FROM hits')
@@ -324,9 +324,9 @@ fn a_database_is_its_projects_alone_and_outlives_control_kills_and_a_boot() {
     // With its own password, in the other's database: refused, directly and through PgBouncer.
     let (own, other) = (format!("{FROM}_db"), format!("{TO}_db"));
     let enters = |site: &Site, name: &str, database: &str| {
-        let url = site
-            .variable(FROM, name)
-            .replace(&format!("/{own}"), &format!("/{database}"));
+        let url = site.variable(FROM, name);
+        let (server, _) = url.rsplit_once('/').unwrap();
+        let url = format!("{server}/{database}");
         let line = format!(
             "import subprocess; subprocess.run(['psql', '-X', '-Atc', 'SELECT 1', '-d', '{url}'], check=True)"
         );
