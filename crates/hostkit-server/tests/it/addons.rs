@@ -1,7 +1,7 @@
 //! Add-ons over the API: what is told of them, and that their secrets leave where they are asked for, and nowhere else.
 
-use hostkit_api::backup::Removal;
 use hostkit_api::addon::NewAddon;
+use hostkit_api::backup::Removal;
 use hostkit_api::endpoints::{AddAddon, ListAddons, NoQuery, RemoveAddon, RevealAddon, RotateAddon};
 use hostkit_api::run::{Output, RunRequest};
 use hostkit_api::target::OneAddon;
@@ -115,7 +115,9 @@ async fn its_secret_is_in_no_answer_but_the_one_that_asks_for_it() {
     let refused = viewer.call::<RevealAddon>(&which(), &NoQuery {}, &()).await;
     assert_eq!(refused.unwrap_err().kind, Kind::Denied);
     let developer = house.client_of(&house.token("developer", Role::Developer, None));
-    let refused = developer.call::<RemoveAddon>(&which(), &Removal { backup: None }, &()).await;
+    let refused = developer
+        .call::<RemoveAddon>(&which(), &Removal { backup: None }, &())
+        .await;
     assert_eq!(refused.unwrap_err().kind, Kind::Denied);
 }
 

@@ -60,9 +60,11 @@ async fn begin(
         Ok(running) => {
             let access = access.clone();
             let act = format!("dump the database `{database}`");
-            sent(running, act, async move {
-                over(&access, Some(errand), moment).await
-            })
+            sent(
+                running,
+                act,
+                async move { over(&access, Some(errand), moment).await },
+            )
         }
         Err(failure) => over(access, Some(errand), moment).await.and(Err(failure)),
     }
