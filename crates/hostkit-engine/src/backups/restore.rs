@@ -85,7 +85,7 @@ pub(crate) async fn restore(
     }
     bring_addons(context, to, &project, by, teller).await?;
     bring_parts(context, &reader, &backup, &parts, to, teller).await?;
-    bring_variables(context, to, &values, by)?;
+    bring_variables(context, to, &values, by, &mut notes)?;
     teller.say(format!("variables: {} as they were", values.len()));
     let what = What::BackupRestored {
         backup: format!("{from} {number}"),
@@ -248,18 +248,25 @@ fn untouched(to: &EnvironmentId, part: &str, trouble: Trouble) -> Failure {
     }
 }
 
-/// Makes the variables what they were: those that were set later go.
+/// Makes the variables what they were: those that were set later go. A name that an add-on gives by now stays its own.
 fn bring_variables(
     context: &Context,
     to: &EnvironmentId,
     values: &Variables,
     by: &str,
+    notes: &mut Vec<String>,
 ) -> Result<(), Failure> {
+    let mut values = values.clone();
+    for (addon, name) in addons::names(context, to)? {
+        if values.remove(&name).is_some() {
+            notes.push(format!("Variable {name} was left out: {addon} gives it."));
+        }
+    }
     let now = context.parts.store.variable_names(to)?;
     let gone: Vec<VariableName> = now
         .into_iter()
         .map(|variable| variable.name)
         .filter(|name| !values.contains_key(name))
         .collect();
-    variables::set(context, to, values, &gone, by)
+    variables::set(context, to, &values, &gone, by)
 }
