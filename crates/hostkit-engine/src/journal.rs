@@ -37,7 +37,7 @@ impl Journal {
         let file = context.parts.files.append(&path).inspect_err(|error| {
             tracing::warn!(deployment = id, %error, "cannot write the log of a deployment");
         });
-        let masker = masker(context, environment, &[]);
+        let masker = masker(context, environment, &[], &Variables::new());
         Journal {
             context: context.clone(),
             id,
@@ -49,9 +49,10 @@ impl Journal {
         }
     }
 
-    /// Hides the values these releases were frozen with too, from now on.
-    pub(crate) fn hide(&self, environment: &EnvironmentId, releases: &[ReleaseName]) {
-        *locked(&self.masker) = masker(&self.context, environment, releases);
+    /// Hides, from now on, the values that are set, those that these releases were frozen with, and those that a program
+    /// was given: what was set when it began may be another value by now.
+    pub(crate) fn hide(&self, environment: &EnvironmentId, releases: &[ReleaseName], given: &Variables) {
+        *locked(&self.masker) = masker(&self.context, environment, releases, given);
     }
 
     /// HostKit's own word.
@@ -65,8 +66,14 @@ impl Journal {
     }
 }
 
-/// Hides the values of an environment's variables, as they are and as releases were frozen with, and those of its add-ons.
-pub(crate) fn masker(context: &Context, environment: &EnvironmentId, releases: &[ReleaseName]) -> Masker {
+/// Hides the values of an environment's variables, as they are and as releases were frozen with, and those of its add-ons,
+/// and some that were given.
+pub(crate) fn masker(
+    context: &Context,
+    environment: &EnvironmentId,
+    releases: &[ReleaseName],
+    given: &Variables,
+) -> Masker {
     let store = &context.parts.store;
     let frozen = releases
         .iter()
@@ -84,7 +91,11 @@ pub(crate) fn masker(context: &Context, environment: &EnvironmentId, releases: &
     let Ok(bound) = addons::secrets(context, environment) else {
         return Masker::of_everything();
     };
-    let values = all.iter().flat_map(Variables::values).chain(&bound);
+    let values = all
+        .iter()
+        .flat_map(Variables::values)
+        .chain(&bound)
+        .chain(given.values());
     Masker::new(values.map(|value| value.reveal()))
 }
 

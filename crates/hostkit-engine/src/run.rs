@@ -7,6 +7,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::Manifest;
 use hostkit_core::names::ReleaseName;
 use hostkit_core::release::Artifact;
+use hostkit_core::variables::Variables;
 use hostkit_store::Standing;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
@@ -98,11 +99,16 @@ impl Run {
 
     /// Hides the values of all releases that play a part, in everything that is logged.
     pub(crate) fn hide(&self) {
+        self.hide_with(&Variables::new());
+    }
+
+    /// Hides these values as well.
+    pub(crate) fn hide_with(&self, given: &Variables) {
         let before = self.saved.before.live.iter().map(|live| live.release.clone());
         let canary = self.saved.before.canary.iter();
         let before = before.chain(canary.map(|canary| canary.release.clone()));
         let releases: Vec<ReleaseName> = before.chain(self.saved.release.clone()).collect();
-        self.journal.hide(&self.deployment.environment, &releases);
+        self.journal.hide(&self.deployment.environment, &releases, given);
     }
 
     /// How long the step under way has taken so far.

@@ -187,7 +187,7 @@ fn masker_of_all(context: &Context, id: &EnvironmentId) -> Masker {
     match context.parts.store.releases(id) {
         Ok(releases) => {
             let names: Vec<ReleaseName> = releases.into_iter().map(|release| release.name).collect();
-            masker(context, id, &names)
+            masker(context, id, &names, &Variables::new())
         }
         Err(_) => Masker::of_everything(),
     }

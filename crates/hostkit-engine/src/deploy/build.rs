@@ -110,6 +110,8 @@ async fn build_one(
     }
     // Addresses of other processes are known when there are some, and stay references until then.
     let variables = resolve_where_possible(variables);
+    // Values may have been made up or set since the deployment began.
+    run.hide_with(&variables);
     let job = BuildJob {
         project: run.deployment.environment.project.clone(),
         source,
