@@ -16,6 +16,7 @@ fn settings() -> AddonSettings {
     AddonSettings {
         memory: Some(ByteSize::mib(64)),
         keep_all: true,
+        ..AddonSettings::default()
     }
 }
 
@@ -134,10 +135,7 @@ fn what_was_made_once_is_known_and_settings_can_be_others() {
     for _ in 0..2 {
         store.note_addon_made(&id).unwrap();
     }
-    let other = AddonSettings {
-        memory: None,
-        keep_all: false,
-    };
+    let other = AddonSettings::default();
     let changed = store.set_addon_settings(&id, &other, "cli").unwrap();
     assert!(changed.order.made);
     assert_eq!(
