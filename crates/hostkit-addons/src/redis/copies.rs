@@ -1,9 +1,7 @@
 //! Redis in backups: its keys as an RDB, taken at the moment they were counted at, checked by the server's own reader, and
 //! put into the place of the append-only file.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +12,8 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::services::ServiceTask;
 use hostkit_core::size::Span;
 use hostkit_core::traits::{Addon, Copies, CopyOf, Counting, Export, Pieces, Services};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use hostkit_host::accounts::Account;
+use hostkit_host::beneath::{Folder, Rights};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
@@ -53,8 +52,9 @@ impl RedisCopies {
         RedisCopies { services, addon }
     }
 
-    fn data(&self, id: &AddonId) -> PathBuf {
-        self.services.place(&service_name(id)).data
+    /// The folder of its data, which belongs to its account: opened, so that no link in it leads elsewhere.
+    fn data(&self, id: &AddonId) -> Result<Folder, Failure> {
+        Folder::open(&self.services.place(&service_name(id)).data)
     }
 
     /// Counts the keys and begins to save them, with no write in between: clients that write wait for that moment.
@@ -112,17 +112,22 @@ impl RedisCopies {
 
     /// Writes a copy where the server would read it, and has the server's own reader go through all of it.
     async fn bring_in(&self, order: &AddonOrder, mut content: Pieces) -> Result<Counts, Failure> {
-        let folder = self.data(&order.id).join(STAGED);
+        let data = self.data(&order.id)?;
         let cannot = |why: io::Error| on_disk(order, "write the copy", &why);
-        fs::create_dir(&folder).map_err(cannot)?;
-        let mut file = tokio::fs::File::create(folder.join(BASE)).await.map_err(cannot)?;
+        let ours = Account::own();
+        let (folder, _) = data.ensure_folder(STAGED, &Rights::new(ours.uid, ours.gid, 0o700))?;
+        let mut file = tokio::fs::File::from_std(folder.create_file(BASE)?);
         while let Some(piece) = content.next().await {
             let piece = piece.map_err(|why| on_disk(order, "read the copy", &why))?;
             file.write_all(&piece).await.map_err(cannot)?;
         }
         file.flush().await.map_err(cannot)?;
         file.sync_all().await.map_err(cannot)?;
-        fs::write(folder.join(MANIFEST), MANIFEST_TEXT).map_err(cannot)?;
+        folder
+            .create_file(MANIFEST)?
+            .write_all(MANIFEST_TEXT)
+            .map_err(cannot)?;
+        data.give(STAGED, data.owner()?)?;
         let name = service_name(&order.id);
         let service = configuration::service(order, name, &*self.services, &self.addon.system_path)?;
         let checked = self
@@ -146,10 +151,7 @@ impl RedisCopies {
     }
 
     fn remove_staged(&self, order: &AddonOrder) -> Result<(), Failure> {
-        match fs::remove_dir_all(self.data(&order.id).join(STAGED)) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => Err(on_disk(order, "remove a copy", &why)),
-            _ => Ok(()),
-        }
+        self.data(&order.id)?.remove_tree(STAGED).map(drop)
     }
 }
 
@@ -202,14 +204,6 @@ fn read_check(said: &str) -> Option<Counts> {
     Some(counts(number(" keys read")?.saturating_sub(number(" expires")?)))
 }
 
-/// Puts one folder into the place of another, which gets its name, in one step.
-fn exchange(staged: &Path, live: &Path) -> io::Result<()> {
-    match live.exists() {
-        true => renameat_with(CWD, staged, CWD, live, RenameFlags::EXCHANGE).map_err(io::Error::from),
-        false => fs::rename(staged, live),
-    }
-}
-
 #[async_trait::async_trait]
 impl Copies for RedisCopies {
     fn kind(&self) -> PartKind {
@@ -226,12 +220,13 @@ impl Copies for RedisCopies {
         let mut connected = connected.map_err(|why| down(order, &why.to_string()))?;
         let lasting = self.begin_save(order, &mut connected).await?;
         self.saved(order, &mut connected).await?;
-        let path = self.data(&order.id).join(SAVED);
-        let cannot = |why: io::Error| on_disk(order, "read what was saved", &why);
-        let file = tokio::fs::File::open(&path).await.map_err(cannot)?;
+        let data = self.data(&order.id)?;
+        let saved = data
+            .open_file(SAVED)?
+            .ok_or_else(|| on_disk(order, "read what was saved", &io::ErrorKind::NotFound.into()))?;
         // Open, it can be read to its end; nothing of it is left whatever happens.
-        fs::remove_file(&path).map_err(cannot)?;
-        let pieces = stream::try_unfold(file, |mut file| async move {
+        let _ = data.remove_file(SAVED)?;
+        let pieces = stream::try_unfold(tokio::fs::File::from_std(saved), |mut file| async move {
             let mut piece = vec![0; PIECE];
             let read = file.read(&mut piece).await?;
             piece.truncate(read);
@@ -255,8 +250,8 @@ impl Copies for RedisCopies {
 
     async fn take_place(&self, of: &CopyOf, _part: &PartName) -> Result<(), Failure> {
         let order = ordered(of)?;
-        let (staged, live) = (self.data(&order.id).join(STAGED), self.data(&order.id).join(LIVE));
-        if !staged.exists() {
+        let data = self.data(&order.id)?;
+        if data.folder(STAGED)?.is_none() {
             return Err(Failure::new(
                 Kind::NotFound,
                 format!(
@@ -266,13 +261,12 @@ impl Copies for RedisCopies {
             ));
         }
         let name = service_name(&order.id);
-        let cannot = |why: io::Error| on_disk(order, "exchange the data", &why);
         self.services.stop(&name).await?;
-        exchange(&staged, &live).map_err(cannot)?;
+        data.exchange(STAGED, LIVE)?;
         if let Err(failure) = self.addon.ensure(order).await {
             // What was there before is in the other place now: back with it.
             self.services.stop(&name).await?;
-            exchange(&staged, &live).map_err(cannot)?;
+            data.exchange(STAGED, LIVE)?;
             self.addon.ensure(order).await?;
             return Err(failure);
         }

@@ -128,7 +128,7 @@ impl Folder {
     }
 
     /// Opens the regular file of that name and does something with it; `None` where there is none.
-    fn with_file<T>(
+    pub(super) fn with_file<T>(
         &self,
         name: &str,
         act: impl FnOnce(&mut File) -> io::Result<T>,

@@ -4,6 +4,7 @@
 //! in between. So a [`Folder`] is an open file, everything is named relative to one, by a single name, and the kernel
 //! is told to follow no link and to stay below. What is at a name is judged after it was opened, never before.
 
+mod exchange;
 mod file;
 mod folder;
 mod give;
