@@ -214,6 +214,7 @@ impl Bucket {
             status if status.is_client_error() => Kind::Invalid,
             _ => Kind::Unavailable,
         };
+        let why = why.trim_end_matches('.');
         let failure = Failure::new(kind, format!("cannot {what}: {why} ({code})"));
         match code.as_str() {
             "QuotaExceeded" => failure.hint(

@@ -53,7 +53,13 @@ impl Bucket {
         let begun = self.asked(&what, act).await?;
         let upload = first(&begun, "UploadId")
             .ok_or_else(|| Failure::new(Kind::Internal, format!("cannot {what}: the upload has no id")))?;
-        let put = self.put_parts(key, &upload, begin, part, from, sent).await;
+        let put = tokio::select! {
+            put = self.put_parts(key, &upload, begin, part, from, sent) => put,
+            // Its parts would wait for more, and count against the quota.
+            _ = tokio::signal::ctrl_c() => {
+                Err(Failure::new(Kind::Failed, format!("cannot {what}: it was interrupted")))
+            }
+        };
         if put.is_err() {
             let act = Act {
                 method: Method::DELETE,

@@ -46,12 +46,17 @@ pub(crate) async fn set_policy(
     buckets.set_rules(&before.order, &policy.rules).await?;
     let addon = context.parts.store.set_addon_settings(&id, &settings, by)?;
     driver.ensure(&addon.order).await?;
-    // A front door that is being started again gets the table from the loops.
+    lead_visitors(context).await;
+    buckets.report(&addon.order).await
+}
+
+/// Has visitors led to what is public by now, and nowhere else. A front door that is being started again gets the table from
+/// the loops.
+pub(super) async fn lead_visitors(context: &Context) {
     if let Err(error) = routing::apply(context).await {
         tracing::warn!(%error, "cannot hand over what is public at once; it is tried again");
         context.wake.notify_one();
     }
-    buckets.report(&addon.order).await
 }
 
 fn of<'a>(driver: &'a Arc<dyn Driver>, id: &AddonId) -> Result<&'a dyn Buckets, Failure> {

@@ -126,8 +126,9 @@ pub(crate) async fn add(
         };
         match made.await {
             Ok(()) => {
-                // What is public in it is routed.
-                context.wake.notify_one();
+                if !settings.public.is_empty() {
+                    bucket::lead_visitors(&context).await;
+                }
                 Ok(report(&context, addon).await)
             }
             Err(failure) => {
@@ -210,6 +211,10 @@ fn finished<T>(outcome: Result<Result<T, Failure>, tokio::task::JoinError>) -> R
 }
 
 async fn take_away(context: &Context, driver: &Arc<dyn Driver>, id: &AddonId) -> Result<(), Failure> {
+    if id.kind == AddonKind::Storage {
+        // Before its port can be another's.
+        bucket::lead_visitors(context).await;
+    }
     driver.remove(id).await?;
     context.parts.store.finish_addon_removal(id)?;
     ports::bring_in_force(context).await

@@ -51,6 +51,29 @@ fn an_addon_is_kept_with_its_secrets_sealed_and_goes_with_its_project() {
 }
 
 #[test]
+fn other_settings_are_kept_and_told_and_nothing_else_changes() {
+    let bench = Bench::new();
+    let (store, id) = (&bench.store, redis("shop"));
+    let other = AddonSettings {
+        memory: Some(ByteSize::mib(8)),
+        ..AddonSettings::default()
+    };
+    store.create_project(&id.environment.project).unwrap();
+    let missing = store.change_addon(&id, &other, "cli").unwrap_err();
+    assert_eq!(missing.kind, Kind::NotFound, "{missing}");
+    let before = store.add_addon(&id, &settings(), None, "cli").unwrap();
+    let changed = store.change_addon(&id, &other, "cli").unwrap();
+    assert_eq!(changed, store.addon(&id).unwrap());
+    assert_eq!(changed.order.settings, other);
+    assert_eq!(changed.order.credentials, before.order.credentials);
+    let events = store.events(&crate::EventQuery::default()).unwrap();
+    let told = events
+        .iter()
+        .filter(|event| matches!(event.what, What::AddonChanged { .. }));
+    assert_eq!(told.count(), 1);
+}
+
+#[test]
 fn each_addon_has_a_port_that_nobody_has() {
     let bench = Bench::new();
     let mut ports = Vec::new();

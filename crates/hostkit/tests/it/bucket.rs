@@ -242,7 +242,7 @@ fn keys_of_one_project_open_nothing_of_another() {
         ])
         .ok()
         .json();
-    let token = token["token"].as_str().unwrap().to_owned();
+    let token = token["secret"].as_str().unwrap().to_owned();
     let refused = host.run(&["--token", &token, "storage", "ls", "blog"]).failed();
     assert!(refused.err.contains("blog"), "{}", refused.err);
 }
@@ -318,6 +318,26 @@ fn the_command_line_copies_lists_signs_and_removes_and_visitors_read_what_is_pub
     );
     assert_eq!(page.header("content-security-policy"), Some("sandbox"));
     assert_eq!(page.header("content-type"), Some("text/html"));
+    // Kept by the front door as long as whoever put it said.
+    let kept = [
+        "storage",
+        "cp",
+        &at("photos/cats/b.txt"),
+        "shop:photos/kept",
+        "--cache-control",
+        "public, max-age=60",
+    ];
+    host.run(&kept).ok();
+    let kept = || {
+        visit("GET", "/_hostkit/storage/photos/kept", "")
+            .header("x-hostkit-cache")
+            .map(str::to_owned)
+    };
+    assert_eq!(
+        (kept().as_deref(), kept().as_deref()),
+        (Some("MISS"), Some("HIT"))
+    );
+    host.run(&["storage", "rm", "shop:photos/kept"]).ok();
     // Nothing else, however it is asked for: not even with a signature that is good.
     let signed = path.replace("/shop/photos/a.html", "/_hostkit/storage/secret/large");
     for (method, path, status) in [

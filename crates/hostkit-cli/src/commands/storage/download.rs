@@ -122,7 +122,13 @@ async fn fetch(session: &Session<'_>, bucket: &Bucket, key: &str, path: &Path) -
         fs::rename(&part, path).await.map_err(cannot)?;
         Ok::<u64, Failure>(bytes)
     };
-    let written = written.await;
+    let written = tokio::select! {
+        written = written => written,
+        _ = tokio::signal::ctrl_c() => {
+            let message = format!("cannot copy `{key}`: it was interrupted");
+            Err(Failure::new(Kind::Failed, message))
+        }
+    };
     if written.is_err() {
         // What went wrong is the better thing to say.
         drop(fs::remove_file(&part).await);

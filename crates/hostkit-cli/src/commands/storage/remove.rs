@@ -21,12 +21,14 @@ pub(super) async fn run(
     yes: bool,
 ) -> Result<(), Stop> {
     let printer = session.printer();
-    let keys = if recursive {
-        let bucket = open(session, place, environment).await?;
-        let found = list::all(&bucket, &place.key).await?;
-        found.into_iter().map(|object| object.key).collect()
-    } else {
-        vec![place.one()?.to_owned()]
+    let one = (!recursive).then(|| place.one()).transpose()?;
+    let bucket = open(session, place, environment).await?;
+    let keys: Vec<String> = match one {
+        Some(key) => vec![key.to_owned()],
+        None => {
+            let found = list::all(&bucket, &place.key).await?;
+            found.into_iter().map(|object| object.key).collect()
+        }
     };
     if recursive && !yes && !keys.is_empty() {
         let what = format!(
@@ -36,7 +38,6 @@ pub(super) async fn run(
         );
         confirm(session, &place.project, "delete", &what)?;
     }
-    let bucket = open(session, place, environment).await?;
     stream::iter(&keys)
         .map(|key| bucket.remove(key))
         .buffer_unordered(TOGETHER)

@@ -17,8 +17,8 @@ use crate::route::{
     Backend, BackendId, CanaryRoutes, Compression, HoldRule, Https, NothingReason, Protocol, Route,
     RouteTable, Target,
 };
-use crate::storage::PUBLIC_PATH;
 
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -124,7 +124,7 @@ pub fn table(
         }
         canaries.extend(canary_routes(environment, &hosts));
         routes.extend(path_routes(environment, &hosts));
-        routes.extend(storage_route(environment, &hosts));
+        routes.extend(storage::route(environment, &hosts));
         routes.push(public_route(environment, process, id, hosts));
         routes.extend(internal_routes(environment));
     }
@@ -331,44 +331,6 @@ fn path_routes(environment: &RoutedEnvironment<'_>, hosts: &Hosts) -> Vec<Route>
         .collect()
 }
 
-/// The route to what is public in the storage. It asks visitors for what the other routes ask them for; what becomes of
-/// answers is the storage's to say.
-fn storage_route(environment: &RoutedEnvironment<'_>, hosts: &Hosts) -> Option<Route> {
-    let address = environment.storage?;
-    let asked = rules(environment, hosts);
-    // No process is called so: names have no blank.
-    let id = format!("{} storage", environment.id);
-    Some(Route {
-        environment: Some(environment.id.clone()),
-        process: None,
-        hosts: hosts.exact.clone(),
-        wildcards: hosts.wildcards.clone(),
-        path_prefix: PUBLIC_PATH.into(),
-        ports: Vec::new(),
-        target: Target::Instances {
-            backends: vec![Backend {
-                id: BackendId(id.clone()),
-                address,
-            }],
-        },
-        release: None,
-        hold: HoldRule::default(),
-        rules: Rules {
-            maintenance: asked.maintenance,
-            allow: asked.allow,
-            basic_auth: asked.basic_auth,
-            limits: asked.limits,
-            ..Rules::default()
-        },
-        https: Https::Required,
-        compression: Compression::default(),
-        sticky: false,
-        answers: Default::default(),
-        protocol: Protocol::Http1,
-        id,
-    })
-}
-
 /// The public routes of an environment's canary, for the hosts that the live release answers; nothing where it has none or
 /// is stopped.
 fn canary_routes(environment: &RoutedEnvironment<'_>, hosts: &Hosts) -> Option<CanaryRoutes> {
@@ -381,7 +343,7 @@ fn canary_routes(environment: &RoutedEnvironment<'_>, hosts: &Hosts) -> Option<C
     let process = public_process(&alone);
     let id = route_id(&alone.id, process.as_ref());
     let mut routes = path_routes(&alone, hosts);
-    routes.extend(storage_route(&alone, hosts));
+    routes.extend(storage::route(&alone, hosts));
     routes.push(public_route(&alone, process, id, hosts.clone()));
     let prefix = alone.id.to_string();
     for route in &mut routes {
