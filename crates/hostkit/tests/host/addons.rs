@@ -3,7 +3,7 @@
 use hostkit_testkit::http::{self, Place};
 use hostkit_testkit::machine::{Flavour, Machine, World, wait_until};
 
-use crate::installed::{APT, apt, said, set_up, stop_control, until_healthy};
+use crate::installed::{APT, apt, purge_with_data, said, set_up, stop_control, until_healthy};
 
 /// Who is kept out, and whose things they are.
 const FROM: &str = "mallory";
@@ -416,4 +416,15 @@ fn a_database_is_its_projects_alone_and_outlives_control_kills_and_a_boot() {
         ""
     );
     assert_eq!(sql("SELECT rolname FROM pg_roles WHERE rolname LIKE '%_db%'"), "");
+    // A purge takes what serves all projects, and leaves the machine its PostgreSQL.
+    purge_with_data(&site.machine);
+    assert!(!site.machine.read("/etc/passwd").contains("HostKit service"));
+    let units = site
+        .machine
+        .exec(&["systemctl", "list-units", "--all", "--plain", "hostkit-*"])
+        .out;
+    assert!(!units.contains("pgbouncer"), "{units}");
+    site.machine
+        .exec(&["systemctl", "is-active", "postgresql@15-main.service"])
+        .ok();
 }

@@ -52,7 +52,7 @@ fn a_server_is_one_package() {
         property(&machine, "hostkit-proxy.service", "CapabilityBoundingSet"),
         ""
     );
-    for slice in ["daemons", "projects", "builds"] {
+    for slice in ["daemons", "services", "projects", "builds"] {
         let slice = format!("hostkit-{slice}.slice");
         assert_ne!(property(&machine, &slice, "MemoryMax"), "infinity", "{slice}");
     }
