@@ -143,6 +143,75 @@ async fn where_nothing_runs_a_rotation_is_over_at_once() {
     assert_eq!(world.addon.accepted(&redis()), [2]);
 }
 
+/// That it is over is said when the older credential is refused, and not before.
+#[tokio::test]
+async fn a_rotation_is_not_over_while_the_old_credential_is_not_refused() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    add(&engine).await;
+    // Ensured with both, then with the newer one alone.
+    world
+        .addon
+        .faults
+        .fail_always("ensure_addon", Faults::broken("refuse it"));
+    engine.rotate_addon(&redis(), "test").await.unwrap_err();
+    assert_eq!(world.addon.accepted(&redis()), [1]);
+    let list = engine.addons(&shop()).await.unwrap();
+    assert_eq!(list[0].addon.order.credentials.len(), 2);
+    assert!(!happened(&world, |what| matches!(
+        what,
+        What::AddonRotated { .. }
+    )));
+    world.addon.faults.clear();
+    until("the end of the rotation", || {
+        happened(&world, |what| matches!(what, What::AddonRotated { .. }))
+    })
+    .await;
+    assert_eq!(world.addon.accepted(&redis()), [2]);
+}
+
+#[tokio::test]
+async fn settings_are_changed_or_stay_as_they_were() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    add(&engine).await;
+    assert!(world.store.addon(&redis()).unwrap().order.made);
+    let wanted = AddonSettings {
+        memory: None,
+        keep_all: true,
+    };
+    world
+        .addon
+        .faults
+        .fail_next("ensure_addon", Faults::broken("start it"));
+    engine.change_addon(&redis(), &wanted, "test").await.unwrap_err();
+    let kept = || world.store.addon(&redis()).unwrap().order.settings;
+    assert_eq!(kept(), AddonSettings::default());
+    let changed = engine.change_addon(&redis(), &wanted, "test").await.unwrap();
+    assert_eq!((changed.addon.order.settings, kept()), (wanted.clone(), wanted));
+    assert!(happened(&world, |what| matches!(what, What::AddonChanged { .. })));
+}
+
+#[tokio::test]
+async fn one_that_does_not_work_is_a_finding() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    add(&engine).await;
+    let broken = async || {
+        let whole = engine.doctor().await;
+        let own = engine.doctor_of(&shop()).await.unwrap();
+        let mut both = whole.iter().chain(&own);
+        both.any(|finding| finding.message == "it does not work: it is not there")
+    };
+    assert!(!broken().await);
+    world
+        .addon
+        .faults
+        .fail_always("ensure_addon", Faults::broken("start it"));
+    world.addon.lose(&redis());
+    assert!(broken().await);
+}
+
 #[tokio::test]
 async fn one_that_cannot_be_made_leaves_nothing() {
     let world = World::new();

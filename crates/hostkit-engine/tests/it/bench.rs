@@ -19,7 +19,7 @@ use hostkit_host::file_ops::DiskFiles;
 use hostkit_outbound::cipher::FileCipher;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeAddon, FakeArchives, FakeBackupTarget, FakeBuilder, FakeCertificates, FakeClock, FakeCopies,
+    FakeAddon, FakeArchives, FakeBackupTarget, FakeBuilder, FakeCertificates, FakeClock, FakeCopies, FakeDatabases,
     FakeInternet, FakePortOwners, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Journal,
 };
 
@@ -71,6 +71,7 @@ pub(crate) struct World {
     pub(crate) copies_nothing: bool,
     pub(crate) copies: FakeCopies,
     pub(crate) target: FakeBackupTarget,
+    pub(crate) databases: FakeDatabases,
     pub(crate) runtime: FakeRuntime,
     pub(crate) probe: FakeProbe,
     pub(crate) traffic: FakeTraffic,
@@ -124,6 +125,7 @@ impl World {
             copies_nothing: false,
             copies: FakeCopies::default(),
             target: FakeBackupTarget::default(),
+            databases: FakeDatabases::new(&journal),
             runtime,
             certificates: FakeCertificates::default(),
             internet: FakeInternet::before(&traffic),
@@ -151,7 +153,7 @@ impl World {
             archives: Some(Arc::new(self.archives.clone())),
             port_owners: Some(Arc::new(self.port_owners.clone())),
             runtime: Arc::new(self.runtime.clone()),
-            addons: vec![Arc::new(self.addon.clone())],
+            addons: vec![Arc::new(self.addon.clone()), Arc::new(self.databases.clone())],
             services: None,
             backups: self.makes_backups.then(|| BackupParts {
                 cipher: Arc::new(FileCipher),

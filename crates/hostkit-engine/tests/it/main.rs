@@ -11,6 +11,7 @@ mod bench;
 mod caches;
 mod canary;
 mod cancelling;
+mod databases;
 mod doctor;
 mod domains;
 mod exposure;

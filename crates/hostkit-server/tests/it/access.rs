@@ -24,6 +24,7 @@ fn path(endpoint: &Endpoint, project: &str) -> String {
         .replace("{addon}", "redis")
         .replace("{backup}", "999")
         .replace("{part}", "variables")
+        .replace("{database}", "db")
         .replace("{domain}", "www.example.com")
         .replace("{token}", "nobody")
         .replace("{certificate}", "shop.localhost")
@@ -40,6 +41,11 @@ fn body(name: Name) -> &'static str {
         Name::AddDomain => r#"{"domain":"www.example.com"}"#,
         Name::ImportCertificate => r#"{"chain":"shop.localhost","key":"key"}"#,
         Name::PlanSource | Name::CommitSource => r#"{"files":[]}"#,
+        Name::ChangeAddon => "{}",
+        Name::CreateDatabase => r#"{"label":"tenant_a"}"#,
+        Name::CreateExtension => r#"{"name":"pgcrypto"}"#,
+        Name::ProtectTable => r#"{"table":{"schema":"public","table":"orders","column":"tenant"}}"#,
+        Name::CloneDatabase => r#"{"from":"other"}"#,
         Name::AddAddon => r#"{"kind":"redis"}"#,
         Name::ChangeBackup => r#"{"held":true}"#,
         Name::SetBackupSchedule => r#"{"daily":true,"hour":3}"#,

@@ -22,8 +22,8 @@ use hostkit_engine::{Engine, Parts};
 use hostkit_server::{AccountOf, Settings};
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeAddon, FakeArchives, FakeBuilder, FakeCertificates, FakeInternet, FakePremises, FakeProbe,
-    FakeRuntime, FakeSources, FakeSshKeys, FakeTraffic, Faults,
+    FakeAddon, FakeArchives, FakeBuilder, FakeCertificates, FakeDatabases, FakeInternet, FakePremises,
+    FakeProbe, FakeRuntime, FakeSources, FakeSshKeys, FakeTraffic, Faults,
 };
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -42,6 +42,7 @@ pub(crate) struct House {
     pub(crate) traffic: FakeTraffic,
     pub(crate) internet: FakeInternet,
     pub(crate) builder: FakeBuilder,
+    pub(crate) databases: FakeDatabases,
     pub(crate) runtime: WithExec,
     pub(crate) admin: String,
     pub(crate) loopback: SocketAddr,
@@ -115,6 +116,7 @@ impl House {
         sources.faults.fail_always("prune", Faults::broken("prune"));
         let keys = FakeSshKeys::default();
         let builder = FakeBuilder::default();
+        let databases = FakeDatabases::default();
         let runtime = WithExec::new(fake.clone());
         let parts = Parts {
             layout: layout.clone(),
@@ -124,7 +126,7 @@ impl House {
             archives: Some(Arc::new(FakeArchives::default())),
             port_owners: None,
             runtime: Arc::new(runtime.clone()),
-            addons: vec![Arc::new(FakeAddon::default())],
+            addons: vec![Arc::new(FakeAddon::default()), Arc::new(databases.clone())],
             services: None,
             backups: None,
             builders: vec![Arc::new(builder.clone())],
@@ -169,6 +171,7 @@ impl House {
             traffic,
             internet,
             builder,
+            databases,
             runtime,
             admin,
             loopback,

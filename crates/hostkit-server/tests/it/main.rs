@@ -8,6 +8,7 @@ mod cancelling;
 mod certificates;
 mod command;
 mod contents;
+mod databases;
 mod domains;
 mod exec;
 mod hostile;
