@@ -19,8 +19,9 @@ use hostkit_host::file_ops::DiskFiles;
 use hostkit_outbound::cipher::FileCipher;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
-    FakeAddon, FakeArchives, FakeBackupTarget, FakeBuilder, FakeCertificates, FakeClock, FakeCopies, FakeDatabases,
-    FakeInternet, FakePortOwners, FakePremises, FakeProbe, FakeRuntime, FakeSources, FakeTraffic, Journal,
+    FakeAddon, FakeArchives, FakeBackupTarget, FakeBuilder, FakeCertificates, FakeClock, FakeCopies,
+    FakeDatabases, FakeInternet, FakePortOwners, FakePremises, FakeProbe, FakeRuntime, FakeSources,
+    FakeTraffic, Journal,
 };
 
 /// The front door as the fake traffic has it: what its table says is what a visitor gets.

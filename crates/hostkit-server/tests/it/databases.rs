@@ -67,11 +67,11 @@ async fn a_restore_whose_sender_goes_away_changes_nothing() {
         .await
         .unwrap_err();
     assert_eq!(house.databases.data(&main_one()).unwrap().len(), 1 << 20);
-    let whole = futures_util::stream::iter([Ok(bytes::Bytes::from_static(b"PGDMPnew"))]);
+    let whole = || futures_util::stream::iter([Ok(bytes::Bytes::from_static(b"PGDMPnew"))]);
     let restored = loop {
         // The first one is given up a moment later.
         let again = client
-            .upload::<RestoreDatabase>(&main_one(), &NoQuery {}, whole.clone())
+            .upload::<RestoreDatabase>(&main_one(), &NoQuery {}, whole())
             .await;
         match again {
             Err(failure) if failure.kind == Kind::Conflict => tokio::task::yield_now().await,

@@ -11,6 +11,7 @@ use hostkit_core::database::{
 };
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{DatabaseLabel, VariableName};
+use hostkit_core::port_use::PortUse;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::traits::{Addon, DatabaseCopies, Databases, Dump, ProtectMode};
 use hostkit_core::variables::Variables;
@@ -105,6 +106,10 @@ impl Addon for FakeDatabases {
 
     fn variables(&self, _order: &AddonOrder) -> Variables {
         Variables::new()
+    }
+
+    fn ports(&self, _order: &AddonOrder) -> BTreeMap<u16, PortUse> {
+        BTreeMap::new()
     }
 
     fn console(&self, _order: &AddonOrder, _arguments: &[String]) -> Option<Console> {
