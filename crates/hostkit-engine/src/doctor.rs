@@ -16,6 +16,7 @@ use hostkit_core::traits::Health;
 use hostkit_core::workload::{Instance, InstanceState, Scope};
 use hostkit_store::{Environment, EventQuery, Standing};
 
+use crate::Engine;
 use crate::addons;
 use crate::context::Context;
 use crate::{aging, canary, health, wanted};
@@ -29,7 +30,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many finished deployments may lie behind ones that are still under way.
 const DEPLOYMENTS: usize = 20;
 
-pub(crate) async fn environment(context: &Context, id: &EnvironmentId) -> Result<Vec<Finding>, Failure> {
+impl Engine {
+    /// What is worth a look.
+    pub async fn doctor(&self) -> Vec<Finding> {
+        health::doctor(&self.context).await
+    }
+
+    /// The production checklist of one environment. Its findings say something of the values of variables.
+    pub async fn doctor_of(&self, id: &EnvironmentId) -> Result<Vec<Finding>, Failure> {
+        look_at(&self.context, id).await
+    }
+}
+
+async fn look_at(context: &Context, id: &EnvironmentId) -> Result<Vec<Finding>, Failure> {
     let parts = &context.parts;
     let environment = parts.store.environment(id)?;
     let live = match &environment.live {

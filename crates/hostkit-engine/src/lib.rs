@@ -21,6 +21,7 @@ pub mod health;
 mod journal;
 mod lanes;
 mod looks;
+mod master_key;
 mod one_off;
 mod operator_keys;
 pub mod parts;
@@ -57,7 +58,7 @@ use hostkit_core::storage::{BucketPolicy, BucketReport};
 use hostkit_core::traits::{Archive, ExecStreams, LogLines, OperatorKey};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::{Instance, InstanceState, Scope, WorkloadId};
-use hostkit_store::{Addon, EventQuery, Project, Rotated, Store};
+use hostkit_store::{Addon, EventQuery, Project, Store};
 use tokio::task::JoinHandle;
 
 use context::{Context, locked};
@@ -502,13 +503,6 @@ impl Engine {
         events::stream(&self.context, query, follow)
     }
 
-    /// Makes a new master key and seals everything with it.
-    pub async fn rotate_master_key(&self, by: &str) -> Result<Rotated, Failure> {
-        let (store, by) = (self.store().clone(), by.to_owned());
-        let rotated = tokio::task::spawn_blocking(move || store.rotate_master_key(&by)).await;
-        rotated.map_err(|why| Failure::new(Kind::Internal, format!("cannot rotate the master key: {why}")))?
-    }
-
     /// How HostKit is: database, front door, disk. Takes less than 100 ms, whatever is broken: of what does not answer
     /// in this time the last answer counts, for some seconds.
     pub async fn health(&self) -> HealthReport {
@@ -518,15 +512,5 @@ impl Engine {
     /// What the front door counts, in the text format of Prometheus.
     pub async fn metrics(&self) -> Result<String, Failure> {
         self.context.parts.traffic.metrics().await
-    }
-
-    /// What is worth a look.
-    pub async fn doctor(&self) -> Vec<Finding> {
-        health::doctor(&self.context).await
-    }
-
-    /// The production checklist of one environment. Its findings say something of the values of variables.
-    pub async fn doctor_of(&self, environment: &EnvironmentId) -> Result<Vec<Finding>, Failure> {
-        doctor::environment(&self.context, environment).await
     }
 }
