@@ -222,7 +222,7 @@ fn a_redis_is_its_projects_alone_and_outlives_control_a_kill_and_a_boot() {
     let url = site
         .variable(FROM, "REDIS_URL")
         .replace(&own.to_string(), &other.to_string());
-    let line = format!("{APP}").split("\nclass").next().unwrap().to_owned();
+    let (line, _) = APP.split_once("\nclass").unwrap();
     let refused = format!("{line}\nassert redis('{url}', 'PING').startswith('-WRONGPASS')");
     assert!(site.python(FROM, &refused));
     wait_until("the rules are back", || !site.reaches(FROM, other));
