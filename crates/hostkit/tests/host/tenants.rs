@@ -43,7 +43,8 @@ impl Site {
             file("requirements.txt", "");
             file("app.py", APP);
             file("hostkit.toml", "[process.web]\ncommand = \"python3 app.py\"\n");
-            machine.exec(&["hostkit", "project", "create", name]).ok();
+            let create = ["hostkit", "project", "create", name, "--with-redis"];
+            machine.exec(&create).ok();
             let set = format!("HOSTKIT_TEST_NAME={name}");
             machine
                 .exec(&["hostkit", "env", "set", &set, "--project", name])
@@ -315,6 +316,16 @@ impl Site {
              /var/spool/cron/crontabs/blog /run/user/$(id -u blog) /tmp/blog-notes \
              $(find /sys/fs/cgroup -path '*hostkit-blog*' -name cgroup.procs); \
              do stat -c '%a %n' $path; chmod o+rwx $path; done";
+        self.open(script)
+    }
+
+    /// The same for what services keep, which control would put back at once.
+    fn open_services(&self) -> BTreeMap<String, String> {
+        let script = "for path in $(find /var/lib/hostkit/services); do stat -c '%a %n' $path; chmod o+rwx $path; done";
+        self.open(script)
+    }
+
+    fn open(&self, script: &str) -> BTreeMap<String, String> {
         let before = self.ok(&["sh", "-c", script]);
         let modes = before.lines().filter_map(|line| line.split_once(' '));
         modes
@@ -383,7 +394,9 @@ fn every_attempt_fails_and_each_succeeds_without_its_protection() {
     site.ok(&[&["systemctl", "stop"][..], &daemons].concat());
     site.ok(&["nft", "flush", "chain", "inet", "hostkit", "loopback"]);
     site.ok(&["mount", "-o", "remount,hidepid=off", "/proc"]);
+    let modes = site.open_services();
     shown.extend(Attempts::made(&site, 1).ended("succeeded"));
+    site.put_back(&modes);
     site.ok(&["mount", "-o", "remount,hidepid=invisible", "/proc"]);
     site.ok(&[&["systemctl", "start"][..], &daemons].concat());
     until_healthy(&site.machine);
