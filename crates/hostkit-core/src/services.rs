@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn each_service_has_an_account_of_its_own_that_linux_takes() {
-        let long = format!("{}.{}.pgbouncer", "a".repeat(30), "b".repeat(30));
+        let long = format!("{}.{}.pgbouncer", "a".repeat(30), "b".repeat(20));
         let names = [
             "redis-rest",
             "pgbouncer",
