@@ -42,8 +42,6 @@ use std::sync::{Arc, Mutex};
 use futures_util::Stream;
 use futures_util::future::try_join_all;
 use hostkit_core::access::{Caller, Role};
-use hostkit_core::addon::{AddonId, AddonSettings};
-use hostkit_core::backup::Backup;
 use hostkit_core::certificate::{CertificateName, CertificateStatus};
 use hostkit_core::deployment::{Act, Deployment, DeploymentId};
 use hostkit_core::domain::{Domain, DomainName, DomainReport};
@@ -54,11 +52,10 @@ use hostkit_core::names::{ProjectName, ReleaseName, VariableName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::route::{Purge, Purged};
 use hostkit_core::secret::Secret;
-use hostkit_core::storage::{BucketPolicy, BucketReport};
 use hostkit_core::traits::{Archive, ExecStreams, LogLines, OperatorKey};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::{Instance, InstanceState, Scope, WorkloadId};
-use hostkit_store::{Addon, EventQuery, Project, Store};
+use hostkit_store::{EventQuery, Project, Store};
 use tokio::task::JoinHandle;
 
 use context::{Context, locked};
@@ -389,62 +386,6 @@ impl Engine {
     /// Forgets a certificate that was brought, for one name of it.
     pub async fn remove_certificate(&self, name: &CertificateName, caller: &Caller) -> Result<(), Failure> {
         certificates::remove(&self.context, name, caller).await
-    }
-
-    /// The add-ons of an environment, with how they are.
-    pub async fn addons(&self, environment: &EnvironmentId) -> Result<Vec<AddonReport>, Failure> {
-        addons::list(&self.context, environment).await
-    }
-
-    /// Adds an add-on to an environment, which is made where its project exists. Returns when it is ready. Programs that
-    /// run are told of it when they are started anew.
-    pub async fn add_addon(
-        &self,
-        id: &AddonId,
-        settings: &AddonSettings,
-        by: &str,
-    ) -> Result<AddonReport, Failure> {
-        addons::add(&self.context, id, settings, by).await
-    }
-
-    /// Gives an add-on other settings and returns when it has them. Where it cannot have them it keeps those it had.
-    pub async fn change_addon(
-        &self,
-        id: &AddonId,
-        settings: &AddonSettings,
-        by: &str,
-    ) -> Result<AddonReport, Failure> {
-        addons::change(&self.context, id, settings, by).await
-    }
-
-    /// Takes an add-on away with all of its data, which is backed up first where that is asked and backups are made.
-    pub async fn remove_addon(&self, id: &AddonId, backup: bool) -> Result<Option<Backup>, Failure> {
-        addons::remove(&self.context, id, backup).await
-    }
-
-    /// Gives an add-on a new credential and queues a restart of what is live, after which the one before is refused.
-    pub async fn rotate_addon(&self, id: &AddonId, by: &str) -> Result<Addon, Failure> {
-        addons::rotate(&self.context, &self.lanes, id, by).await
-    }
-
-    /// What programs are told of an add-on. That it was shown is recorded.
-    pub fn reveal_addon(&self, id: &AddonId, by: &str) -> Result<Variables, Failure> {
-        addons::reveal(&self.context, id, by)
-    }
-
-    /// What the bucket of an environment holds, and what is so in it.
-    pub async fn bucket(&self, environment: &EnvironmentId) -> Result<BucketReport, Failure> {
-        addons::bucket::report(&self.context, environment).await
-    }
-
-    /// Sets what is so in the bucket of an environment, all at once.
-    pub async fn set_bucket_policy(
-        &self,
-        environment: &EnvironmentId,
-        policy: &BucketPolicy,
-        by: &str,
-    ) -> Result<BucketReport, Failure> {
-        addons::bucket::set_policy(&self.context, environment, policy, by).await
     }
 
     /// The keys that may log in as a project's account.
