@@ -177,8 +177,8 @@ async fn settings_are_changed_or_stay_as_they_were() {
     add(&engine).await;
     assert!(world.store.addon(&redis()).unwrap().order.made);
     let wanted = AddonSettings {
-        memory: None,
         keep_all: true,
+        ..AddonSettings::default()
     };
     world
         .addon
