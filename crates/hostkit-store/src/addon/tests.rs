@@ -59,10 +59,10 @@ fn other_settings_are_kept_and_told_and_nothing_else_changes() {
         ..AddonSettings::default()
     };
     store.create_project(&id.environment.project).unwrap();
-    let missing = store.change_addon(&id, &other, "cli").unwrap_err();
+    let missing = store.set_addon_settings(&id, &other, "cli").unwrap_err();
     assert_eq!(missing.kind, Kind::NotFound, "{missing}");
     let before = store.add_addon(&id, &settings(), None, "cli").unwrap();
-    let changed = store.change_addon(&id, &other, "cli").unwrap();
+    let changed = store.set_addon_settings(&id, &other, "cli").unwrap();
     assert_eq!(changed, store.addon(&id).unwrap());
     assert_eq!(changed.order.settings, other);
     assert_eq!(changed.order.credentials, before.order.credentials);
