@@ -52,7 +52,7 @@ async fn an_addon_is_added_shown_rotated_and_removed() {
         .unwrap();
     assert!(told.variables.values().all(|url| url.starts_with("fake://2:")));
     client
-        .call::<RemoveAddon>(&which(), &Removal { backup: None }, &())
+        .call::<RemoveAddon>(&which(), &Removal::default(), &())
         .await
         .unwrap();
     let gone = client.call::<RevealAddon>(&which(), &NoQuery {}, &()).await;
@@ -116,7 +116,7 @@ async fn its_secret_is_in_no_answer_but_the_one_that_asks_for_it() {
     assert_eq!(refused.unwrap_err().kind, Kind::Denied);
     let developer = house.client_of(&house.token("developer", Role::Developer, None));
     let refused = developer
-        .call::<RemoveAddon>(&which(), &Removal { backup: None }, &())
+        .call::<RemoveAddon>(&which(), &Removal::default(), &())
         .await;
     assert_eq!(refused.unwrap_err().kind, Kind::Denied);
 }
