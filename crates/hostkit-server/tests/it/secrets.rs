@@ -34,6 +34,10 @@ async fn a_value_is_in_no_answer_but_the_two_that_reveal() {
         if !reads && *name != Name::ExportVariables {
             continue;
         }
+        // This house makes no backups; what is in one is downloaded by who may see values alone.
+        if matches!(name, Name::ListBackups | Name::GetBackup | Name::DownloadBackup) {
+            continue;
+        }
         let path = endpoint
             .path
             .replace("{project}", "shop")
