@@ -96,12 +96,15 @@ pub(crate) async fn set_target(context: &Context, settings: &TargetSettings) -> 
     context.parts.store.set_backup_target(settings)
 }
 
+/// What makes copies, and whose.
+type CopiesOf<'a> = (&'a Arc<dyn Copies>, CopyOf);
+
 /// What makes copies of one kind, and whose; nothing where the environment has no such thing.
 fn copies_of<'a>(
     context: &'a Context,
     id: &EnvironmentId,
     kind: PartKind,
-) -> Result<Option<(&'a Arc<dyn Copies>, CopyOf)>, Failure> {
+) -> Result<Option<CopiesOf<'a>>, Failure> {
     let Some(copies) = parts(context)?.copies.iter().find(|copies| copies.kind() == kind) else {
         return Ok(None);
     };
