@@ -260,11 +260,18 @@ pub struct Adopted {
     pub backups: usize,
 }
 
-/// How an add-on is taken away.
+/// How data are taken away or replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Removal {
-    /// `false`: its data are not backed up first.
+    /// `false`: what is there is not backed up first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<bool>,
+}
+
+impl Removal {
+    /// Whether what is there is backed up first.
+    pub fn is_backed_up(&self) -> bool {
+        self.backup != Some(false)
+    }
 }

@@ -350,9 +350,10 @@ endpoints! {
     CreateDatabase: POST "/api/projects/{project}/environments/{environment}/databases", may ManageSecrets, on EnvironmentId,
         query NoQuery, takes Json<NewDatabase>, gives Created<Database>;
     /// Takes a further database away, with all that is in it.
+    /// The environment is backed up first, where that is not declined; where it cannot be, nothing is taken away.
     /// The one that is there from the start goes with the add-on (409).
     DropDatabase: DELETE "/api/projects/{project}/environments/{environment}/databases/{database}", may DeleteProject, on DatabaseId,
-        query NoQuery, takes Nothing, gives Nothing;
+        query Removal, takes Nothing, gives Nothing;
     /// What of a database is large, what nobody uses, what is slow.
     /// No table is read for it, and no values are in it.
     GetDatabaseStats: GET "/api/projects/{project}/environments/{environment}/databases/{database}/stats", may ReadProject, on DatabaseId,
@@ -377,12 +378,14 @@ endpoints! {
     DumpDatabase: GET "/api/projects/{project}/environments/{environment}/databases/{database}/dump", may ManageSecrets, on DatabaseId,
         query NoQuery, takes Nothing, gives Unbounded;
     /// Restores a dump in the custom format of pg_dump into a new database, which then takes the place of this one.
-    /// Until all of it is restored nothing of the old one is touched. It is run with the rights of the project.
+    /// Until all of it is restored nothing of the old one is touched. It is run with the rights of the project. The
+    /// environment is backed up before, where that is not declined.
     RestoreDatabase: POST "/api/projects/{project}/environments/{environment}/databases/{database}/restore", may ManageSecrets, on DatabaseId,
-        query NoQuery, takes Unbounded, gives Json<Restored>;
+        query Removal, takes Unbounded, gives Json<Restored>;
     /// Puts a copy of another database of the project into the place of this one, which is made where it is not there.
+    /// One that is there is backed up first, where that is not declined.
     CloneDatabase: POST "/api/projects/{project}/environments/{environment}/databases/{database}/clone", may ManageSecrets, on DatabaseId,
-        query NoQuery, takes Json<DatabaseClone>, gives Json<Restored>;
+        query Removal, takes Json<DatabaseClone>, gives Json<Restored>;
     /// The backups of an environment, when they are made and where they are kept.
     ListBackups: GET "/api/projects/{project}/environments/{environment}/backups", may ReadProject, on EnvironmentId,
         query NoQuery, takes Nothing, gives Json<Backups>;

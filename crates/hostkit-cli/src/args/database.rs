@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use hostkit_api::backup::Removal;
 use hostkit_core::names::{DatabaseLabel, EnvironmentName};
 
 use super::Whose;
@@ -36,9 +37,8 @@ pub(crate) enum DbCommand {
         /// Which
         #[arg(add = completion::databases())]
         database: DatabaseLabel,
-        /// Do not ask
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        losing: Losing,
     },
     /// Open psql as the project, or run it with arguments
     Psql {
@@ -93,9 +93,8 @@ pub(crate) enum DbCommand {
         which: WhichDatabase,
         /// A dump in the custom format of pg_dump, or - for stdin
         file: PathBuf,
-        /// Do not ask
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        losing: Losing,
     },
     /// Copy one database into another, which is made or replaced
     Clone {
@@ -109,9 +108,8 @@ pub(crate) enum DbCommand {
         /// The environment of the one that is copied [default: that of the copy]
         #[arg(long, value_name = "ENV")]
         from_env: Option<EnvironmentName>,
-        /// Do not ask
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        losing: Losing,
     },
     /// Keep the tenants in a table apart by row-level security, and try whether they are
     Protect {
@@ -139,4 +137,24 @@ pub(crate) struct WhichDatabase {
     /// The database
     #[arg(long, short, value_name = "DATABASE", default_value = "db", add = completion::databases())]
     pub(crate) database: DatabaseLabel,
+}
+
+/// How data are lost.
+#[derive(Debug, Args)]
+pub(crate) struct Losing {
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Do not back up first what is there
+    #[arg(long)]
+    no_backup: bool,
+}
+
+impl Losing {
+    /// As the API is asked.
+    pub(crate) fn removal(&self) -> Removal {
+        Removal {
+            backup: self.no_backup.then_some(false),
+        }
+    }
 }

@@ -34,7 +34,7 @@ pub(crate) use backup::{BackupArgs, BackupCommand, Elsewhere, Keep, TargetComman
 pub(crate) use cache::{CacheArgs, CacheCommand};
 pub(crate) use certificate::{CertificateArgs, CertificateCommand};
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};
-pub(crate) use database::{DbArgs, DbCommand, WhichDatabase};
+pub(crate) use database::{DbArgs, DbCommand, Losing, WhichDatabase};
 pub(crate) use deploy::{
     CancelArgs, ChangeArgs, DeployArgs, InitArgs, PromoteArgs, RollbackArgs, RunArgs, ScaleArgs, ScanArgs,
 };

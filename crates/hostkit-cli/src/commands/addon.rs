@@ -237,7 +237,7 @@ async fn remove(session: &Session<'_>, id: &AddonId, yes: bool, removal: &Remova
     }
     let client = session.client()?;
     client
-        .call::<RemoveAddon>(&OneAddon(id.clone()), removal, &())
+        .patiently::<RemoveAddon>(&OneAddon(id.clone()), removal, &())
         .await?;
     let printer = session.printer();
     if printer.wants_json() {

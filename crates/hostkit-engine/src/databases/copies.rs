@@ -44,18 +44,12 @@ pub(super) async fn restore(
     context: &Arc<Context>,
     provided: Provided,
     id: &DatabaseId,
-    dump: Dump,
-    by: &str,
+    coming: Coming,
 ) -> Result<Restored, Failure> {
     let alone = alone(context, id)?;
-    let (context, id, by) = (context.clone(), id.clone(), by.to_owned());
+    let (context, id) = (context.clone(), id.clone());
     let restored = tokio::spawn(async move {
         let _alone = alone;
-        let coming = Coming {
-            dump,
-            with: "a dump".to_owned(),
-            by,
-        };
         replace(&context, &provided, &id, coming).await
     });
     finished(restored.await)
@@ -66,6 +60,7 @@ pub(super) async fn clone(
     context: &Arc<Context>,
     (source, from): (Provided, &DatabaseId),
     (target, to): (Provided, &DatabaseId),
+    backup: bool,
     by: &str,
 ) -> Result<Restored, Failure> {
     if from == to {
@@ -91,6 +86,7 @@ pub(super) async fn clone(
             let coming = Coming {
                 dump: source.databases()?.dump(&from).await?,
                 with: format!("a clone of `{}` of `{}`", from.label, from.environment),
+                backup: backup && !is_new,
                 by,
             };
             replace(&context, &target, &to, coming).await
@@ -104,15 +100,20 @@ pub(super) async fn clone(
     finished(cloned.await)
 }
 
-/// What comes, and what is told of it.
-struct Coming {
-    dump: Dump,
-    with: String,
-    by: String,
+/// What comes into the place of a database.
+pub(super) struct Coming {
+    /// All of it.
+    pub(super) dump: Dump,
+    /// What it is, in words.
+    pub(super) with: String,
+    /// Whether what is there is backed up before.
+    pub(super) backup: bool,
+    /// The token or account that asked.
+    pub(super) by: String,
 }
 
 async fn replace(
-    context: &Context,
+    context: &Arc<Context>,
     provided: &Provided,
     id: &DatabaseId,
     coming: Coming,
@@ -120,7 +121,7 @@ async fn replace(
     let databases = provided.databases()?;
     let name = there(databases, id).await?.name;
     let contents = databases.restore_beside(id, coming.dump).await?;
-    if let Err(failure) = loss::losing(context, provided, id, Act::Replace).await {
+    if let Err(failure) = loss::losing(context, provided, id, Act::Replace, coming.backup).await {
         if let Err(error) = databases.discard(id).await {
             tracing::warn!(%error, database = %id, "what was restored is left beside");
         }

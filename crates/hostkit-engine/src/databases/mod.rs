@@ -85,12 +85,12 @@ impl Engine {
         there(databases, id).await
     }
 
-    /// Takes a further database away with all that is in it.
-    pub async fn drop_database(&self, id: &DatabaseId, by: &str) -> Result<(), Failure> {
+    /// Takes a further database away with all that is in it; with `backup`, the environment is backed up first.
+    pub async fn drop_database(&self, id: &DatabaseId, backup: bool, by: &str) -> Result<(), Failure> {
         let provided = self.provided("drop", &id.environment)?;
         let _alone = alone(&self.context, id)?;
         there(provided.databases()?, id).await?;
-        loss::losing(&self.context, &provided, id, loss::Act::Drop).await?;
+        loss::losing(&self.context, &provided, id, loss::Act::Drop, backup).await?;
         let what = What::DatabaseDropped {
             database: id.label.clone(),
             by: by.to_owned(),
@@ -142,23 +142,37 @@ impl Engine {
     }
 
     /// Puts what a dump says into the place of a database. Until all of it is restored the old one is not touched. Goes on
-    /// when the caller stops waiting; a dump that breaks off is given up.
-    pub async fn restore_database(&self, id: &DatabaseId, dump: Dump, by: &str) -> Result<Restored, Failure> {
+    /// when the caller stops waiting; a dump that breaks off is given up. With `backup`, the environment is backed up
+    /// before.
+    pub async fn restore_database(
+        &self,
+        id: &DatabaseId,
+        dump: Dump,
+        backup: bool,
+        by: &str,
+    ) -> Result<Restored, Failure> {
         let provided = self.provided("restore", &id.environment)?;
-        copies::restore(&self.context, provided, id, dump, by).await
+        let coming = copies::Coming {
+            dump,
+            with: "a dump".to_owned(),
+            backup,
+            by: by.to_owned(),
+        };
+        copies::restore(&self.context, provided, id, coming).await
     }
 
     /// Puts a copy of one database into the place of another of the same project, which is made where it is a further one
-    /// that is not there.
+    /// that is not there. With `backup`, the environment of one that is there is backed up before.
     pub async fn clone_database(
         &self,
         from: &DatabaseId,
         to: &DatabaseId,
+        backup: bool,
         by: &str,
     ) -> Result<Restored, Failure> {
         let source = self.provided("clone", &from.environment)?;
         let target = self.provided("clone", &to.environment)?;
-        copies::clone(&self.context, (source, from), (target, to), by).await
+        copies::clone(&self.context, (source, from), (target, to), backup, by).await
     }
 
     fn provided(&self, verb: &str, environment: &EnvironmentId) -> Result<Provided, Failure> {

@@ -48,7 +48,7 @@ async fn without_postgresql_every_one_of_them_says_how_to_add_it() {
         Some("add one with `hostkit addon add shop postgres`")
     );
     let refused = engine
-        .restore_database(&database("db"), coming(&[]), "test")
+        .restore_database(&database("db"), coming(&[]), true, "test")
         .await
         .unwrap_err();
     assert_eq!(refused.kind, Kind::NotFound);
@@ -73,16 +73,19 @@ async fn a_database_is_made_once_and_dropped_and_both_are_told() {
         .faults
         .fail_next("drop_database", Faults::broken("drop it"));
     engine
-        .drop_database(&database("tenant_a"), "ann")
+        .drop_database(&database("tenant_a"), true, "ann")
         .await
         .unwrap_err();
     assert_eq!(
         happened(&world, |what| matches!(what, What::DatabaseDropped { .. })),
         0
     );
-    engine.drop_database(&database("tenant_a"), "ann").await.unwrap();
+    engine
+        .drop_database(&database("tenant_a"), true, "ann")
+        .await
+        .unwrap();
     let gone = engine
-        .drop_database(&database("tenant_a"), "ann")
+        .drop_database(&database("tenant_a"), true, "ann")
         .await
         .unwrap_err();
     assert_eq!(gone.kind, Kind::NotFound);
@@ -135,7 +138,7 @@ async fn a_restore_that_fails_leaves_the_old_one_and_nothing_beside_it() {
     let (id, replaced) = (database("db"), |what: &What| {
         matches!(what, What::DatabaseReplaced { .. })
     });
-    let restore = async |pieces: &[&[u8]]| engine.restore_database(&id, coming(pieces), "ann").await;
+    let restore = async |pieces: &[&[u8]]| engine.restore_database(&id, coming(pieces), true, "ann").await;
     restore(&[b"what is no dump"]).await.unwrap_err();
     for fault in ["restore_beside", "take_place"] {
         world.databases.faults.fail_next(fault, Faults::broken(fault));
@@ -162,7 +165,7 @@ async fn one_change_at_a_time_and_the_second_is_told_so() {
         let engine = engine.clone();
         async move {
             engine
-                .restore_database(&database("db"), coming(&[b"PGDMPfirst"]), "ann")
+                .restore_database(&database("db"), coming(&[b"PGDMPfirst"]), true, "ann")
                 .await
         }
     });
@@ -170,7 +173,7 @@ async fn one_change_at_a_time_and_the_second_is_told_so() {
     let mut second = refused().await;
     while second.is_ok() {
         engine
-            .drop_database(&database("other"), "bob")
+            .drop_database(&database("other"), true, "bob")
             .await
             .unwrap_or_default();
         tokio::task::yield_now().await;
@@ -194,18 +197,21 @@ async fn a_clone_that_fails_takes_back_what_it_made_for_it() {
     let (from, to) = (database("db"), database("trial"));
     for fault in ["dump_database", "restore_beside", "take_place"] {
         world.databases.faults.fail_next(fault, Faults::broken(fault));
-        engine.clone_database(&from, &to, "ann").await.unwrap_err();
+        engine.clone_database(&from, &to, true, "ann").await.unwrap_err();
         assert_eq!(world.databases.data(&to), None, "{fault}");
     }
-    engine.clone_database(&from, &to, "ann").await.unwrap();
+    engine.clone_database(&from, &to, true, "ann").await.unwrap();
     assert_eq!(world.databases.data(&to).unwrap(), b"rows");
     world.databases.fill(&to, b"its own");
     world
         .databases
         .faults
         .fail_next("dump_database", Faults::broken("read"));
-    engine.clone_database(&from, &to, "ann").await.unwrap_err();
+    engine.clone_database(&from, &to, true, "ann").await.unwrap_err();
     assert_eq!(world.databases.data(&to).unwrap(), b"its own");
-    let itself = engine.clone_database(&from, &from, "ann").await.unwrap_err();
+    let itself = engine
+        .clone_database(&from, &from, true, "ann")
+        .await
+        .unwrap_err();
     assert_eq!(itself.kind, Kind::Invalid);
 }

@@ -58,7 +58,7 @@ pub(crate) async fn remove(call: Admitted<RemoveAddon>, (): ()) -> Result<(), Fa
     let id = &call.target().0;
     call.shared()
         .engine
-        .remove_addon(id, call.query().backup != Some(false))
+        .remove_addon(id, call.query().is_backed_up())
         .await?;
     tracing::info!(by = call.by(), addon = %id, "Removed");
     Ok(())

@@ -27,7 +27,11 @@ pub(crate) async fn create(call: Admitted<CreateDatabase>, new: NewDatabase) -> 
 }
 
 pub(crate) async fn delete(call: Admitted<DropDatabase>, (): ()) -> Result<(), Failure> {
-    call.shared().engine.drop_database(call.target(), call.by()).await
+    let backup = call.query().is_backed_up();
+    call.shared()
+        .engine
+        .drop_database(call.target(), backup, call.by())
+        .await
 }
 
 pub(crate) async fn stats(call: Admitted<GetDatabaseStats>, (): ()) -> Result<DatabaseStats, Failure> {
@@ -74,7 +78,12 @@ pub(crate) async fn restore(call: Admitted<RestoreDatabase>, body: Incoming) -> 
     });
     let engine = &call.shared().engine;
     engine
-        .restore_database(call.target(), Box::pin(dump), call.by())
+        .restore_database(
+            call.target(),
+            Box::pin(dump),
+            call.query().is_backed_up(),
+            call.by(),
+        )
         .await
 }
 
@@ -86,5 +95,9 @@ pub(crate) async fn clone(call: Admitted<CloneDatabase>, of: DatabaseClone) -> R
     // Of the same project: whoever may change the one may read the other.
     let environment = EnvironmentId::new(to.environment.project.clone(), environment);
     let from = DatabaseId::new(environment, of.from);
-    call.shared().engine.clone_database(&from, to, call.by()).await
+    let backup = call.query().is_backed_up();
+    call.shared()
+        .engine
+        .clone_database(&from, to, backup, call.by())
+        .await
 }

@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use hostkit_api::addon::NewAddon;
+use hostkit_api::backup::Removal;
 use hostkit_api::endpoints::{AddAddon, DumpDatabase, NoQuery, RestoreDatabase};
 use hostkit_core::addon::{AddonKind, AddonSettings};
 use hostkit_core::database::DatabaseId;
@@ -63,7 +64,7 @@ async fn a_restore_whose_sender_goes_away_changes_nothing() {
         Err(std::io::Error::other("the disk it is read from is gone")),
     ]);
     client
-        .upload::<RestoreDatabase>(&main_one(), &NoQuery {}, breaks_off)
+        .upload::<RestoreDatabase>(&main_one(), &Removal::default(), breaks_off)
         .await
         .unwrap_err();
     assert_eq!(house.databases.data(&main_one()).unwrap().len(), 1 << 20);
@@ -71,7 +72,7 @@ async fn a_restore_whose_sender_goes_away_changes_nothing() {
     let restored = loop {
         // The first one is given up a moment later.
         let again = client
-            .upload::<RestoreDatabase>(&main_one(), &NoQuery {}, whole())
+            .upload::<RestoreDatabase>(&main_one(), &Removal::default(), whole())
             .await;
         match again {
             Err(failure) if failure.kind == Kind::Conflict => tokio::task::yield_now().await,

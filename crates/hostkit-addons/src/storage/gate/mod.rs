@@ -57,7 +57,7 @@ impl Gate {
         let request = match &visit {
             Some(visit) => match visit.as_a_client(request) {
                 Ok(request) => request,
-                Err(refusal) => return refusal,
+                Err(refusal) => return *refusal,
             },
             None => request,
         };

@@ -43,20 +43,20 @@ impl Visit {
     }
 
     /// The same request as a client without keys would make it.
-    pub(super) fn as_a_client<B>(&self, request: Request<B>) -> Result<Request<B>, Response<Body>> {
+    pub(super) fn as_a_client<B>(&self, request: Request<B>) -> Result<Request<B>, Box<Response<Body>>> {
         let (mut head, body) = request.into_parts();
         if ![Method::GET, Method::HEAD].contains(&head.method) {
             let mut refusal = refused(StatusCode::METHOD_NOT_ALLOWED);
             let allowed = HeaderValue::from_static("GET, HEAD");
             refusal.headers_mut().insert(header::ALLOW, allowed);
-            return Err(refusal);
+            return Err(Box::new(refusal));
         }
         let Some(bucket) = self.bucket.as_ref().filter(|_| !self.key.is_empty()) else {
-            return Err(refused(StatusCode::NOT_FOUND));
+            return Err(Box::new(refused(StatusCode::NOT_FOUND)));
         };
         head.uri = format!("/{bucket}/{}", self.key)
             .parse::<Uri>()
-            .map_err(|_| refused(StatusCode::BAD_REQUEST))?;
+            .map_err(|_| Box::new(refused(StatusCode::BAD_REQUEST)))?;
         let mut heard = HeaderMap::new();
         for name in HEARD {
             heard.extend(head.headers.remove(&name).map(|value| (name, value)));

@@ -16,6 +16,7 @@ use hostkit_core::size::ByteSize;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
+use crate::args::Losing;
 use crate::commands::project::confirm;
 use crate::output::{Bar, StepsView};
 use crate::session::Session;
@@ -148,11 +149,11 @@ pub(super) async fn restore(
     session: &Session<'_>,
     id: &DatabaseId,
     file: &Path,
-    yes: bool,
+    losing: &Losing,
 ) -> Result<(), Stop> {
     session.is_about(&id.environment);
     let is_stdin = file == Path::new("-");
-    if is_stdin && !yes {
+    if is_stdin && !losing.yes {
         return Err(Stop::usage(
             "cannot ask whether the database is to be replaced: stdin is the dump",
             "add `--yes` if you mean it",
@@ -162,7 +163,7 @@ pub(super) async fn restore(
         true => None,
         false => Some(open(file).await?),
     };
-    if !yes {
+    if !losing.yes {
         replaces(session, id)?;
     }
     let printer = session.printer();
@@ -171,12 +172,16 @@ pub(super) async fn restore(
         Some((input, length)) => {
             let bar = Bar::bytes(printer, "restoring", length);
             let pieces = counted(input, bar.counter());
-            client.upload::<RestoreDatabase>(id, &NoQuery {}, pieces).await?
+            client
+                .upload::<RestoreDatabase>(id, &losing.removal(), pieces)
+                .await?
         }
         None => {
             let bar = Bar::counting(printer, "restoring");
             let pieces = counted(stdin()?, bar.counter());
-            client.upload::<RestoreDatabase>(id, &NoQuery {}, pieces).await?
+            client
+                .upload::<RestoreDatabase>(id, &losing.removal(), pieces)
+                .await?
         }
     };
     tell(session, &restored, "Restored")
@@ -225,19 +230,21 @@ pub(super) async fn clone(
     session: &Session<'_>,
     to: &DatabaseId,
     of: DatabaseClone,
-    yes: bool,
+    losing: &Losing,
 ) -> Result<(), Stop> {
     session.is_about(&to.environment);
     let client = session.client()?;
     let there = client
         .call::<ListDatabases>(&to.environment, &NoQuery {}, &())
         .await?;
-    if !yes && there.iter().any(|database| database.label == to.label) {
+    if !losing.yes && there.iter().any(|database| database.label == to.label) {
         replaces(session, to)?;
     }
     let mut view = StepsView::new(session.printer());
     view.now("cloning");
-    let cloned = client.patiently::<CloneDatabase>(to, &NoQuery {}, &of).await?;
+    let cloned = client
+        .patiently::<CloneDatabase>(to, &losing.removal(), &of)
+        .await?;
     view.clear();
     tell(session, &cloned, "Cloned into")
 }

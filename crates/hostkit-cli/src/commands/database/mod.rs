@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::project::confirm;
 use super::run::console;
-use crate::args::{DbCommand, WhichDatabase};
+use crate::args::{DbCommand, Losing, WhichDatabase};
 use crate::output::{Style, Table};
 use crate::session::Session;
 use crate::stop::Stop;
@@ -26,9 +26,11 @@ pub(crate) async fn run(session: &Session<'_>, command: DbCommand) -> Result<(),
         DbCommand::Create { whose, database } => {
             create(session, &DatabaseId::new(whose.id(), database)).await
         }
-        DbCommand::Drop { whose, database, yes } => {
-            delete(session, &DatabaseId::new(whose.id(), database), yes).await
-        }
+        DbCommand::Drop {
+            whose,
+            database,
+            losing,
+        } => delete(session, &DatabaseId::new(whose.id(), database), &losing).await,
         DbCommand::Psql { whose, arguments } => {
             let environment = whose.id();
             session.is_about(&environment);
@@ -44,19 +46,21 @@ pub(crate) async fn run(session: &Session<'_>, command: DbCommand) -> Result<(),
             add: Some(name),
         } => look::extend(session, &which.id(), name).await,
         DbCommand::Dump { which, output } => copies::dump(session, &which.id(), output.as_deref()).await,
-        DbCommand::Restore { which, file, yes } => copies::restore(session, &which.id(), &file, yes).await,
+        DbCommand::Restore { which, file, losing } => {
+            copies::restore(session, &which.id(), &file, &losing).await
+        }
         DbCommand::Clone {
             whose,
             from,
             to,
             from_env,
-            yes,
+            losing,
         } => {
             let of = hostkit_api::database::DatabaseClone {
                 from,
                 environment: from_env,
             };
-            copies::clone(session, &DatabaseId::new(whose.id(), to), of, yes).await
+            copies::clone(session, &DatabaseId::new(whose.id(), to), of, &losing).await
         }
         DbCommand::Protect {
             which,
@@ -102,9 +106,9 @@ async fn create(session: &Session<'_>, id: &DatabaseId) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn delete(session: &Session<'_>, id: &DatabaseId, yes: bool) -> Result<(), Stop> {
+async fn delete(session: &Session<'_>, id: &DatabaseId, losing: &Losing) -> Result<(), Stop> {
     session.is_about(&id.environment);
-    if !yes {
+    if !losing.yes {
         let what = format!(
             "the database `{}` of `{}` with all that is in it",
             id.label, id.environment
@@ -112,7 +116,9 @@ async fn delete(session: &Session<'_>, id: &DatabaseId, yes: bool) -> Result<(),
         confirm(session, &id.environment.project, "delete", &what)?;
     }
     let client = session.client()?;
-    client.call::<DropDatabase>(id, &NoQuery {}, &()).await?;
+    client
+        .patiently::<DropDatabase>(id, &losing.removal(), &())
+        .await?;
     let printer = session.printer();
     if printer.wants_json() {
         return printer.json(&json!({ "dropped": id.label }));
