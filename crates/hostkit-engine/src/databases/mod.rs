@@ -90,6 +90,8 @@ impl Engine {
         let provided = self.provided("drop", &id.environment)?;
         let _alone = alone(&self.context, id)?;
         there(provided.databases()?, id).await?;
+        // The main one is refused, and nothing is lost.
+        let backup = backup && !id.label.is_main();
         loss::losing(&self.context, &provided, id, loss::Act::Drop, backup).await?;
         let what = What::DatabaseDropped {
             database: id.label.clone(),

@@ -191,7 +191,12 @@ fn a_program_keeps_objects_through_rotations_and_kills_until_its_bucket_goes() {
         assert!(!events.contains(&second[secret]) && !status.contains(&second[secret]));
     }
 
-    host.run(&["addon", "remove", "shop", "storage", "--yes"]).ok();
+    let kept = host
+        .run(&["addon", "remove", "shop", "storage", "--yes"])
+        .failed();
+    assert!(kept.err.contains("--no-backup"), "{}", kept.err);
+    host.run(&["addon", "remove", "shop", "storage", "--yes", "--no-backup"])
+        .ok();
     assert_eq!(server(&host, "shop"), None);
     let gone = host.run(&["storage", "ls", "shop"]).failed();
     assert!(gone.err.contains("it has none"), "{}", gone.err);

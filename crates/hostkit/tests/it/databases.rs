@@ -162,6 +162,20 @@ fn databases_are_listed_made_looked_into_and_dropped() {
     );
     host.run(&["db", "drop", "shop", "tenant_a", "--yes"]).ok();
     assert_eq!(labels(&host), ["db"]);
+    let listed = host.run(&["backup", "list", "shop", "--json"]).ok().json();
+    let kept = listed["backups"].as_array().unwrap();
+    assert_eq!(kept.len(), 1, "none before what was refused: {listed}");
+    assert_eq!(
+        (&kept[0]["cause"], &kept[0]["state"]),
+        (&"before".into(), &"proven".into())
+    );
+    let parts: Vec<&str> = kept[0]["parts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|part| part["name"].as_str())
+        .collect();
+    assert!(parts.contains(&"postgres.tenant_a"), "{listed}");
     let gone = host.run(&["db", "drop", "shop", "tenant_a", "--yes"]).failed();
     assert!(gone.err.contains("has none of that name"), "{}", gone.err);
     assert_eq!(
