@@ -436,7 +436,7 @@ fn lost_data_are_a_finding_and_are_not_made_anew() {
     let refused = host
         .run(&["addon", "set", "shop", "postgres", "--memory", "8MB"])
         .failed();
-    assert!(refused.err.contains("no memory of its own"), "{}", refused.err);
+    assert!(refused.err.contains("it is for Redis alone"), "{}", refused.err);
 
     host.run(&["down"]).ok();
     let data = hostkit_core::layout::Layout::new(host.data());

@@ -4,7 +4,7 @@
 
 mod keys;
 mod operator;
-mod service;
+mod server;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -82,8 +82,8 @@ impl StorageAddon {
     /// Waits until the server goes by settings with this digest. One that ended is given a few starts: it may have been
     /// killed.
     async fn wait_until_in_force(&self, order: &AddonOrder, digest: &str) -> Result<(), Failure> {
-        let (address, token) = (service::address(order)?, keys::operator(order));
-        let name = service::name(&order.id);
+        let (address, token) = (server::address(order)?, keys::operator(order));
+        let name = server::name(&order.id);
         let restarts = async || {
             let found = self.services.observe(&name).await?;
             Ok::<_, Failure>(found.map_or(0, |state| state.restarts))
@@ -116,7 +116,7 @@ impl StorageAddon {
 
     /// Why the server is not there, where that is known: it ended by itself.
     async fn why_it_ended(&self, order: &AddonOrder) -> Result<Option<String>, Failure> {
-        let name = service::name(&order.id);
+        let name = server::name(&order.id);
         let Some(state) = self.services.observe(&name).await? else {
             return Ok(Some("its server was never started".into()));
         };
@@ -135,7 +135,7 @@ impl StorageAddon {
 
     /// A server whose objects are gone would begin with none, and nobody would notice.
     fn refuse_lost(&self, order: &AddonOrder) -> Result<(), Failure> {
-        let place = self.services.place(&service::name(&order.id));
+        let place = self.services.place(&server::name(&order.id));
         let lost = match (place.configuration.exists(), place.data.exists()) {
             (true, false) => place.data,
             _ => return Ok(()),
@@ -163,16 +163,16 @@ impl Addon for StorageAddon {
 
     async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure> {
         self.refuse_lost(order)?;
-        let settings = service::settings(order, &*self.services)?;
-        let server = service::service(order, &settings, &*self.services)?;
+        let settings = server::settings(order, &*self.services)?;
+        let server = server::service(order, &settings, &*self.services)?;
         self.services.ensure(&server).await?;
         self.wait_until_in_force(order, &settings.digest()).await
     }
 
     async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure> {
-        let found = self.services.observe(&service::name(&order.id)).await?;
-        let digest = service::settings(order, &*self.services)?.digest();
-        let asked = operator::ask(service::address(order)?, &keys::operator(order)).await;
+        let found = self.services.observe(&server::name(&order.id)).await?;
+        let digest = server::settings(order, &*self.services)?.digest();
+        let asked = operator::ask(server::address(order)?, &keys::operator(order)).await;
         let version = asked.is_ok().then(|| env!("CARGO_PKG_VERSION").to_owned());
         let health = match asked {
             Ok(state) if state.settings == digest => AddonHealth::Ready,
@@ -188,7 +188,7 @@ impl Addon for StorageAddon {
     }
 
     async fn remove(&self, id: &AddonId) -> Result<(), Failure> {
-        self.services.remove(&service::name(id)).await
+        self.services.remove(&server::name(id)).await
     }
 
     fn variable_names(&self) -> Vec<VariableName> {
@@ -198,8 +198,8 @@ impl Addon for StorageAddon {
     fn variables(&self, order: &AddonOrder) -> Variables {
         let environment = &order.id.environment;
         let described = (
-            service::bucket(environment),
-            service::address(order),
+            server::bucket(environment),
+            server::address(order),
             order.credentials.first().map(keys::pair),
         );
         // The order is complete, and a bucket could be made for it.
@@ -209,7 +209,7 @@ impl Addon for StorageAddon {
         let value = |told: Told| match told {
             Told::Endpoint => Secret::new(format!("http://{address}")),
             Told::Bucket => Secret::new(bucket.as_str()),
-            Told::Region => Secret::new(service::REGION),
+            Told::Region => Secret::new(server::REGION),
             Told::AccessKey => Secret::new(pair.access.as_str()),
             Told::SecretKey => pair.secret.clone(),
             Told::PublicUrl => Secret::new(self.public_url(environment)),
@@ -240,8 +240,8 @@ impl Addon for StorageAddon {
 #[async_trait::async_trait]
 impl Buckets for StorageAddon {
     async fn report(&self, order: &AddonOrder) -> Result<BucketReport, Failure> {
-        let bucket = service::bucket(&order.id.environment)?;
-        let state = operator::ask(service::address(order)?, &keys::operator(order)).await;
+        let bucket = server::bucket(&order.id.environment)?;
+        let state = operator::ask(server::address(order)?, &keys::operator(order)).await;
         let state = state.map_err(|why| down(order, &why.to_string()))?;
         let found = state.buckets.into_iter().find(|one| one.name == bucket.as_str());
         let found = found.ok_or_else(|| down(order, "it has no bucket"))?;
@@ -259,8 +259,8 @@ impl Buckets for StorageAddon {
     }
 
     async fn set_rules(&self, order: &AddonOrder, rules: &BucketRules) -> Result<(), Failure> {
-        let bucket = service::bucket(&order.id.environment)?;
-        let (address, token) = (service::address(order)?, keys::operator(order));
+        let bucket = server::bucket(&order.id.environment)?;
+        let (address, token) = (server::address(order)?, keys::operator(order));
         let set = operator::set_rules(address, &token, &bucket, rules).await;
         set.map_err(|why| down(order, &why.to_string()))
     }
