@@ -131,13 +131,13 @@ fn a_newer_schema_is_refused() {
     drop(store);
     let layout = Layout::new(folder.path());
     let sql = rusqlite::Connection::open(layout.database()).unwrap();
-    sql.pragma_update(None, "user_version", 7).unwrap();
+    sql.pragma_update(None, "user_version", 8).unwrap();
     drop(sql);
     let refused = open(&layout).err().unwrap();
     assert!(
         refused
             .message
-            .ends_with("it was written by a newer HostKit (schema 7, this one knows 5)"),
+            .ends_with("it was written by a newer HostKit (schema 8, this one knows 7)"),
         "{refused}"
     );
     assert!(refused.hint.is_some());
@@ -602,7 +602,7 @@ fn a_database_of_the_first_schema_is_brought_up_to_date_with_what_is_in_it() {
     drop(store);
     let layout = Layout::new(folder.path());
     let sql = rusqlite::Connection::open(layout.database()).unwrap();
-    sql.execute_batch("DROP TABLE domain; DROP TABLE credential; DROP TABLE addon; DROP TABLE shared_service; ALTER TABLE environment DROP COLUMN canary")
+    sql.execute_batch("DROP TABLE domain; DROP TABLE credential; DROP TABLE addon_made; DROP TABLE addon; DROP TABLE shared_service; DROP TABLE backup; DROP TABLE backup_count; DROP TABLE backup_schedule; DROP TABLE backup_place; ALTER TABLE environment DROP COLUMN canary")
         .unwrap();
     sql.pragma_update(None, "user_version", 1).unwrap();
     drop(sql);

@@ -38,6 +38,10 @@ async fn a_value_is_in_no_answer_but_the_two_that_reveal() {
         if matches!(name, Name::ListBackups | Name::GetBackup | Name::DownloadBackup) {
             continue;
         }
+        // The project has no database, and what is in one is dumped by who may see values alone.
+        if endpoint.path.contains("/databases") {
+            continue;
+        }
         let path = endpoint
             .path
             .replace("{project}", "shop")

@@ -222,7 +222,7 @@ impl Addon for StorageAddon {
 
     fn ports(&self, order: &AddonOrder) -> BTreeMap<u16, PortUse> {
         let own = PortUse {
-            answers: PortUser::Service(service::name(&order.id)),
+            answers: PortUser::Service(server::name(&order.id)),
             callers: Callers::These([PortUser::Project(order.id.environment.project.clone())].into()),
         };
         order.port.map(|port| (port, own)).into_iter().collect()
