@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::harness::{Installation, Said};
+use crate::harness::{Installation, Said, projects, wait_until};
 
 /// A value that must be nowhere but encrypted.
 const CANARY: &str = "canary-51c0de";
@@ -246,4 +246,56 @@ fn the_data_of_an_addon_are_backed_up_before_it_is_removed_and_a_lost_disk_is_to
     assert!(refused.err.contains("nothing was changed"), "{}", refused.err);
     host.run(&["addon", "remove", "shop", "postgres", "--yes", "--no-backup"])
         .ok();
+}
+
+#[test]
+fn a_bucket_keeps_backups_and_one_that_is_away_is_told_and_loses_none() {
+    let host = Installation::start();
+    host.run(&["project", "create", "keeper", "--with-storage"]).ok();
+    let page = projects::folder(&host.sources(), "keeper", &[("index.html", "a page")]);
+    host.deploy("keeper", &page).ok();
+    let value = |name: &str| -> String {
+        let told = host.data().join("projects/keeper/environments/production/.env");
+        let told = std::fs::read_to_string(told).unwrap();
+        let line = told
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}=")));
+        line.unwrap().trim_matches('"').to_owned()
+    };
+    let named = |bucket: &str, secret: &str| {
+        let target = host
+            .prepared(&["backup", "target", "s3", "--endpoint", &value("S3_ENDPOINT")])
+            .args(["--bucket", bucket, "--region", "auto", "--prefix", "backups/one"])
+            .args(["--access-key-id", &value("S3_ACCESS_KEY_ID")])
+            .env("HOSTKIT_S3_SECRET", secret)
+            .output();
+        Said::from(target.unwrap())
+    };
+    let secret = value("S3_SECRET_ACCESS_KEY");
+    let wrong = named("keeper", &"0".repeat(64)).failed();
+    assert!(wrong.err.contains("SignatureDoesNotMatch"), "{}", wrong.err);
+    assert!(!wrong.err.contains(&secret), "{}", wrong.err);
+    let nowhere = named("no-such-bucket", &secret).failed();
+    assert!(nowhere.err.contains("no-such-bucket"), "{}", nowhere.err);
+    named("keeper", &secret).ok();
+
+    host.run(&["project", "create", "shop", "--with-db"]).ok();
+    fill(&host, "shop");
+    host.run(&["backup", "now", "shop"]).ok();
+    assert_eq!(backups(&host)[0]["state"], "proven");
+    let kept = host.run(&["storage", "ls", "keeper:backups/", "-r"]).ok().out;
+    assert!(kept.contains("backups/one/shop/production/1/postgres"), "{kept}");
+
+    // Its keys are changed: told, and the backup that there was is as good as before.
+    psql(&host, "shop", "DELETE FROM orders");
+    host.run(&["addon", "rotate", "keeper", "storage"]).ok();
+    let list = || host.run(&["addon", "list", "keeper", "--json"]).ok().json();
+    wait_until("the end of the rotation", || list()[0]["rotation"].is_null());
+    let failed = host.run(&["backup", "now", "shop"]).failed();
+    assert!(failed.err.contains("InvalidAccessKeyId"), "{}", failed.err);
+    let told = host.run(&["events", "--project", "shop"]).ok().out;
+    assert!(told.contains("backup 2 failed"), "{told}");
+    named("keeper", &value("S3_SECRET_ACCESS_KEY")).ok();
+    host.run(&["backup", "restore", "shop", "1", "--yes"]).ok();
+    assert_eq!(psql(&host, "shop", "SELECT count(*) FROM orders"), "20000");
 }
