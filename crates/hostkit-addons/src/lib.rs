@@ -6,6 +6,7 @@ mod derived;
 pub mod postgres;
 pub mod redis;
 pub mod redis_rest;
+mod secret_file;
 pub mod storage;
 
 use std::sync::Arc;

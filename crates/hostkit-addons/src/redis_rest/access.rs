@@ -1,16 +1,12 @@
 //! Who may speak to which Redis.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hostkit_core::kind::{Failure, Kind};
-use nix::unistd::{getegid, geteuid};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 use serde::{Deserialize, Serialize};
@@ -18,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::scripts::Scripts;
 use super::share::Share;
+use crate::secret_file;
 
 /// How long a Redis of this machine may take to take a connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -65,27 +62,9 @@ pub fn token_hash(token: &str) -> String {
 }
 
 impl Settings {
-    /// Reads a settings file. One that others may read or write is refused ([`Kind::Invalid`]). On a server it is root's, and the
-    /// gateway reads it by its group, in which there is nobody else.
+    /// Reads a settings file. One that others may read or write is refused ([`Kind::Invalid`]).
     pub fn load(path: &Path) -> Result<Self, Failure> {
-        let cannot = |why: &dyn std::fmt::Display| {
-            Failure::new(Kind::Invalid, format!("cannot read `{}`: {why}", path.display()))
-        };
-        let mut file = File::open(path).map_err(|why| cannot(&why))?;
-        let found = file.metadata().map_err(|why| cannot(&why))?;
-        let (us, our_group) = (geteuid(), getegid());
-        let is_shown_to_us = found.uid() != us.as_raw() && found.gid() == our_group.as_raw();
-        let refused = match us.is_root() || is_shown_to_us {
-            true => 0o037,
-            false => 0o077,
-        };
-        if found.mode() & refused != 0 {
-            let failure = cannot(&"others may read or write it, and it has passwords");
-            return Err(failure.hint(format!("chmod 600 {}", path.display())));
-        }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(|why| cannot(&why))?;
-        Self::parse(&text)
+        Self::parse(secret_file::read(path)?.reveal())
     }
 
     /// Reads the text of a settings file.

@@ -1,10 +1,7 @@
 //! Settings of a storage server: a JSON file that only its owner may read, because it has the secret keys. Whoever runs
 //! the server writes it ([`Settings::text`]); the server reads it at its start and again when it is told to (`SIGHUP`).
 
-use std::fs::File;
-use std::io::Read;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use hostkit_core::kind::{Failure, Kind};
@@ -13,9 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::names::BucketName;
-
-/// The largest file of settings, in bytes.
-const LARGEST: u64 = 1 << 20;
+use crate::secret_file;
 
 /// What a storage server is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,27 +98,10 @@ struct RawBucket {
 impl Settings {
     /// Reads a file of settings. One that others may read or write is refused.
     pub fn load(path: &Path) -> Result<Self, Failure> {
-        let cannot =
-            |why: String| Failure::new(Kind::Invalid, format!("cannot read `{}`: {why}", path.display()));
-        let mut file = File::open(path).map_err(|why| cannot(why.to_string()))?;
-        let found = file.metadata().map_err(|why| cannot(why.to_string()))?;
-        // On a server it is root's, and the group is that of the server's own account.
-        let refused = match found.uid() {
-            0 => 0o037,
-            _ => 0o077,
-        };
-        if found.mode() & refused != 0 {
-            return Err(
-                cannot("others may read or write it, and it has secret keys".to_owned())
-                    .hint(format!("chmod 600 {}", path.display())),
-            );
-        }
-        let mut text = String::new();
-        file.by_ref()
-            .take(LARGEST)
-            .read_to_string(&mut text)
-            .map_err(|why| cannot(why.to_string()))?;
-        Self::parse(&text).map_err(|why| cannot(why.message))
+        Self::parse(secret_file::read(path)?.reveal()).map_err(|failure| {
+            let message = format!("cannot read `{}`: {}", path.display(), failure.message);
+            Failure { message, ..failure }
+        })
     }
 
     /// Parses settings and checks the rules between them.
