@@ -41,6 +41,7 @@ pub(super) fn all(layout: &Layout, to: &Tenant, found: &Found, questions: &[Ques
     targets.extend(of_home(layout, to));
     targets.extend(of_machine(layout, to, found));
     targets.extend(of_services(layout, to));
+    targets.extend(of_backups(layout, to));
     targets.extend(of_processes(found));
     targets.extend(of_ports(found));
     targets.extend(of_programs(to));
@@ -184,6 +185,16 @@ fn of_services(layout: &Layout, to: &Tenant) -> Vec<Target> {
         create("add-on", redis.join("data")),
         read("add-on", redis.join("configuration/users.acl")),
         read("add-on", gateway.join("configuration/settings.json")),
+    ]
+}
+
+/// Backups in the installation's own folder. They are encrypted besides.
+fn of_backups(layout: &Layout, to: &Tenant) -> Vec<Target> {
+    let folder = layout.backups().join(to.project.as_str());
+    vec![
+        list("backup", folder.clone()),
+        create("backup", folder),
+        read("backup", layout.backup_key()),
     ]
 }
 

@@ -43,7 +43,15 @@ impl Site {
             file("requirements.txt", "");
             file("app.py", APP);
             file("hostkit.toml", "[process.web]\ncommand = \"python3 app.py\"\n");
-            let create = ["hostkit", "project", "create", name, "--with-redis"];
+            let create = [
+                "hostkit",
+                "project",
+                "create",
+                name,
+                "--with-redis",
+                "--with-db",
+                "--with-storage",
+            ];
             machine.exec(&create).ok();
             let set = format!("HOSTKIT_TEST_NAME={name}");
             machine
@@ -99,7 +107,7 @@ impl Site {
     }
 
     fn unit(&self, name: &str) -> String {
-        let pattern = format!("hostkit-{name}.production.*");
+        let pattern = format!("hostkit-{name}.production.web.*");
         let listed = self.ok(&[
             "systemctl",
             "list-units",
@@ -212,7 +220,7 @@ fn a_port_is_its_projects_alone_also_while_nobody_listens_and_after_a_reboot() {
     site.ports_are_kept_apart("after a reboot");
 
     // With the project its ports go.
-    site.ok(&["hostkit", "project", "delete", TO, "--yes"]);
+    site.ok(&["hostkit", "project", "delete", TO, "--yes", "--no-backup"]);
     let left = site.ok(&["nft", "list", "set", "inet", "hostkit", "owned"]);
     assert!(!left.contains(&port.to_string()), "{left}");
 }
@@ -297,6 +305,8 @@ impl Site {
             "/dev/null",
             "/tmp/blog-notes",
         ]);
+        // Not proven, as no copies are made of its bucket.
+        assert_eq!(self.exec(&["hostkit", "backup", "now", TO]).code, 1);
         self.machine.write("0 0 1 1 * true\n", "/root/table", 0o644);
         self.ok(&["crontab", "-u", TO, "/root/table"]);
         if self.exec(&["test", "-e", "/home/blog/.ssh/authorized_keys"]).code != 0 {
@@ -310,6 +320,7 @@ impl Site {
              /home/blog/shared /home/blog/shared/app.sock /home/blog/.cache /home/blog/.env /home/blog/.ssh \
              /home/blog/.ssh/authorized_keys /var/log/projects/blog /var/log/projects/blog/*.log /var/lib/hostkit \
              /var/lib/hostkit/hostkit.db /var/lib/hostkit/key /var/lib/hostkit/projects \
+             /var/lib/hostkit/backups $(find /var/lib/hostkit/backups/blog) /var/lib/hostkit/backup.key \
              $(find /var/lib/hostkit/projects/blog -path '*/blobs' -prune -o -print) /run/hostkit \
              /run/hostkit/proxy.sock /home /etc /usr/local/bin /var/log/projects /etc/systemd/system \
              /etc/sudoers.d /etc/sudoers.d/hostkit-blog /etc/cron.d /var/lib/systemd/linger /var/spool/cron/crontabs \
