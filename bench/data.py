@@ -15,7 +15,8 @@ from installation import Installation
 TITLE = "Managed data"
 PROJECTS = int(os.environ.get("HOSTKIT_BENCH_PROJECTS", "200"))
 SECONDS = 5
-CLIENTS = (1, 16)
+# With what PgBouncer holds open meanwhile, within the 25 connections of a project.
+CLIENTS = (1, 12)
 PGBENCH = max(Path("/usr/lib/postgresql").glob("*/bin/pgbench"))
 # What the children of a server are named by.
 SERVERS = ("redis-server", "postgres", "pgbouncer")

@@ -1,6 +1,7 @@
 """What an idle installation costs: memory and processor time of each of its processes, with 1 and 50 projects."""
 
 import time
+from pathlib import Path
 
 import machine
 from installation import Installation
@@ -36,6 +37,8 @@ def watch(roles: dict[str, list[int]]) -> dict:
     time.sleep(WATCH_SECONDS)
     found = {}
     for role, pids in sorted(roles.items()):
+        # A worker of PostgreSQL may have ended meanwhile.
+        pids = [pid for pid in pids if Path(f"/proc/{pid}/smaps_rollup").exists()]
         memory = [machine.memory_kib(pid) for pid in pids]
         found[role] = {
             "count": len(pids),
