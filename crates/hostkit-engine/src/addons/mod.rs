@@ -186,6 +186,7 @@ pub(crate) async fn remove(
     let (context, id) = (context.clone(), id.clone());
     let removed = tokio::spawn(async move {
         context.parts.store.addon(&id)?;
+        // Before the lock is taken: a restore takes the add-on's lock while it holds that of the backups.
         let kept = match backup {
             true => backups::before(&context, &id.environment, Some(id.kind)).await?,
             false => None,
