@@ -1,6 +1,6 @@
 //! PostgreSQL as an add-on of environments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use super::names::DatabaseName;
 use super::pooler::Pooler;
 use super::programs::{Programs, major_of};
 use super::session::{Access, explain};
+use super::settled::Left;
 use super::system::SystemCluster;
 
 /// The pooled address: for programs.
@@ -53,6 +54,8 @@ pub struct Postgres {
     guard: Guard,
     /// Who changes what all share waits for who does: add-ons are ensured side by side.
     turn: tokio::sync::Mutex<()>,
+    /// How databases were left.
+    pub(super) left: Left,
 }
 
 impl Postgres {
@@ -64,6 +67,7 @@ impl Postgres {
             pooler,
             guard,
             turn: tokio::sync::Mutex::default(),
+            left: Left::default(),
         }
     }
 
@@ -141,6 +145,7 @@ impl Addon for Postgres {
     }
 
     async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure> {
+        self.left.forget(&order.id);
         let main = DatabaseName::main(&order.id.environment);
         if order.made && self.has_lost_all()? {
             return Err(self.lost(&main, "the data of PostgreSQL are gone"));
@@ -157,7 +162,12 @@ impl Addon for Postgres {
         if databases::expel_others(&access, &main, &order.credentials).await? {
             self.tell_pooler().await?;
         }
-        self.let_go_on(&access, &main).await
+        self.let_go_on(&access, &main).await?;
+        self.note_left(order).await
+    }
+
+    async fn settled(&self, orders: &[&AddonOrder]) -> Result<BTreeSet<AddonId>, Failure> {
+        self.still_as_left(orders).await
     }
 
     async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure> {
@@ -194,6 +204,7 @@ impl Addon for Postgres {
     }
 
     async fn remove(&self, id: &AddonId) -> Result<(), Failure> {
+        self.left.forget(id);
         // Where there never was a cluster, there is nothing to remove, and none is made for it.
         if matches!(self.server, Server::Private(_))
             && self.services.observe(&Cluster::name()).await?.is_none()
@@ -281,7 +292,7 @@ fn first_value(said: &[SimpleQueryMessage]) -> Option<String> {
 
 impl Postgres {
     /// Whether there is a cluster of our own without its data.
-    fn has_lost_all(&self) -> Result<bool, Failure> {
+    pub(super) fn has_lost_all(&self) -> Result<bool, Failure> {
         match self.server {
             Server::Private(_) => Ok(major_of(&Cluster::data(&*self.services))?.is_none()),
             Server::System(_) => Ok(false),

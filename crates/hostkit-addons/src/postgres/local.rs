@@ -1,7 +1,7 @@
 //! PostgreSQL of an installation in local mode: a cluster of its own with a PgBouncer. No port is chosen, no folder made and
 //! no program started before the first environment wants a database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -125,6 +125,10 @@ impl Addon for LocalPostgres {
             refuse_missing(Path::new(INSTALLED))?;
         }
         self.postgres()?.ensure(order).await
+    }
+
+    async fn settled(&self, orders: &[&AddonOrder]) -> Result<BTreeSet<AddonId>, Failure> {
+        self.postgres()?.settled(orders).await
     }
 
     async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure> {

@@ -16,6 +16,7 @@ pub mod quote;
 mod requests;
 pub mod server;
 pub mod session;
+mod settled;
 pub mod stats;
 pub mod system;
 pub mod tenants;

@@ -1,7 +1,7 @@
 //! PostgreSQL of a server: the machine's own cluster, and a PgBouncer of ours in front of it. No port is chosen and nothing
 //! in the cluster is changed before the first environment wants a database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use hostkit_core::addon::{AddonId, AddonKind, AddonOrder, AddonState, Console};
@@ -107,6 +107,10 @@ impl Addon for ServerPostgres {
         // Before a database is made that nobody could be let into.
         Pooler::refuse_missing().map_err(|failure| failure.hint("hostkit server setup"))?;
         self.looked_for().await?.ensure(order).await
+    }
+
+    async fn settled(&self, orders: &[&AddonOrder]) -> Result<BTreeSet<AddonId>, Failure> {
+        self.looked_for().await?.settled(orders).await
     }
 
     async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure> {

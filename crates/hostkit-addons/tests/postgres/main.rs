@@ -3,6 +3,7 @@
 
 mod archiving;
 mod changes;
+mod conformance;
 mod copies;
 mod databases;
 mod house;

@@ -1,6 +1,7 @@
 //! An installation with real servers below real shims, and programs that use them.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,13 +27,20 @@ pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 pub(crate) struct House {
     data: tempfile::TempDir,
     pub(crate) addon: RedisAddon,
+    named: AtomicU32,
 }
 
 impl House {
     pub(crate) fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let addon = RedisAddon::new(services(&data), PATH).with_port_rule(choose);
-        House { data, addon }
+        let named = AtomicU32::new(0);
+        House { data, addon, named }
+    }
+
+    /// The name of a project that nobody has in this installation.
+    pub(crate) fn unused_name(&self) -> String {
+        format!("unused{}", self.named.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(crate) fn services(&self) -> Arc<dyn Services> {

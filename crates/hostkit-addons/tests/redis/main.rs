@@ -1,6 +1,7 @@
 //! The Redis add-on with real servers: what its trait promises, and what hostile tenants try.
 #![allow(clippy::unwrap_used)] // Only inside `#[test]` functions does clippy know that this is a test.
 
+mod conformance;
 mod house;
 mod rest;
 mod sdk;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hostkit_addons::storage::addon::StorageAddon;
@@ -25,17 +26,24 @@ use hostkit_runtimes::services::ProcessServices;
 use crate::house::{sdks, went_well};
 
 /// An installation; its servers end with it.
-struct Installation {
+pub(crate) struct Installation {
     data: tempfile::TempDir,
-    addon: StorageAddon,
+    pub(crate) addon: StorageAddon,
+    named: AtomicU32,
 }
 
 impl Installation {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let public = Arc::new(|id: &EnvironmentId| format!("http://{}.localhost", id.project));
         let addon = StorageAddon::new(services(&data), public);
-        Installation { data, addon }
+        let named = AtomicU32::new(0);
+        Installation { data, addon, named }
+    }
+
+    /// The name of a project that nobody has in this installation.
+    pub(crate) fn unused_name(&self) -> String {
+        format!("unused{}", self.named.fetch_add(1, Ordering::Relaxed))
     }
 
     fn services(&self) -> Arc<dyn Services> {
@@ -43,7 +51,7 @@ impl Installation {
     }
 
     /// Runs boto3 as a program of the project does.
-    async fn boto3(&self, order: &AddonOrder, script: &str) -> Output {
+    pub(crate) async fn boto3(&self, order: &AddonOrder, script: &str) -> Output {
         let variables: BTreeMap<String, String> = self
             .addon
             .variables(order)
@@ -101,7 +109,7 @@ fn credential(number: u32) -> Credential {
 }
 
 /// An order for a project, on a port that was free a moment ago.
-fn order(project: &str) -> AddonOrder {
+pub(crate) fn order(project: &str) -> AddonOrder {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let project = ProjectName::parse(project).unwrap();
     AddonOrder {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod addon;
+mod conformance;
 mod crash;
 mod disk;
 mod hostile;

@@ -1,6 +1,6 @@
 //! What provides add-ons.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::addon::{AddonId, AddonKind, AddonOrder, AddonState, Console};
 use crate::kind::Failure;
@@ -26,6 +26,13 @@ pub trait Addon: Send + Sync {
     /// are open. One that was and is in the order is accepted at every moment: no command of a program that uses it
     /// fails because of this call, unless a setting changes that needs a new start.
     async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure>;
+
+    /// Those of these that are as [`Addon::ensure`] left them, told by one look at all of them, so that nobody need ensure
+    /// them one by one; some that are may be left out. What they share is ensured by it, and where that fails none of them
+    /// works. May overlap with every other call.
+    async fn settled(&self, _orders: &[&AddonOrder]) -> Result<BTreeSet<AddonId>, Failure> {
+        Ok(BTreeSet::new())
+    }
 
     /// How it is. Changes nothing. A failure means that nothing can be said; an add-on that does not work is no failure.
     async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure>;

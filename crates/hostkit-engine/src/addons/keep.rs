@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use hostkit_core::addon::AddonId;
+use hostkit_core::addon::{AddonId, AddonOrder};
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_store::Addon;
@@ -42,14 +42,42 @@ async fn round(context: &Context, lanes: &LaneSet, trouble: &Trouble) {
         Ok(all) => all,
         Err(error) => return tracing::warn!(%error, "cannot read what add-ons there are"),
     };
+    let known = &look(context, &all).await;
     let looks = all.iter().map(|addon| async move {
         let id = &addon.order.id;
-        let outcome = settle(context, lanes, id).await;
+        let outcome = match known.get(id) {
+            Some(outcome) => outcome.clone(),
+            None => settle(context, lanes, id).await,
+        };
         tell(context, trouble, id, outcome);
     });
     stream::iter(looks)
         .for_each_concurrent(AT_ONCE, |look| look)
         .await;
+}
+
+/// What one look at all add-ons of a kind tells of each; nothing of those that must be looked at by themselves.
+async fn look(context: &Context, all: &[Addon]) -> BTreeMap<AddonId, Result<(), Failure>> {
+    let mut known = BTreeMap::new();
+    for driver in &context.parts.addons {
+        let is_plain = |addon: &&Addon| {
+            let order = &addon.order;
+            order.id.kind == driver.kind() && order.made && !addon.removing && order.credentials.len() == 1
+        };
+        let orders: Vec<&AddonOrder> = all.iter().filter(is_plain).map(|addon| &addon.order).collect();
+        if orders.is_empty() {
+            continue;
+        }
+        match driver.settled(&orders).await {
+            Ok(settled) => known.extend(settled.into_iter().map(|id| (id, Ok(())))),
+            Err(failure) => known.extend(
+                orders
+                    .iter()
+                    .map(|order| (order.id.clone(), Err(failure.clone()))),
+            ),
+        }
+    }
+    known
 }
 
 /// Makes an add-on what it should be, unless its project is on its way out.

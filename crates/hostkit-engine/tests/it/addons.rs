@@ -1,5 +1,7 @@
 //! Add-ons: what programs are told of them, rotations, interruptions, and what becomes of them with their project.
 
+use std::time::Duration;
+
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings};
 use hostkit_core::deployment::{Act, DeploymentState};
 use hostkit_core::event::What;
@@ -263,6 +265,31 @@ async fn what_was_interrupted_or_lost_is_put_right_at_the_next_start() {
     let _engine = world.engine().await;
     until("its end", || world.store.addons().unwrap().is_empty()).await;
     assert!(world.addon.accepted(&redis()).is_empty());
+}
+
+/// One that is as it was left is ensured no more, until it is lost or changed; where what all share does not work, that is
+/// told of each, and its end.
+#[tokio::test]
+async fn one_look_at_all_is_enough_and_its_failure_is_everybodys() {
+    let mut world = World::new();
+    world.settings.reconcile_all_every = Duration::from_millis(20);
+    let engine = world.with_shop().await;
+    add(&engine).await;
+    let faults = &world.addon.faults;
+    faults.fail_always("ensure_addon", Faults::broken("start it"));
+    faults.fail_always("settled_addons", Faults::broken("reach the server"));
+    let down = |why: &'static str| {
+        let told = move |what: &What| matches!(what, What::AddonDown { reason, .. } if reason.contains(why));
+        happened(&world, told)
+    };
+    until("word of the server", || down("reach the server")).await;
+    faults.clear();
+    faults.fail_always("ensure_addon", Faults::broken("start it"));
+    let back = || happened(&world, |what| matches!(what, What::AddonBack { .. }));
+    until("its end", back).await;
+    assert!(!down("start it"));
+    world.addon.lose(&redis());
+    until("word of what is lost", || down("start it")).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! any implementation can be put through.
 
 pub mod accounts;
+pub mod addon;
 pub mod archives;
 pub mod backup_target;
 pub mod firewall;

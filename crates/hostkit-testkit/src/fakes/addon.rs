@@ -1,9 +1,9 @@
 //! An add-on in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
+use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console, Credential};
 use hostkit_core::kind::Failure;
 use hostkit_core::names::VariableName;
 use hostkit_core::port_use::PortUse;
@@ -14,10 +14,10 @@ use hostkit_core::variables::Variables;
 use super::faults::locked;
 use super::{Faults, Journal};
 
-/// Provides Redis that nobody can talk to. Clones share one. Faults: `"ensure_addon"`, `"remove_addon"`.
+/// Provides Redis that nobody can talk to. Clones share one. Faults: `"ensure_addon"`, `"settled_addons"`, `"remove_addon"`.
 #[derive(Debug, Clone, Default)]
 pub struct FakeAddon {
-    accepted: Arc<Mutex<BTreeMap<AddonId, Vec<u32>>>>,
+    accepted: Arc<Mutex<BTreeMap<AddonId, Vec<Credential>>>>,
     /// What was done: `accept shop/production redis 2 1`, `take shop/production redis away`.
     pub journal: Journal,
     /// Faults by method.
@@ -35,7 +35,17 @@ impl FakeAddon {
 
     /// The numbers of the credentials that an add-on accepts; none where there is no such add-on.
     pub fn accepted(&self, id: &AddonId) -> Vec<u32> {
-        locked(&self.accepted).get(id).cloned().unwrap_or_default()
+        let accepted = locked(&self.accepted);
+        let credentials = accepted.get(id).into_iter().flatten();
+        credentials.map(|credential| credential.number).collect()
+    }
+
+    /// Whether an add-on accepts a credential.
+    pub fn lets_in(&self, id: &AddonId, credential: &Credential) -> bool {
+        let accepted = locked(&self.accepted);
+        accepted
+            .get(id)
+            .is_some_and(|credentials| credentials.contains(credential))
     }
 
     /// Loses an add-on, as a machine that was started again does.
@@ -56,14 +66,22 @@ impl Addon for FakeAddon {
 
     async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure> {
         self.faults.pass("ensure_addon").await?;
-        let numbers: Vec<u32> = order.credentials.iter().map(|c| c.number).collect();
-        let before = locked(&self.accepted).insert(order.id.clone(), numbers.clone());
-        if before.as_ref() != Some(&numbers) {
-            let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+        let before = locked(&self.accepted).insert(order.id.clone(), order.credentials.clone());
+        if before.as_ref() != Some(&order.credentials) {
+            let numbers: Vec<String> = order.credentials.iter().map(|c| c.number.to_string()).collect();
             self.journal
                 .note(format!("accept {} {}", order.id, numbers.join(" ")));
         }
         Ok(())
+    }
+
+    async fn settled(&self, orders: &[&AddonOrder]) -> Result<BTreeSet<AddonId>, Failure> {
+        self.faults.pass("settled_addons").await?;
+        let accepted = locked(&self.accepted);
+        let settled = orders
+            .iter()
+            .filter(|order| accepted.get(&order.id) == Some(&order.credentials));
+        Ok(settled.map(|order| order.id.clone()).collect())
     }
 
     async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure> {

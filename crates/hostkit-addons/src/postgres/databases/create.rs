@@ -10,7 +10,7 @@ use crate::postgres::quote::{identifier, literal};
 use crate::postgres::session::{Access, Session};
 
 /// What the comment of a database of ours begins with; the role that owns what is in it follows.
-const MARK: &str = "HostKit: ";
+pub(super) const MARK: &str = "HostKit: ";
 
 /// A database that HostKit made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ mod errand;
 mod limits;
 mod logins;
 mod remove;
+mod state;
 mod walls;
 
 pub(crate) use activity::{disconnect, let_nobody_in};
@@ -23,6 +24,7 @@ pub use limits::Limits;
 pub use logins::{admit, expel_others};
 pub(crate) use remove::{drop_database, drop_role};
 pub use remove::{drop_further, remove};
+pub(crate) use state::{State, states};
 
 /// The database that HostKit's own work is done in. No database of a project is called so: theirs have an underscore.
 pub(crate) const OWN_DATABASE: &str = "hostkit";
