@@ -14,6 +14,7 @@ use hostkit_core::traits::{Copies, CopyOf};
 use super::act::Teller;
 use super::own::{self, ProjectPart};
 use super::read::{Reader, Trouble};
+use super::restore::is_there;
 use super::{copies_of, readable, uncopied};
 use crate::context::Context;
 
@@ -28,6 +29,11 @@ pub(crate) async fn verify(
     let _held = lock.lock().await;
     let backup = readable(context, id, number)?;
     match check(context, &backup, teller).await {
+        Ok(_) if !is_there(context, id)? => {
+            // There is nothing to restore it beside; what an earlier trial showed stays.
+            teller.say(format!("{id} is gone: restored for trial only with it"));
+            Ok(backup)
+        }
         Ok(_) => prove(context, &backup, teller).await,
         Err(Trouble::Damaged(why)) => {
             let failure = Failure::new(
@@ -47,7 +53,7 @@ pub(super) async fn check(
     backup: &Backup,
     teller: &Teller,
 ) -> Result<Vec<StoredPart>, Trouble> {
-    let reader = Reader::of(context).await.map_err(Trouble::Unknown)?;
+    let reader = Reader::of(context, backup).await.map_err(Trouble::Unknown)?;
     let (id, number) = (&backup.environment, backup.number);
     let path = manifest::file(id, number, manifest::FILE).map_err(Trouble::Unknown)?;
     let bytes = reader
@@ -113,7 +119,7 @@ pub(super) async fn prove(
 }
 
 async fn try_part(context: &Context, backup: &Backup, part: &StoredPart) -> Result<(), Trouble> {
-    let reader = Reader::of(context).await.map_err(Trouble::Unknown)?;
+    let reader = Reader::of(context, backup).await.map_err(Trouble::Unknown)?;
     let id = &backup.environment;
     let path = manifest::file(id, backup.number, &part.name.to_string()).map_err(Trouble::Unknown)?;
     let unread = |failure: Failure| Trouble::Damaged(failure.message);

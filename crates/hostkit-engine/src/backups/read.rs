@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use hostkit_core::backup::Backup;
 use hostkit_core::backup::manifest::{self, BackupManifest};
 use hostkit_core::backup::part::{FileFigures, PartName};
 use hostkit_core::kind::{Failure, Kind};
@@ -14,7 +15,7 @@ use hostkit_core::secret::Secret;
 use hostkit_core::traits::{BackupCipher, BackupTarget, Measured, Pieces};
 
 use super::act::Moved;
-use super::{open_store, parts, readable};
+use super::{open_store, parts, readable, target_settings};
 use crate::context::Context;
 
 /// The most bytes of what is read as a whole: manifests, variables, what a project is.
@@ -66,8 +67,19 @@ impl Reader {
         })
     }
 
-    /// Of this installation's target.
-    pub(super) async fn of(context: &Context) -> Result<Self, Failure> {
+    /// Of the target that a backup is at, which must be the one that is in use: at another there is nothing of it, and that
+    /// is no damage.
+    pub(super) async fn of(context: &Context, backup: &Backup) -> Result<Self, Failure> {
+        let here = target_settings(context)?.place();
+        if backup.place != here {
+            let message = format!(
+                "cannot read backup {} of `{}`: it is at {}, and backups are kept at {here} now",
+                backup.number, backup.environment, backup.place
+            );
+            return Err(Failure::new(Kind::Conflict, message).hint(
+                "name the place where it is again for as long as it is needed: `hostkit backup target --help`",
+            ));
+        }
         let store = open_store(context).await?;
         Reader::new(context, store.target, store.key)
     }
@@ -165,7 +177,7 @@ pub(crate) async fn download(
         )
         .hint(format!("it has {}", names.join(", "))));
     }
-    let reader = Reader::of(context).await?;
+    let reader = Reader::of(context, &backup).await?;
     let path = manifest::file(id, number, &part.to_string())?;
     let opened = reader.open(&path).await.map_err(|trouble| trouble.told(&path))?;
     Ok(opened.pieces)

@@ -64,7 +64,7 @@ pub(crate) async fn restore(
         }
         Err(Trouble::Unknown(failure)) => return Err(failure),
     };
-    let reader = Reader::of(context).await?;
+    let reader = Reader::of(context, &backup).await?;
     let project = ProjectPart::parse(&whole(&reader, &backup, PartKind::Project).await?)?;
     let values = own::parse_variables(&whole(&reader, &backup, PartKind::Variables).await?)?;
     let mut notes = Vec::new();
@@ -98,7 +98,7 @@ pub(crate) async fn restore(
     Ok((backup, notes))
 }
 
-fn is_there(context: &Context, id: &EnvironmentId) -> Result<bool, Failure> {
+pub(super) fn is_there(context: &Context, id: &EnvironmentId) -> Result<bool, Failure> {
     match context.parts.store.environment(id) {
         Ok(_) => Ok(true),
         Err(failure) if failure.kind == Kind::NotFound => Ok(false),

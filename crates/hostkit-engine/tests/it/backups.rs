@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use hostkit_core::addon::{AddonId, AddonKind, AddonSettings};
 use hostkit_core::backup::kit::RecoveryKit;
 use hostkit_core::backup::schedule::BackupSchedule;
+use hostkit_core::backup::target::TargetSettings;
 use hostkit_core::backup::{Backup, BackupState, BackupUpdate, Cause};
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
@@ -218,6 +219,33 @@ async fn a_flipped_bit_turns_a_backup_red_and_it_is_not_restored() {
     assert_eq!(verified.state, BackupState::Damaged);
     assert!(verified.failure.unwrap().message.contains("`redis`"));
     assert!(told(&world, |what| matches!(what, What::BackupDamaged { .. })) >= 1);
+}
+
+/// At the target that is in use now there is nothing of it: that is no damage, and it is said where it is.
+#[tokio::test]
+async fn a_backup_at_a_target_that_was_left_is_not_called_damaged() {
+    let (world, engine) = started().await;
+    made(&engine).await;
+    let before = engine.backup_target().unwrap();
+    let elsewhere = TargetSettings::Folder("/elsewhere".into());
+    engine.set_backup_target(&elsewhere).await.unwrap();
+    for updates in [
+        engine.verify_backup(&shop(), 1),
+        engine.restore_backup(order(1, &shop())),
+    ] {
+        let refused = ended(updates).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::Conflict);
+        assert!(refused.message.contains(&before.place()), "{refused}");
+        assert!(refused.message.contains("/elsewhere"), "{refused}");
+    }
+    let part = "redis".parse().unwrap();
+    assert!(engine.download_backup(&shop(), 1, &part).await.is_err());
+    let state = || engine.backups(&shop()).unwrap().backups[0].state;
+    assert_eq!(state(), BackupState::Proven);
+    assert_eq!(told(&world, |what| matches!(what, What::BackupDamaged { .. })), 0);
+    engine.set_backup_target(&before).await.unwrap();
+    let verified = ended(engine.verify_backup(&shop(), 1)).await.unwrap().0;
+    assert_eq!(verified.state, BackupState::Proven);
 }
 
 #[tokio::test]

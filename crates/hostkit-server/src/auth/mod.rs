@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use hostkit_api::endpoint::Call;
+use hostkit_api::endpoints::Name;
 use hostkit_api::target::Target;
 use hostkit_core::access::{Caller, Identity, Permission};
 use hostkit_core::kind::{Failure, Kind};
@@ -45,7 +46,7 @@ impl<C: Call> Admitted<C> {
         };
         let target = read_target::<C>(parts).await?;
         if let Some(caller) = &caller {
-            permit(&shared, caller, C::PERMISSION, target.project())?;
+            permit(&shared, caller, C::NAME, C::PERMISSION, target.project())?;
         }
         let query = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default()).map_err(|why| {
             Failure::new(Kind::Invalid, format!("cannot read the query: {why}"))
@@ -161,6 +162,7 @@ async fn read_target<C: Call>(parts: &mut Parts) -> Result<C::Target, Failure> {
 fn permit(
     shared: &Shared,
     caller: &Caller,
+    name: Name,
     permission: Permission,
     project: Option<&ProjectName>,
 ) -> Result<(), Failure> {
@@ -172,17 +174,31 @@ fn permit(
     if !caller.may(permission, project) {
         return Err(denied(caller, permission));
     }
-    match project {
-        Some(name) => shared
-            .store()
-            .project(name)
-            .map(drop)
-            .map_err(|failure| match failure.kind {
-                Kind::NotFound => unknown(name, caller),
-                _ => failure,
-            }),
-        None => Ok(()),
+    let Some(project) = project else {
+        return Ok(());
+    };
+    match shared.store().project(project) {
+        Err(failure) if failure.kind == Kind::NotFound => {
+            match outlives_projects(name) && caller.may(Permission::ManageInstallation, None) {
+                true => Ok(()),
+                false => Err(unknown(project, caller)),
+            }
+        }
+        found => found.map(drop),
     }
+}
+
+/// Whether an endpoint is about what stays of a project that is gone. That is nobody's but the installation's.
+fn outlives_projects(name: Name) -> bool {
+    matches!(
+        name,
+        Name::ListBackups
+            | Name::GetBackup
+            | Name::ChangeBackup
+            | Name::VerifyBackup
+            | Name::DownloadBackup
+            | Name::PruneBackups
+    )
 }
 
 fn unknown(project: &ProjectName, caller: &Caller) -> Failure {

@@ -174,6 +174,36 @@ fn a_project_comes_back_from_a_proven_backup_and_never_from_a_damaged_one() {
     // The one before the restore is still good, and has what was there then.
     host.run(&["backup", "restore", "shop", "2", "--to", "copy"]).ok();
     assert_eq!(psql(&host, "copy", "SELECT count(*) FROM wrong"), "0");
+
+    // What stays of a project that is gone can be looked at, read back, and taken out.
+    host.run(&["project", "delete", "copy", "--yes"]).ok();
+    assert_eq!(
+        host.run(&["project", "list", "--json"])
+            .ok()
+            .out
+            .matches("\"copy\"")
+            .count(),
+        0
+    );
+    let last = host.run(&["backup", "show", "copy"]).ok();
+    assert!(last.all().contains("proven"), "{}", last.all());
+    let verified = host.run(&["backup", "verify", "copy"]).ok();
+    assert!(
+        verified.all().contains("copy/production is gone"),
+        "{}",
+        verified.all()
+    );
+    let again = dump.with_extension("again");
+    host.run(&[
+        "backup",
+        "download",
+        "copy",
+        "postgres",
+        "-o",
+        again.to_str().unwrap(),
+    ])
+    .ok();
+    host.run(&["backup", "prune", "copy", "--plan"]).ok();
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! `hostkit backup list` and `show`.
 
 use hostkit_api::backup::Backups;
-use hostkit_api::endpoints::{GetBackupTarget, ListAllBackups, ListBackups, NoQuery};
-use hostkit_api::target::Installation;
-use hostkit_core::backup::schedule::BackupSchedule;
+use hostkit_api::endpoints::{ListBackups, NoQuery};
 use hostkit_core::backup::{Backup, BackupState, Cause};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
@@ -14,32 +12,10 @@ use crate::output::{Style, Table, ago};
 use crate::session::Session;
 use crate::stop::Stop;
 
-/// The backups of an environment; also of one that is gone, which only who may look at the whole installation sees.
+/// The backups of an environment; also of one that is gone, which only who may change the whole installation sees.
 pub(super) async fn standing(session: &Session<'_>, id: &EnvironmentId) -> Result<Backups, Stop> {
     let client = session.client()?;
-    let missing = match client.call::<ListBackups>(id, &NoQuery {}, &()).await {
-        Err(failure) if failure.kind == Kind::NotFound => failure,
-        found => return Ok(found?),
-    };
-    let Ok(mut backups) = client
-        .call::<ListAllBackups>(&Installation, &NoQuery {}, &())
-        .await
-    else {
-        return Err(missing.into());
-    };
-    backups.retain(|backup| backup.environment == *id);
-    if backups.is_empty() {
-        return Err(missing.into());
-    }
-    let place = client
-        .call::<GetBackupTarget>(&Installation, &NoQuery {}, &())
-        .await?;
-    Ok(Backups {
-        backups,
-        schedule: BackupSchedule::default(),
-        place: place.place,
-        kit_confirmed: place.kit_confirmed,
-    })
+    Ok(client.call::<ListBackups>(id, &NoQuery {}, &()).await?)
 }
 
 pub(super) async fn list(session: &Session<'_>, id: &EnvironmentId) -> Result<(), Stop> {
