@@ -1,6 +1,6 @@
 """Runs the parts that were asked for and writes bench/results.md from the newest figures of every part.
 
-usage: script/bench [deploy] [front-door] [memory] [data] [storage] [--repeats N] [--seconds S] [--only ROW…]
+usage: script/bench [deploy] [front-door] [memory] [data] [storage] [backups] [--repeats N] [--seconds S] [--only ROW…]
 """
 
 import argparse
@@ -10,6 +10,7 @@ import re
 import time
 from pathlib import Path
 
+import backups
 import data
 import deploy
 import front_door
@@ -22,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 CALM = 0.7
 # How long to wait for that: what built the binaries is still in the average.
 PATIENCE = 240
-PARTS = {"deploy": deploy, "front-door": front_door, "memory": memory, "data": data, "storage": storage}
+PARTS = {"deploy": deploy, "front-door": front_door, "memory": memory, "data": data, "storage": storage, "backups": backups}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What the object storage makes of a disk: objects written and read by S3, beside files written and read by a loop of our own."""
+"""What the object storage makes of a disk: objects written and read by S3, beside rclone's S3 server and files of a loop of our own."""
 
 import hashlib
 import hmac
@@ -14,8 +14,11 @@ import threading
 import time
 from pathlib import Path
 
+from installation import HOSTKIT
+
 TITLE = "Object storage"
-PROGRAM = [str(Path(__file__).resolve().parent.parent / "target/release/hostkit"), "storage-server"]
+TOOLS = Path(os.environ.get("HOSTKIT_TOOLS") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hostkit-tools")
+RCLONE = TOOLS / "bench-python/bin/rclone"
 ACCESS, SECRET = "BENCHKEY", "a-secret-of-the-bench-0123456789"
 SECONDS = 5
 SMALL, LARGE = 4 << 10, 64 << 20
@@ -38,21 +41,24 @@ def measure(arguments) -> dict:
     # Where the data folder is by default, too: a temporary folder may be memory.
     with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
         folder = Path(folder)
-        with Server(folder) as server:
-            runs = [once(folder, server) for _ in range(repeats)]
+        with Ours(folder) as ours, Rclone(folder) as rclone:
+            runs = [once(folder, ours, rclone) for _ in range(repeats)]
     rows = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-    return {"rows": rows, "repeats": repeats, "seconds": SECONDS}
+    version = subprocess.run([RCLONE, "version"], capture_output=True, text=True, check=True).stdout.split()[1]
+    return {"rows": rows, "repeats": repeats, "seconds": SECONDS, "rclone": version}
 
 
-def once(folder: Path, server: "Server") -> dict:
+def once(folder: Path, *servers: "Server") -> dict:
     found = {}
     for connections in CONNECTIONS:
         found[f"files {connections}"] = files_written(folder, connections)
-        found[f"objects {connections}"] = server.wrk(connections, server.paths, WRITE)
+        for server in servers:
+            found[f"{server.name} {connections}"] = server.wrk(connections, server.writes, WRITE)
     found["large file"] = large_file(folder / "large")
-    found["large object"] = server.large()
-    found["large read"] = server.wrk(4, [server.public_large], None) * LARGE / 1e6
-    found["small read"] = server.wrk(64, [server.public_small], None)
+    for server in servers:
+        found[f"{server.name} large"] = server.large()
+        found[f"{server.name} large read"] = server.wrk(4, [server.signed("/bench/large", "GET")], None) * LARGE / 1e6
+        found[f"{server.name} small read"] = server.wrk(64, [server.signed("/bench/1", "GET")], None)
     return found
 
 
@@ -91,52 +97,45 @@ def large_file(path: Path) -> float:
 
 
 class Server:
-    """A storage server with one bucket, until it is left."""
+    """A server with one bucket, until it is left."""
+
+    name: str
 
     def __init__(self, folder: Path):
-        (folder / "storage").mkdir()
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             self.port = taken.getsockname()[1]
-        self.folder = folder
-        settings = {
-            "folder": str(folder / "storage"),
-            "listen": f"127.0.0.1:{self.port}",
-            "region": "local",
-            "reserve": 1 << 26,
-            "keys": [{"access": ACCESS, "secret": SECRET}],
-            "buckets": [{"name": "bench", "public": ["public/"]}],
-        }
-        file = folder / "settings.json"
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(settings))
-        self.paths = [self.signed(f"/bench/{number}") for number in range(KEYS)]
-        self.public_small, self.public_large = "/bench/public/small", "/bench/public/large"
+        self.folder = folder / self.name
+        self.folder.mkdir()
+        self.writes = [self.signed(f"/bench/{number}", "PUT") for number in range(KEYS)]
+
+    def command(self) -> list:
+        """What starts it."""
+        raise NotImplementedError
 
     def __enter__(self) -> "Server":
-        self.process = subprocess.Popen([*PROGRAM, str(self.folder / "settings.json")], stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self.command(), stderr=subprocess.DEVNULL)
         for _ in range(500):
             try:
-                self.put(self.public_small, b"x" * SMALL)
+                self.put("/bench/1", b"x" * SMALL)
                 break
             except ConnectionRefusedError:
                 time.sleep(0.02)
-        self.put(self.public_large, b"x" * LARGE)
         return self
 
     def __exit__(self, *_) -> None:
         self.process.terminate()
         self.process.wait()
 
-    def signed(self, path: str) -> str:
-        """A URL for a day in which anybody may put an object."""
+    def signed(self, path: str, method: str) -> str:
+        """A URL with which anybody may put or get an object for a day."""
         host, date = f"127.0.0.1:{self.port}", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         scope = f"{date[:8]}/local/s3/aws4_request"
         query = (
             f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={ACCESS}%2F{scope.replace('/', '%2F')}"
             f"&X-Amz-Date={date}&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
         )
-        canonical = f"PUT\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
+        canonical = f"{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
         text = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         key = f"AWS4{SECRET}".encode()
         for part in [*scope.split("/"), text]:
@@ -145,7 +144,7 @@ class Server:
 
     def put(self, path: str, body: bytes) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("PUT", self.signed(path), body)
+        connection.request("PUT", self.signed(path, "PUT"), body)
         answer = connection.getresponse()
         if answer.status != 200:
             raise RuntimeError(f"{path}: {answer.status} {answer.read()}")
@@ -174,25 +173,56 @@ class Server:
         return float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])
 
 
+class Ours(Server):
+    name = "hostkit"
+
+    def command(self) -> list:
+        (self.folder / "storage").mkdir()
+        settings = {
+            "folder": str(self.folder / "storage"),
+            "listen": f"127.0.0.1:{self.port}",
+            "region": "local",
+            "reserve": 1 << 26,
+            "keys": [{"access": ACCESS, "secret": SECRET}],
+            "buckets": [{"name": "bench"}],
+        }
+        file = self.folder / "settings.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(settings))
+        return [HOSTKIT, "storage-server", file]
+
+
+class Rclone(Server):
+    name = "rclone"
+
+    def command(self) -> list:
+        (self.folder / "data/bench").mkdir(parents=True)
+        where = ["--addr", f"127.0.0.1:{self.port}", "--config", ""]
+        return [RCLONE, "serve", "s3", "--auth-key", f"{ACCESS},{SECRET}", *where, self.folder / "data"]
+
+
 def report(figures: dict) -> list[str]:
     rows = figures["rows"]
     lines = [
         f"## {TITLE}",
         "",
-        f"Medians of {figures['repeats']} runs of {figures['seconds']} s; clients, server and disk share the machine. Beside it: "
+        f"Medians of {figures['repeats']} runs of {figures['seconds']} s; clients, server and disk share the machine, every request is "
+        f"signed. Beside it: `rclone serve s3` ({figures['rclone']}) over a folder, which answers before a write is on the disk, and "
         "files of the same size made by a loop in Python, each and its name brought to the disk before the next, which is the "
         "least that an acknowledged write costs.",
         "",
-        "| what | by S3 | files | ratio |",
-        "|---|---|---|---|",
+        "| what | HostKit | rclone | ratio | files | ratio |",
+        "|---|---|---|---|---|---|",
     ]
+
+    def row(what: str, key: str, unit: str, files: float | None) -> None:
+        ours, rclone = rows[f"hostkit {key}"], rows[f"rclone {key}"]
+        beside = f"{files:,.0f}{unit} | {ours / files:.2f}" if files else "|"
+        lines.append(f"| {what} | {ours:,.0f}{unit} | {rclone:,.0f}{unit} | {ours / rclone:.2f} | {beside} |")
+
     for connections in CONNECTIONS:
-        s3, files = rows[f"objects {connections}"], rows[f"files {connections}"]
-        lines.append(f"| 4 KB written, {connections} at a time | {s3:,.0f}/s | {files:,.0f}/s | {s3 / files:.2f} |")
-    s3, files = rows["large object"], rows["large file"]
-    lines += [
-        f"| 64 MB written | {s3:,.0f} MB/s | {files:,.0f} MB/s | {s3 / files:.2f} |",
-        f"| 4 KB read, 64 connections | {rows['small read']:,.0f}/s | | |",
-        f"| 64 MB read, 4 connections | {rows['large read']:,.0f} MB/s | | |",
-    ]
+        row(f"4 KB written, {connections} at a time", f"{connections}", "/s", rows[f"files {connections}"])
+    row("64 MB written", "large", " MB/s", rows["large file"])
+    row("4 KB read, 64 connections", "small read", "/s", None)
+    row("64 MB read, 4 connections", "large read", " MB/s", None)
     return lines

