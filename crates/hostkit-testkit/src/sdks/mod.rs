@@ -28,6 +28,12 @@ pub fn node_resolver() -> String {
     format!("{}?from={}", file_url(&resolver), file_url(&found))
 }
 
+/// The folder in which Node.js finds the libraries: for programs that want it beside them, as `npm install` puts it.
+#[track_caller]
+pub fn node_modules() -> PathBuf {
+    home().join("node_modules")
+}
+
 /// The Python that has the libraries.
 #[track_caller]
 pub fn python() -> PathBuf {

@@ -1,5 +1,7 @@
 //! Programs that others wrote, unchanged: asyncpg and SQLAlchemy through PgBouncer, Alembic over the direct connection,
-//! psql and pgbench over both.
+//! psql and pgbench over both; those on Node.js in a file of their own.
+
+mod node;
 
 use std::process::Command;
 
@@ -11,9 +13,10 @@ use crate::house::{House, order};
 /// Runs a program with the variables that a binding gives, and nothing else.
 fn run(house: &House, project: &str, mut command: Command) -> String {
     let variables = house.addon.variables(&order(project, &[1]));
+    let path = std::env::var("PATH").unwrap_or_default();
     let output = command
         .env_clear()
-        .env("PATH", "/usr/bin:/bin:/usr/lib/postgresql/15/bin")
+        .env("PATH", format!("{path}:/usr/bin:/bin:/usr/lib/postgresql/15/bin"))
         .env("HOME", "/nonexistent")
         .env("LC_ALL", "C.UTF-8")
         .envs(
