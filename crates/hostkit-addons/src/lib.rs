@@ -1,9 +1,12 @@
 //! Family of what an environment can have besides its programs. The catalogue: [`redis::RedisAddon`], a Redis server of
 //! its own, with [`redis_rest`], the REST protocol of Upstash, in front; [`postgres`], a database of the server that all
-//! share; and [`storage`], a bucket of a server of its own that speaks S3.
+//! share; and [`storage`], a bucket of a server of its own that speaks S3. What somebody else keeps is used by its address:
+//! [`postgres::outside`].
 
 mod derived;
+mod given;
 pub mod postgres;
+mod reached;
 pub mod redis;
 pub mod redis_rest;
 mod secret_file;
@@ -11,12 +14,14 @@ pub mod storage;
 
 use std::sync::Arc;
 
+use hostkit_core::reach::Reach;
 use hostkit_core::traits::{Addon, Copies, Services};
 use hostkit_host::command::Guard;
 
 use postgres::Described;
 use postgres::copies::PostgresCopies;
 use postgres::local::{LocalPostgres, Seats};
+use postgres::outside::OutsidePostgres;
 use postgres::server::ServerPostgres;
 use postgres::system::SystemCluster;
 use redis::{RedisAddon, RedisCopies};
@@ -24,7 +29,7 @@ use storage::addon::{PublicAddresses, StorageAddon};
 
 /// What environments can have, and how it gets into backups.
 pub struct Catalogue {
-    /// What provides each kind.
+    /// What provides each kind, and what uses those kept elsewhere.
     pub addons: Vec<Arc<dyn Addon>>,
     /// What makes copies of what each kind keeps. Of storage there are none.
     pub copies: Vec<Arc<dyn Copies>>,
@@ -42,6 +47,8 @@ pub struct Surroundings<'a> {
     pub public: PublicAddresses,
     /// What is run besides is run under it.
     pub guard: Guard,
+    /// How far HostKit goes to what somebody else keeps.
+    pub reach: Reach,
 }
 
 /// All of them, one of each kind, as local mode has them: with a PostgreSQL of the installation's own.
@@ -61,10 +68,16 @@ fn all<P: Addon + Described + 'static>(with: Surroundings<'_>, postgres: P) -> C
     let postgres = Arc::new(postgres);
     let redis = Arc::new(RedisAddon::new(with.services.clone(), with.system_path));
     let storage = Arc::new(StorageAddon::new(with.services.clone(), with.public));
+    let outside = OutsidePostgres::new(postgres.clone(), with.guard, with.reach);
     Catalogue {
-        addons: vec![postgres.clone(), redis.clone(), storage],
+        addons: vec![
+            postgres.clone(),
+            redis.clone(),
+            storage,
+            Arc::new(outside.clone()),
+        ],
         copies: vec![
-            Arc::new(PostgresCopies::new(postgres)),
+            Arc::new(PostgresCopies::new(postgres, outside)),
             Arc::new(RedisCopies::new(with.services.clone(), redis)),
         ],
     }

@@ -19,6 +19,24 @@ pub struct NewAddon {
     /// What is chosen of it.
     #[serde(default)]
     pub settings: AddonSettings,
+    /// The address of one that somebody else keeps, with what gets in there: nothing is made then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<OutsideAddress>,
+}
+
+/// Where something is that somebody else keeps: a URL with its password, or lines `NAME=VALUE` as the other side shows
+/// them. It is never answered but among what programs are told.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutsideAddress {
+    /// The text.
+    pub address: String,
+}
+
+impl std::fmt::Debug for OutsideAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OutsideAddress([redacted])")
+    }
 }
 
 /// An add-on of an environment.

@@ -1,5 +1,6 @@
 //! Backups as they travel. The noun itself is the core's.
 
+use hostkit_core::addon::AddonKind;
 use hostkit_core::backup::Backup;
 use hostkit_core::backup::part::PartName;
 use hostkit_core::backup::schedule::BackupSchedule;
@@ -25,6 +26,9 @@ pub struct Backups {
     /// Whether somebody has shown to have the recovery kit. Without it no backup is safe: should this machine be lost,
     /// nobody can read them.
     pub kit_confirmed: bool,
+    /// What somebody else keeps for the environment, and no backup has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<AddonKind>,
 }
 
 /// A backup of an environment.

@@ -93,7 +93,8 @@ impl std::fmt::Display for AddonId {
 pub struct Credential {
     /// Counted from 1 for each add-on and never used again: of two, the higher one is the newer.
     pub number: u32,
-    /// The password, or the key: 64 hexadecimal digits, so that it can stand in a URL as it is.
+    /// The password, or the key: 64 hexadecimal digits, so that it can stand in a URL as it is. Of an add-on that is kept
+    /// elsewhere: its address as it was given, with whatever gets in there.
     pub secret: Secret,
 }
 
@@ -113,6 +114,9 @@ pub struct AddonSettings {
     /// empty one: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub public: Vec<String>,
+    /// Whether it is one that somebody else keeps, used by its address. That is said when it is added, and stays so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
 }
 
 /// Beginnings of keys that an add-on may have.
@@ -128,6 +132,13 @@ impl AddonSettings {
             Err(Failure::new(Kind::Invalid, message))
         };
         let elsewhere = |whose: AddonKind| format!("it is for {} alone", whose.title());
+        let own = AddonSettings {
+            outside: true,
+            ..AddonSettings::default()
+        };
+        if self.outside && *self != own {
+            return refused("anything", "that is up to who keeps it".into());
+        }
         if (self.memory.is_some() || self.keep_all) && kind != AddonKind::Redis {
             return refused("the memory", elsewhere(AddonKind::Redis));
         }
@@ -188,6 +199,9 @@ pub struct AddonState {
     /// The version of the server, while it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// What would be better otherwise, though it works.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Whether an add-on works.
@@ -235,6 +249,16 @@ mod tests {
             let refused = settings.check(kind).unwrap_err();
             assert_eq!(refused.kind, Kind::Invalid, "{refused}");
         }
+        let outside = AddonSettings {
+            outside: true,
+            ..AddonSettings::default()
+        };
+        assert!(outside.check(AddonKind::Redis).is_ok());
+        let limited = AddonSettings {
+            memory: Some(ByteSize::mib(8)),
+            ..outside
+        };
+        assert!(limited.check(AddonKind::Redis).is_err());
         for bad in ["a\0b".to_owned(), "a\nb".to_owned(), "x".repeat(1025)] {
             let public = AddonSettings {
                 public: vec![bad],

@@ -21,6 +21,7 @@ pub mod names;
 pub mod plan;
 pub mod port_use;
 pub mod project;
+pub mod reach;
 pub mod release;
 pub mod route;
 pub mod scan;

@@ -143,6 +143,7 @@ fn route(name: Name, shared: &Arc<Shared>) -> Row {
         Name::ChangeAddon => json(shared, addon::change),
         Name::RemoveAddon => json(shared, addon::remove),
         Name::RotateAddon => json(shared, addon::rotate),
+        Name::MoveAddon => json(shared, addon::move_to),
         Name::RevealAddon => json(shared, addon::reveal),
         Name::ListDatabases => json(shared, database::list),
         Name::CreateDatabase => json(shared, database::create),

@@ -1,8 +1,10 @@
 //! What tests of HostKit share: hand-written fakes with fault settings, conformance suites, one per trait, machines to test
-//! on, HTTP load, and an authority for certificates. A fake must pass as much of its trait's suite as something in memory can.
+//! on, HTTP load, an authority for certificates, and a database that somebody else keeps. A fake must pass as much of its
+//! trait's suite as something in memory can.
 
 pub mod acme;
 pub mod conformance;
+pub mod elsewhere;
 pub mod fakes;
 pub mod http;
 pub mod load;

@@ -14,6 +14,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::layout::Layout;
 use hostkit_core::names::HostName;
 use hostkit_core::project::front_door_url;
+use hostkit_core::reach::Reach;
 use hostkit_core::server_settings::ServerSettings;
 use hostkit_core::services::ServiceRole;
 use hostkit_core::source::SourceLimits;
@@ -255,6 +256,10 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         seats: seats(store.clone(), pooler_port),
         public: public_addresses(server.base_host.clone(), mode.http.port(), mode.https_port),
         guard: Guard::new(SelfProgram::current()),
+        reach: match mode.addons {
+            Addons::Local => Reach::All,
+            Addons::Server { .. } => Reach::OtherMachines,
+        },
     };
     let hostkit_addons::Catalogue { addons, mut copies } = match mode.addons {
         Addons::Local => hostkit_addons::catalogue(with),

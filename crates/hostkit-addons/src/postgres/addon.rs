@@ -26,12 +26,12 @@ use super::settled::Left;
 use super::system::SystemCluster;
 
 /// The pooled address: for programs.
-const DATABASE_URL: &str = "DATABASE_URL";
+pub(super) const DATABASE_URL: &str = "DATABASE_URL";
 /// The direct one: for migrations, and for what needs a session (`LISTEN`, advisory locks that are kept, `SET`).
-const DIRECT_URL: &str = "DIRECT_URL";
+pub(super) const DIRECT_URL: &str = "DIRECT_URL";
 /// The pooled one with what Prisma must be told of a pool; nobody else understands that word, so it has a name of its own,
 /// the one that Vercel gives it.
-const POSTGRES_PRISMA_URL: &str = "POSTGRES_PRISMA_URL";
+pub(super) const POSTGRES_PRISMA_URL: &str = "POSTGRES_PRISMA_URL";
 
 /// How long a look at a database may take.
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
@@ -45,7 +45,8 @@ pub enum Server {
     System(SystemCluster),
 }
 
-/// The server of all environments and what stands in front of it.
+/// The server of all environments and what stands in front of it. Clones are one.
+#[derive(Clone)]
 pub struct Postgres {
     services: Arc<dyn Services>,
     server: Server,
@@ -53,7 +54,7 @@ pub struct Postgres {
     /// Runs the server's own tools.
     guard: Guard,
     /// Who changes what all share waits for who does: add-ons are ensured side by side.
-    turn: tokio::sync::Mutex<()>,
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// How databases were left.
     pub(super) left: Left,
 }
@@ -66,7 +67,7 @@ impl Postgres {
             server,
             pooler,
             guard,
-            turn: tokio::sync::Mutex::default(),
+            turn: Arc::default(),
             left: Left::default(),
         }
     }
@@ -176,6 +177,7 @@ impl Addon for Postgres {
             health,
             memory: None,
             version,
+            warnings: Vec::new(),
         };
         let address = self
             .pooled(order, &main)
@@ -269,8 +271,8 @@ impl Addon for Postgres {
         })
     }
 
-    fn databases(&self) -> Option<&dyn Databases> {
-        Some(self)
+    fn databases(&self, _: &AddonOrder) -> Option<Arc<dyn Databases>> {
+        Some(Arc::new(self.clone()))
     }
 }
 

@@ -166,9 +166,9 @@ impl Addon for LocalPostgres {
         self.postgres().ok()?.console(order, arguments)
     }
 
-    fn databases(&self) -> Option<&dyn Databases> {
+    fn databases(&self, _: &AddonOrder) -> Option<Arc<dyn Databases>> {
         match self.postgres() {
-            Ok(postgres) => Some(postgres),
+            Ok(postgres) => Some(Arc::new(postgres.clone())),
             Err(failure) => {
                 tracing::warn!(%failure, "cannot tell where PostgreSQL is");
                 None

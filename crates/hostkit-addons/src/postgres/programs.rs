@@ -24,6 +24,20 @@ impl Programs {
         Self::newest_in(Path::new(INSTALLED))
     }
 
+    /// The newest version whose tools for dumps are installed: the package of the client is enough.
+    pub fn newest_client() -> Result<Self, Failure> {
+        let with_tools = |found: &Programs| {
+            ["pg_dump", "pg_restore"]
+                .iter()
+                .all(|name| found.file(name).is_file())
+        };
+        let found = folders(Path::new(INSTALLED)).into_iter().filter(with_tools);
+        found.max_by_key(|found| found.major).ok_or_else(|| {
+            let why = "cannot dump or restore a database: `pg_dump` and `pg_restore` are not installed";
+            Failure::new(Kind::Unavailable, why).hint("apt install postgresql-client")
+        })
+    }
+
     /// The version that the data in a folder were made by; where there are none yet, the newest.
     pub fn for_data(data: &Path) -> Result<Self, Failure> {
         Self::for_data_in(Path::new(INSTALLED), data)
@@ -93,16 +107,21 @@ pub(crate) fn major_of(data: &Path) -> Result<Option<u16>, Failure> {
     }
 }
 
+/// The versions whose server is installed. Packages of the client alone have such a folder, too.
 fn versions(installed: &Path) -> Vec<Programs> {
+    let mut found = folders(installed);
+    found.retain(|one| one.file("postgres").is_file() && one.file("initdb").is_file());
+    found
+}
+
+fn folders(installed: &Path) -> Vec<Programs> {
     let Ok(entries) = fs::read_dir(installed) else {
         return Vec::new();
     };
     let version = |entry: fs::DirEntry| {
         let major = entry.file_name().to_str()?.parse().ok()?;
         let folder = entry.path().join("bin");
-        // Packages of the client alone have such a folder, too.
-        let is_server = folder.join("postgres").is_file() && folder.join("initdb").is_file();
-        is_server.then_some(Programs { major, folder })
+        Some(Programs { major, folder })
     };
     entries.flatten().filter_map(version).collect()
 }

@@ -13,9 +13,9 @@ use super::names::DatabaseName;
 use super::{databases, extensions, stats, tenants};
 
 /// So many tables, and as many queries, are told of.
-const MOST: i64 = 50;
+pub(super) const MOST: i64 = 50;
 /// How dumps are compressed that somebody keeps as they are.
-const COMPRESSION: u8 = 6;
+pub(super) const COMPRESSION: u8 = 6;
 
 /// A database with the main one of its environment.
 struct Found {

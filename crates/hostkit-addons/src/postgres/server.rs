@@ -148,7 +148,7 @@ impl Addon for ServerPostgres {
         self.postgres().ok()?.console(order, arguments)
     }
 
-    fn databases(&self) -> Option<&dyn Databases> {
-        Some(self.postgres().ok()?)
+    fn databases(&self, _: &AddonOrder) -> Option<Arc<dyn Databases>> {
+        Some(Arc::new(self.postgres().ok()?.clone()))
     }
 }

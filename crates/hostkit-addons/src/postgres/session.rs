@@ -1,9 +1,11 @@
 //! One connection to a server, and the words for what goes wrong on it.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::reach::Reach;
 use hostkit_core::secret::Secret;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
@@ -12,6 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage};
 
 use super::outside::{self, Proof};
+use crate::reached;
 
 /// How long a server may take to answer a new connection.
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
@@ -29,6 +32,8 @@ pub enum Place {
         host: String,
         /// How it proves who it is.
         proof: Proof,
+        /// How far HostKit goes to get there.
+        reach: Reach,
     },
 }
 
@@ -55,16 +60,20 @@ pub struct Session {
 }
 
 impl Access {
-    /// Opens a connection to a database. Nothing that somebody made in there is found by a bare name.
+    /// Opens a connection to a database. On this machine nothing that somebody made in there is found by a bare name:
+    /// HostKit has more rights there than who made it. Elsewhere its rights are theirs, and no setting is left in a pool.
     pub async fn connect(&self, database: &str) -> Result<Session, Failure> {
         let act = format!("connect to the database `{database}`");
-        let session = match &self.place {
-            Place::Outside { proof, .. } => self.connect_outside(database, proof, &act).await?,
-            _ => self
-                .try_connect(database)
-                .await
-                .map_err(|why| explain(&act, &why))?,
-        };
+        if let Place::Outside { host, proof, reach } = &self.place {
+            let addresses = reached::addresses(host, self.port, *reach).await?;
+            return self
+                .connect_outside(database, proof, (host, &addresses), &act)
+                .await;
+        }
+        let session = self
+            .try_connect(database)
+            .await
+            .map_err(|why| explain(&act, &why))?;
         session.run(&act, "SET search_path = pg_catalog, pg_temp").await?;
         Ok(session)
     }
@@ -75,17 +84,33 @@ impl Access {
         Ok(Session::new(client, connection))
     }
 
-    async fn connect_outside(&self, database: &str, proof: &Proof, act: &str) -> Result<Session, Failure> {
-        let Some(connector) = outside::connector(proof)? else {
-            let opened = self.try_connect(database).await;
-            return opened.map_err(|why| explain(act, &why));
-        };
+    async fn connect_outside(
+        &self,
+        database: &str,
+        proof: &Proof,
+        (host, addresses): (&str, &[IpAddr]),
+        act: &str,
+    ) -> Result<Session, Failure> {
         let mut config = self.config(database);
-        config.ssl_mode(SslMode::Require);
-        let opened = config.connect(connector).await;
-        opened
-            .map(|(client, connection)| Session::new(client, connection))
-            .map_err(|why| explain(act, &why))
+        for address in addresses {
+            config.host(host).hostaddr(*address);
+        }
+        let opened = match outside::connector(proof)? {
+            Some(connector) => {
+                config.ssl_mode(SslMode::Require);
+                let opened = config.connect(connector).await;
+                opened.map(|(client, connection)| Session::new(client, connection))
+            }
+            None => {
+                config.ssl_mode(SslMode::Disable);
+                let opened = config.connect(NoTls).await;
+                opened.map(|(client, connection)| Session::new(client, connection))
+            }
+        };
+        opened.map_err(|why| match why.as_db_error() {
+            Some(_) => explain(act, &why),
+            None => explain(act, &why).hint(format!("is `{host}` up, and does it let this machine in?")),
+        })
     }
 
     fn config(&self, database: &str) -> Config {
@@ -97,10 +122,15 @@ impl Access {
             .application_name("hostkit")
             .connect_timeout(LONGEST_CONNECT);
         match &self.place {
-            Place::Socket(folder) => config.host_path(folder),
-            Place::Loopback => config.host("127.0.0.1"),
-            Place::Outside { host, .. } => config.host(host),
-        };
+            Place::Socket(folder) => {
+                config.host_path(folder);
+            }
+            Place::Loopback => {
+                config.host("127.0.0.1");
+            }
+            // Its addresses are looked for before each connection.
+            Place::Outside { .. } => {}
+        }
         if let Some(password) = &self.password {
             config.password(password.reveal());
         }

@@ -210,6 +210,11 @@ impl Copies for RedisCopies {
         KIND
     }
 
+    /// No moment of a server elsewhere can be copied: that takes commands which those who keep servers allow nobody.
+    fn covers(&self, of: &CopyOf) -> bool {
+        of.order.as_ref().is_none_or(|order| !order.settings.outside)
+    }
+
     async fn parts(&self, _of: &CopyOf) -> Result<Vec<PartName>, Failure> {
         Ok(vec![PartName::main(KIND)])
     }

@@ -188,6 +188,7 @@ impl Addon for RedisAddon {
             health,
             memory,
             version,
+            warnings: Vec::new(),
         })
     }
 

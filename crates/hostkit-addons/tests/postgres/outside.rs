@@ -2,6 +2,7 @@
 
 use hostkit_addons::postgres::{extensions, outside, stats};
 use hostkit_core::kind::Kind;
+use hostkit_core::reach::Reach;
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::Addon;
 
@@ -41,7 +42,7 @@ async fn a_server_elsewhere_proves_who_it_is_and_is_told_of() {
         ))
     };
     let proven = format!("?sslmode=verify-full&sslrootcert={}", certificate.display());
-    let (access, database) = outside::parse(&url(&proven)).unwrap();
+    let (access, database) = outside::parse(&url(&proven), Reach::All).unwrap();
     until("it encrypts", async || outside::look(&access).await.is_ok()).await;
     let seen = outside::look(&access).await.unwrap();
     assert!(seen.version.starts_with("15") && !seen.is_superuser && seen.may_create && !seen.counts_queries);
@@ -69,15 +70,20 @@ async fn a_server_elsewhere_proves_who_it_is_and_is_told_of() {
     assert_eq!(uncounted.kind, Kind::Conflict);
 
     // Nobody whom the system trusts said that this is 127.0.0.1; and another's certificate is not this one's.
-    let (unknown, _) = outside::parse(&url("?sslmode=require")).unwrap();
+    let (unknown, _) = outside::parse(&url("?sslmode=require"), Reach::All).unwrap();
     let failure = outside::look(&unknown).await.unwrap_err();
     assert!(failure.message.contains("certificate"), "{failure:?}");
     let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(&certificate, other.cert.pem()).unwrap();
     assert!(outside::look(&access).await.is_err());
+    // What control must not reach on a server is not asked at all.
+    let (near, _) = outside::parse(&url("?sslmode=disable"), Reach::OtherMachines).unwrap();
+    let failure = outside::look(&near).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Denied);
+    assert!(failure.message.contains("it is this machine"), "{failure:?}");
     // And a password that is wrong is said as such, and not said.
     let wrong = url("?sslmode=disable").reveal().replace("0001@", "0002@");
-    let (wrong, _) = outside::parse(&Secret::new(wrong)).unwrap();
+    let (wrong, _) = outside::parse(&Secret::new(wrong), Reach::All).unwrap();
     let failure = outside::look(&wrong).await.unwrap_err();
     assert_eq!(failure.kind, Kind::Denied);
     assert!(!format!("{failure:?}").contains("0002"));

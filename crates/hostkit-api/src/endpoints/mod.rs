@@ -24,7 +24,7 @@ use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::addon::{Addon, AddonVariables, NewAddon, Rotated};
+use crate::addon::{Addon, AddonVariables, NewAddon, OutsideAddress, Rotated};
 use crate::backup::{
     Adopted, BackupChange, BackupPlace, Backups, KitText, NewBackupTarget, OneBackup, OnePart, Pruning,
     Removal, Restoration, RestorationElsewhere,
@@ -320,7 +320,8 @@ endpoints! {
         query NoQuery, takes Nothing, gives Json<Vec<Addon>>;
     /// Adds an add-on to an environment and answers when it is ready.
     /// One that it has already is refused (409), and so is one whose variables are set by hand. Programs that run are
-    /// told of it when they are started anew.
+    /// told of it when they are started anew. The address of one that somebody else keeps is tried first, and where it
+    /// cannot be used nothing is added.
     AddAddon: POST "/api/projects/{project}/environments/{environment}/addons", may ManageSecrets, on EnvironmentId,
         query NoQuery, takes Json<NewAddon>, gives Json<Addon>;
     /// Gives an add-on other settings, and answers when it has them.
@@ -338,6 +339,11 @@ endpoints! {
     RotateAddon: POST "/api/projects/{project}/environments/{environment}/addons/{addon}/rotate", may ManageSecrets,
         on OneAddon,
         query NoQuery, takes Nothing, gives Json<Rotated>;
+    /// Gives an add-on that somebody else keeps another address and restarts what is live with it.
+    /// It is tried first: one that does not work changes nothing. Answers once the restart is queued.
+    MoveAddon: POST "/api/projects/{project}/environments/{environment}/addons/{addon}/outside", may ManageSecrets,
+        on OneAddon,
+        query NoQuery, takes Json<OutsideAddress>, gives Json<Rotated>;
     /// What programs are told of an add-on: variables with their values.
     RevealAddon: POST "/api/projects/{project}/environments/{environment}/addons/{addon}/reveal", may ManageSecrets,
         on OneAddon,

@@ -1,5 +1,7 @@
 //! Arguments of `addon` and `redis`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 use hostkit_core::addon::AddonKind;
 use hostkit_core::names::{EnvironmentName, ProjectName};
@@ -32,6 +34,13 @@ pub(crate) enum AddonCommand {
         /// Have anybody read objects whose keys begin so; for storage, more than once
         #[arg(long, value_name = "PREFIX")]
         public: Vec<String>,
+        /// Use one that somebody else keeps; its address is read from a file, stdin (`-`) or a variable (`env:NAME`)
+        #[arg(
+            long,
+            value_name = "SOURCE",
+            conflicts_with_all = ["memory", "keep_all", "quota", "public"]
+        )]
+        outside: Option<AddressSource>,
     },
     /// Change what was chosen of one; its server may be started anew for it
     Set {
@@ -56,8 +65,11 @@ pub(crate) enum AddonCommand {
     Rotate {
         #[command(flatten)]
         which: WhichAddon,
+        /// The new address of one that somebody else keeps, from a file, stdin (`-`) or a variable (`env:NAME`)
+        #[arg(long, value_name = "SOURCE")]
+        outside: Option<AddressSource>,
     },
-    /// Take one away, with all of its data
+    /// Take one away, with all of its data; forget one that somebody else keeps
     Remove {
         #[command(flatten)]
         which: WhichAddon,
@@ -68,6 +80,31 @@ pub(crate) enum AddonCommand {
         #[arg(long)]
         no_backup: bool,
     },
+}
+
+/// Where the address of something is read that somebody else keeps. It has a password in it, and arguments are read by all
+/// accounts of a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AddressSource {
+    /// From stdin, or typed without being shown.
+    Stdin,
+    /// From a variable of the caller's environment.
+    Variable(String),
+    /// From a file.
+    File(PathBuf),
+    /// It was written as the argument itself, and is refused. The text is not kept: there is a password in it.
+    Argument,
+}
+
+impl From<&str> for AddressSource {
+    fn from(text: &str) -> Self {
+        match (text, text.strip_prefix("env:")) {
+            _ if text.contains("://") => AddressSource::Argument,
+            ("-", _) => AddressSource::Stdin,
+            (_, Some(name)) => AddressSource::Variable(name.to_owned()),
+            (file, None) => AddressSource::File(file.into()),
+        }
+    }
 }
 
 /// Whose add-ons are meant.

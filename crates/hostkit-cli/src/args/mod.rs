@@ -29,7 +29,7 @@ use hostkit_core::names::{EnvironmentName, ProjectName};
 use crate::completion;
 
 pub(crate) use access::{AccessArgs, AccessCommand};
-pub(crate) use addon::{AddonArgs, AddonCommand, RedisArgs, RedisCommand, WhichAddon, Whose};
+pub(crate) use addon::{AddonArgs, AddonCommand, AddressSource, RedisArgs, RedisCommand, WhichAddon, Whose};
 pub(crate) use backup::{BackupArgs, BackupCommand, Elsewhere, Keep, TargetCommand};
 pub(crate) use cache::{CacheArgs, CacheCommand};
 pub(crate) use certificate::{CertificateArgs, CertificateCommand};

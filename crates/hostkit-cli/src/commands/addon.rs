@@ -3,7 +3,7 @@
 use hostkit_api::addon::{Addon, NewAddon};
 use hostkit_api::backup::Removal;
 use hostkit_api::endpoints::{
-    AddAddon, ChangeAddon, ListAddons, NoQuery, RemoveAddon, RevealAddon, RotateAddon,
+    AddAddon, ChangeAddon, ListAddons, MoveAddon, NoQuery, RemoveAddon, RevealAddon, RotateAddon,
 };
 use hostkit_api::target::OneAddon;
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings};
@@ -12,8 +12,9 @@ use hostkit_core::project::EnvironmentId;
 use hostkit_core::size::ByteSize;
 use serde_json::json;
 
+use super::address;
 use super::project::confirm;
-use crate::args::{AddonCommand, WhichAddon, Whose};
+use crate::args::{AddonCommand, AddressSource, WhichAddon, Whose};
 use crate::output::{Style, Table, ago};
 use crate::session::{Session, spelled};
 use crate::stop::Stop;
@@ -26,14 +27,19 @@ pub(crate) async fn run(session: &Session<'_>, command: AddonCommand) -> Result<
             keep_all,
             quota,
             public,
+            outside,
         } => {
             let id = which.id();
             session.is_about(&id.environment);
+            if let Some(source) = outside {
+                return add_outside(session, &id, &source).await;
+            }
             let settings = AddonSettings {
                 memory,
                 keep_all,
                 quota,
                 public,
+                outside: false,
             };
             add(session, &id, settings).await
         }
@@ -50,7 +56,7 @@ pub(crate) async fn run(session: &Session<'_>, command: AddonCommand) -> Result<
             set(session, &which.id(), memory, keep_all).await
         }
         AddonCommand::List { whose } => list(session, &whose.id()).await,
-        AddonCommand::Rotate { which } => rotate(session, &which.id()).await,
+        AddonCommand::Rotate { which, outside } => rotate(session, &which.id(), outside.as_ref()).await,
         AddonCommand::Remove {
             which,
             yes,
@@ -85,6 +91,7 @@ pub(super) async fn made(
     let new = NewAddon {
         kind: id.kind,
         settings,
+        outside: None,
     };
     let client = session.client()?;
     Ok(client
@@ -94,9 +101,30 @@ pub(super) async fn made(
 
 async fn add(session: &Session<'_>, id: &AddonId, settings: AddonSettings) -> Result<(), Stop> {
     let addon = made(session, id, settings).await?;
+    tell_added(session, id, &addon)
+}
+
+/// Adds one that somebody else keeps.
+async fn add_outside(session: &Session<'_>, id: &AddonId, source: &AddressSource) -> Result<(), Stop> {
+    let new = NewAddon {
+        kind: id.kind,
+        settings: AddonSettings::default(),
+        outside: Some(address::read(session.printer(), id, source)?),
+    };
+    let client = session.client()?;
+    let addon = client
+        .call::<AddAddon>(&id.environment, &NoQuery {}, &new)
+        .await?;
+    tell_added(session, id, &addon)
+}
+
+fn tell_added(session: &Session<'_>, id: &AddonId, addon: &Addon) -> Result<(), Stop> {
     let printer = session.printer();
     if printer.wants_json() {
-        return printer.json(&addon);
+        return printer.json(addon);
+    }
+    for warning in &addon.state.warnings {
+        printer.warn(&printer.foreign_on_err(warning));
     }
     let names: Vec<String> = addon.variables.iter().map(ToString::to_string).collect();
     printer.say(&format!(
@@ -176,7 +204,10 @@ async fn list(session: &Session<'_>, environment: &EnvironmentId) -> Result<(), 
             None => ago(now, addon.credential_since),
         };
         let memory = addon.state.memory.map(|bytes| ByteSize(bytes).to_string());
-        let port = addon.port.map(|port| port.to_string());
+        let port = match addon.settings.outside {
+            true => Some("elsewhere".to_owned()),
+            false => addon.port.map(|port| port.to_string()),
+        };
         table.row(vec![
             (addon.kind.to_string(), Style::Name),
             (state, style),
@@ -200,20 +231,30 @@ fn state(addon: &Addon) -> (String, Style) {
     }
 }
 
-async fn rotate(session: &Session<'_>, id: &AddonId) -> Result<(), Stop> {
+async fn rotate(session: &Session<'_>, id: &AddonId, outside: Option<&AddressSource>) -> Result<(), Stop> {
     session.is_about(&id.environment);
     let client = session.client()?;
     let target = OneAddon(id.clone());
-    let rotated = client.call::<RotateAddon>(&target, &NoQuery {}, &()).await?;
+    let rotated = match outside {
+        None => client.call::<RotateAddon>(&target, &NoQuery {}, &()).await?,
+        Some(source) => {
+            let new = address::read(session.printer(), id, source)?;
+            client.call::<MoveAddon>(&target, &NoQuery {}, &new).await?
+        }
+    };
     let printer = session.printer();
     if printer.wants_json() {
         return printer.json(&rotated);
     }
     let (title, environment) = (id.kind.title(), &id.environment);
+    let (what, end) = match outside {
+        Some(_) => ("address", "forgotten"),
+        None => ("credential", "refused"),
+    };
     match rotated.deployment {
         Some(deployment) => {
             printer.say(&format!(
-                "The {title} of `{environment}` has a new credential. The old one is refused once deployment \
+                "The {title} of `{environment}` has a new {what}. The old one is {end} once deployment \
                  {deployment} has told it to what is live."
             ));
             printer.next(&format!(
@@ -222,7 +263,7 @@ async fn rotate(session: &Session<'_>, id: &AddonId) -> Result<(), Stop> {
             ));
         }
         None => printer.say(&format!(
-            "The {title} of `{environment}` has a new credential, and the old one is refused."
+            "The {title} of `{environment}` has a new {what}, and the old one is {end}."
         )),
     }
     Ok(())
@@ -231,17 +272,28 @@ async fn rotate(session: &Session<'_>, id: &AddonId) -> Result<(), Stop> {
 async fn remove(session: &Session<'_>, id: &AddonId, yes: bool, removal: &Removal) -> Result<(), Stop> {
     session.is_about(&id.environment);
     let (title, environment) = (id.kind.title(), &id.environment);
-    if !yes {
+    let client = session.client()?;
+    let all = client.call::<ListAddons>(environment, &NoQuery {}, &()).await?;
+    let is_outside = all
+        .iter()
+        .any(|addon| addon.kind == id.kind && addon.settings.outside);
+    if !yes && !is_outside {
         let what = format!("the {title} of `{environment}` with all of its data");
         confirm(session, &environment.project, "delete", &what)?;
     }
-    let client = session.client()?;
     client
         .patiently::<RemoveAddon>(&OneAddon(id.clone()), removal, &())
         .await?;
     let printer = session.printer();
     if printer.wants_json() {
         return printer.json(&json!({ "removed": id.kind }));
+    }
+    if is_outside {
+        printer.say(&format!(
+            "Forgot the address of the {title} of `{environment}`. What is kept there is as it was. Programs that run \
+             have its variables until they are started anew."
+        ));
+        return Ok(());
     }
     printer.say(&format!(
         "Removed the {title} of `{environment}`. Programs that run have its variables until they are started anew."

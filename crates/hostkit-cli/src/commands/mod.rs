@@ -2,6 +2,7 @@
 
 mod access;
 mod addon;
+mod address;
 mod backup;
 mod cache;
 mod cancel;

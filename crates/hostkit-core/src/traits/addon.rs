@@ -1,20 +1,30 @@
 //! What provides add-ons.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::addon::{AddonId, AddonKind, AddonOrder, AddonState, Console};
 use crate::kind::Failure;
 use crate::names::VariableName;
 use crate::port_use::PortUse;
+use crate::secret::Secret;
 use crate::traits::{Buckets, Databases};
 use crate::variables::Variables;
 
-/// Provides one kind of add-on. One folder of `hostkit-addons` each. What it provides outlives the caller.
+/// Provides one kind of add-on, or uses those of one kind that somebody else keeps. What it provides outlives the caller.
 /// Calls for different add-ons may overlap; calls for one never do.
 #[async_trait::async_trait]
 pub trait Addon: Send + Sync {
     /// Which kind.
     fn kind(&self) -> AddonKind;
+
+    /// Whether it uses what somebody else keeps ([`AddonSettings::outside`]). Of each kind there may be one that does and one
+    /// that does not.
+    ///
+    /// [`AddonSettings::outside`]: crate::addon::AddonSettings::outside
+    fn is_outside(&self) -> bool {
+        false
+    }
 
     /// Whether each add-on of this kind listens on a port of its own, which the order then names.
     fn needs_port(&self) -> bool;
@@ -37,7 +47,7 @@ pub trait Addon: Send + Sync {
     /// How it is. Changes nothing. A failure means that nothing can be said; an add-on that does not work is no failure.
     async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure>;
 
-    /// Takes the add-on away with all of its data. Idempotent.
+    /// Takes the add-on away with all of its data. Idempotent. What somebody else keeps is left as it is.
     async fn remove(&self, id: &AddonId) -> Result<(), Failure>;
 
     /// The names of the variables that a binding gives. A user cannot set these while there is one.
@@ -46,6 +56,11 @@ pub trait Addon: Send + Sync {
     /// What a binding gives to programs: values for exactly [`Addon::variable_names`], with the newest credential.
     /// Pure; the order is complete.
     fn variables(&self, order: &AddonOrder) -> Variables;
+
+    /// What of a credential must be shown nowhere, where not all of it is a secret: the passwords in an address. Pure.
+    fn passwords(&self, _order: &AddonOrder) -> Vec<Secret> {
+        Vec::new()
+    }
 
     /// The loopback ports on which it is reached, its own and those of programs that serve all projects, as far as they
     /// are chosen. Pure.
@@ -56,7 +71,7 @@ pub trait Addon: Send + Sync {
     fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console>;
 
     /// The work on its databases, where it has any.
-    fn databases(&self) -> Option<&dyn Databases> {
+    fn databases(&self, _order: &AddonOrder) -> Option<Arc<dyn Databases>> {
         None
     }
 

@@ -55,6 +55,11 @@ pub trait Copies: Send + Sync {
     /// Of what.
     fn kind(&self) -> PartKind;
 
+    /// Whether it makes copies of what is ordered so: not every add-on that somebody else keeps can be copied. Pure.
+    fn covers(&self, _of: &CopyOf) -> bool {
+        true
+    }
+
     /// The parts there are now; none where nothing is kept.
     async fn parts(&self, of: &CopyOf) -> Result<Vec<PartName>, Failure>;
 

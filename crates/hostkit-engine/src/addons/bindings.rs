@@ -3,12 +3,14 @@
 //! A name is either the user's or a binding's, never both: who sets the second is refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use hostkit_core::addon::{AddonId, AddonOrder, Credential};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
+use hostkit_core::traits::Addon as Driver;
 use hostkit_core::variables::Variables;
 use hostkit_store::Addon;
 
@@ -26,7 +28,7 @@ fn kept(context: &Context, id: &EnvironmentId) -> Result<Vec<Addon>, Failure> {
 pub(crate) fn bound(context: &Context, id: &EnvironmentId) -> Result<Variables, Failure> {
     let mut variables = Variables::new();
     for addon in kept(context, id)? {
-        if let Some(driver) = driver(context, addon.order.id.kind) {
+        if let Some(driver) = driver(context, &addon.order) {
             variables.extend(driver.variables(&addon.order));
         }
     }
@@ -44,7 +46,7 @@ pub(crate) fn with(context: &Context, id: &EnvironmentId, user: Variables) -> Re
 pub(crate) fn names(context: &Context, id: &EnvironmentId) -> Result<Vec<(AddonId, VariableName)>, Failure> {
     let mut names = Vec::new();
     for addon in kept(context, id)? {
-        if let Some(driver) = driver(context, addon.order.id.kind) {
+        if let Some(driver) = driver(context, &addon.order) {
             let given = driver.variable_names().into_iter();
             names.extend(given.map(|name| (addon.order.id.clone(), name)));
         }
@@ -56,7 +58,12 @@ pub(crate) fn names(context: &Context, id: &EnvironmentId) -> Result<Vec<(AddonI
 pub(crate) fn secrets(context: &Context, id: &EnvironmentId) -> Result<Vec<Secret>, Failure> {
     let mut secrets = Vec::new();
     for addon in context.parts.store.addons_of(id)? {
-        let driver = driver(context, addon.order.id.kind);
+        let driver = driver(context, &addon.order);
+        if addon.order.settings.outside {
+            secrets.extend(driver.map_or_else(Vec::new, |driver| passwords(driver, &addon.order)));
+            secrets.extend(addon.order.credentials.into_iter().map(|one| one.secret));
+            continue;
+        }
         for credential in &addon.order.credentials {
             // Programs that were started before a rotation were told of the older one.
             let told = |secret: &Secret| {
@@ -87,6 +94,25 @@ pub(crate) fn secrets(context: &Context, id: &EnvironmentId) -> Result<Vec<Secre
         secrets.push(addon.order.operator);
     }
     Ok(secrets)
+}
+
+/// The passwords of what somebody else keeps, and every value they are in: of the rest nothing has to be hidden.
+fn passwords(driver: &Arc<dyn Driver>, order: &AddonOrder) -> Vec<Secret> {
+    let mut secrets = Vec::new();
+    for credential in &order.credentials {
+        let order = AddonOrder {
+            credentials: vec![credential.clone()],
+            ..order.clone()
+        };
+        let passwords = driver.passwords(&order);
+        let told = driver.variables(&order).into_iter().map(|(_, value)| value);
+        secrets.extend(told.filter(|value| {
+            let mut hidden = passwords.iter();
+            hidden.any(|password| value.reveal().contains(password.reveal()))
+        }));
+        secrets.extend(passwords);
+    }
+    secrets
 }
 
 /// Refuses variables of a user's that a binding gives.

@@ -8,14 +8,14 @@ use hostkit_core::project::EnvironmentId;
 use hostkit_core::storage::{BucketPolicy, BucketReport};
 use hostkit_core::traits::{Addon as Driver, Buckets};
 
-use super::provided;
+use super::{outside, provided};
 use crate::context::Context;
 use crate::routing;
 
 pub(crate) async fn report(context: &Context, environment: &EnvironmentId) -> Result<BucketReport, Failure> {
     let id = AddonId::new(environment.clone(), AddonKind::Storage);
-    let driver = provided(context, "look at", &id)?;
     let order = context.parts.store.addon(&id)?.order;
+    let driver = provided(context, "look at", &id, &order.settings)?;
     of(driver, &id)?.report(&order).await
 }
 
@@ -27,7 +27,11 @@ pub(crate) async fn set_policy(
     by: &str,
 ) -> Result<BucketReport, Failure> {
     let id = AddonId::new(environment.clone(), AddonKind::Storage);
-    let driver = provided(context, "change", &id)?;
+    let known = context.parts.store.addon(&id)?.order.settings;
+    if known.outside {
+        return Err(outside::not_set(&id));
+    }
+    let driver = provided(context, "change", &id, &known)?;
     let buckets = of(driver, &id)?;
     policy.rules.check()?;
     let lock = context.lock_of_addon(&id);

@@ -53,7 +53,10 @@ fn finding(report: &AddonReport) -> Finding {
     let (subject, project) = (id.kind.as_str(), &id.environment.project);
     let hint = format!("`hostkit events -p {project}` says since when; it is tried again by itself");
     match &report.state.health {
-        AddonHealth::Ready => Finding::fine(subject, "it answers"),
+        AddonHealth::Ready => match report.state.warnings.join("; ") {
+            none if none.is_empty() => Finding::fine(subject, "it answers"),
+            warnings => Finding::warning(subject, format!("it answers, and {warnings}")),
+        },
         AddonHealth::Starting => Finding::warning(subject, "it still reads its data").hint(hint),
         AddonHealth::Down(why) => Finding::problem(subject, format!("it does not work: {why}")).hint(hint),
     }

@@ -62,7 +62,8 @@ async fn look(context: &Context, all: &[Addon]) -> BTreeMap<AddonId, Result<(), 
     for driver in &context.parts.addons {
         let is_plain = |addon: &&Addon| {
             let order = &addon.order;
-            order.id.kind == driver.kind() && order.made && !addon.removing && order.credentials.len() == 1
+            let is_its = (order.id.kind, order.settings.outside) == (driver.kind(), driver.is_outside());
+            is_its && order.made && !addon.removing && order.credentials.len() == 1
         };
         let orders: Vec<&AddonOrder> = all.iter().filter(is_plain).map(|addon| &addon.order).collect();
         if orders.is_empty() {
@@ -82,12 +83,12 @@ async fn look(context: &Context, all: &[Addon]) -> BTreeMap<AddonId, Result<(), 
 
 /// Makes an add-on what it should be, unless its project is on its way out.
 async fn settle(context: &Context, lanes: &LaneSet, id: &AddonId) -> Result<(), Failure> {
-    let Some(driver) = driver(context, id.kind) else {
-        return Ok(());
-    };
     let lock = context.lock_of_addon(id);
     let _held = lock.lock().await;
     let Some(addon) = still_there(context, id)? else {
+        return Ok(());
+    };
+    let Some(driver) = driver(context, &addon.order) else {
         return Ok(());
     };
     if addon.removing {
@@ -117,7 +118,7 @@ async fn rotate(context: &Context, lanes: &LaneSet) -> Result<(), Failure> {
     let all = context.parts.store.addons()?;
     for addon in all.iter().filter(|addon| addon.order.credentials.len() > 1) {
         let id = &addon.order.id;
-        let Some(driver) = driver(context, id.kind) else {
+        let Some(driver) = driver(context, &addon.order) else {
             continue;
         };
         let lock = context.lock_of_addon(id);

@@ -5,6 +5,7 @@ mod bindings;
 mod bucket;
 mod findings;
 pub(crate) mod keep;
+mod outside;
 mod requests;
 mod rotation;
 
@@ -12,13 +13,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings, AddonState, Console};
+use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonSettings, AddonState, Console};
 use hostkit_core::backup::Backup;
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{ProjectName, VariableName};
 use hostkit_core::port_use::PortUse;
 use hostkit_core::project::EnvironmentId;
+use hostkit_core::secret::Secret;
 use hostkit_core::traits::Addon as Driver;
 use hostkit_core::variables::Variables;
 use hostkit_store::Addon;
@@ -41,27 +43,42 @@ pub struct AddonReport {
     pub variables: Vec<VariableName>,
 }
 
-/// What provides a kind.
-fn driver(context: &Context, kind: AddonKind) -> Option<&Arc<dyn Driver>> {
-    context.parts.addons.iter().find(|driver| driver.kind() == kind)
+/// What provides an add-on that is ordered so.
+fn driver<'a>(context: &'a Context, order: &AddonOrder) -> Option<&'a Arc<dyn Driver>> {
+    driver_of(context, order.id.kind, &order.settings)
+}
+
+fn driver_of<'a>(
+    context: &'a Context,
+    kind: AddonKind,
+    settings: &AddonSettings,
+) -> Option<&'a Arc<dyn Driver>> {
+    let mut all = context.parts.addons.iter();
+    all.find(|driver| driver.kind() == kind && driver.is_outside() == settings.outside)
 }
 
 pub(crate) fn provided<'a>(
     context: &'a Context,
     verb: &str,
     id: &AddonId,
+    settings: &AddonSettings,
 ) -> Result<&'a Arc<dyn Driver>, Failure> {
-    driver(context, id.kind).ok_or_else(|| {
+    driver_of(context, id.kind, settings).ok_or_else(|| {
         let kinds: Vec<&str> = context
             .parts
             .addons
             .iter()
+            .filter(|known| known.is_outside() == settings.outside)
             .map(|known| known.kind().as_str())
             .collect();
         let message = format!(
-            "cannot {verb} {} of `{}`: this version provides none",
+            "cannot {verb} {} of `{}`: this version {}",
             id.kind.title(),
-            id.environment
+            id.environment,
+            match settings.outside {
+                true => "uses none elsewhere",
+                false => "provides none",
+            }
         );
         let failure = Failure::new(Kind::Conflict, message);
         match kinds.is_empty() {
@@ -82,8 +99,9 @@ async fn report(context: &Context, addon: Addon) -> AddonReport {
         health: AddonHealth::Down(why),
         memory: None,
         version: None,
+        warnings: Vec::new(),
     };
-    let Some(driver) = driver(context, addon.order.id.kind) else {
+    let Some(driver) = driver(context, &addon.order) else {
         return AddonReport {
             state: down("this version does not provide it".into()),
             variables: Vec::new(),
@@ -98,23 +116,47 @@ async fn report(context: &Context, addon: Addon) -> AddonReport {
     }
 }
 
+/// What is added.
+pub(crate) enum New {
+    /// One of HostKit's own, as somebody chose it.
+    Own(AddonSettings),
+    /// One that somebody else keeps, by its address.
+    Outside(Secret),
+}
+
 /// Adds an add-on and returns when it is ready. Where it cannot be made nothing of it is left. Goes on when the caller
 /// stops waiting.
 pub(crate) async fn add(
     context: &Arc<Context>,
     id: &AddonId,
-    settings: &AddonSettings,
+    new: New,
     by: &str,
 ) -> Result<AddonReport, Failure> {
-    let driver = provided(context, "add", id)?.clone();
+    let settings = match &new {
+        New::Own(settings) => settings.clone(),
+        New::Outside(_) => AddonSettings {
+            outside: true,
+            ..AddonSettings::default()
+        },
+    };
+    if matches!(new, New::Own(AddonSettings { outside: true, .. })) {
+        return Err(outside::without_address(id));
+    }
+    let driver = provided(context, "add", id, &settings)?.clone();
     settings.check(id.kind)?;
     bindings::refuse_taken(context, id, &driver.variable_names())?;
-    let (context, id, settings, by) = (context.clone(), id.clone(), settings.clone(), by.to_owned());
+    let (context, id, by) = (context.clone(), id.clone(), by.to_owned());
     let made = tokio::spawn(async move {
         let lock = context.lock_of_addon(&id);
         let _held = lock.lock().await;
-        let port = driver.needs_port().then_some(context.parts.port_is_free);
-        let addon = context.parts.store.add_addon(&id, &settings, port, &by)?;
+        let store = &context.parts.store;
+        let addon = match &new {
+            New::Own(settings) => {
+                let port = driver.needs_port().then_some(context.parts.port_is_free);
+                store.add_addon(&id, settings, port, &by)?
+            }
+            New::Outside(address) => store.add_outside_addon(&id, address, &by)?,
+        };
         let made = async {
             ports::bring_in_force(&context).await?;
             driver.ensure(&addon.order).await?;
@@ -147,7 +189,11 @@ pub(crate) async fn change(
     settings: &AddonSettings,
     by: &str,
 ) -> Result<AddonReport, Failure> {
-    let driver = provided(context, "set", id)?.clone();
+    let known = context.parts.store.addon(id)?.order.settings;
+    if known.outside || settings.outside {
+        return Err(outside::not_set(id));
+    }
+    let driver = provided(context, "set", id, &known)?.clone();
     settings.check(id.kind)?;
     let (context, id, settings, by) = (context.clone(), id.clone(), settings.clone(), by.to_owned());
     let changed = tokio::spawn(async move {
@@ -182,12 +228,14 @@ pub(crate) async fn remove(
     id: &AddonId,
     backup: bool,
 ) -> Result<Option<Backup>, Failure> {
-    let driver = provided(context, "remove", id)?.clone();
+    let settings = context.parts.store.addon(id)?.order.settings;
+    let driver = provided(context, "remove", id, &settings)?.clone();
     let (context, id) = (context.clone(), id.clone());
     let removed = tokio::spawn(async move {
         context.parts.store.addon(&id)?;
-        // Before the lock is taken: a restore takes the add-on's lock while it holds that of the backups.
-        let kept = match backup {
+        // Before the lock is taken: a restore takes the add-on's lock while it holds that of the backups. What somebody
+        // else keeps is only forgotten.
+        let kept = match backup && !settings.outside {
             true => backups::before(&context, &id.environment, Some(id.kind)).await?,
             false => None,
         };
@@ -233,7 +281,7 @@ pub(crate) fn ports(context: &Context) -> Result<BTreeMap<u16, PortUse>, Failure
         .iter()
         .filter(|addon| !addon.removing && !going.contains(&addon.order.id.environment.project));
     Ok(staying
-        .filter_map(|addon| Some(driver(context, addon.order.id.kind)?.ports(&addon.order)))
+        .filter_map(|addon| Some(driver(context, &addon.order)?.ports(&addon.order)))
         .flatten()
         .collect())
 }
@@ -249,7 +297,7 @@ pub(crate) async fn remove_all(context: &Context, project: &ProjectName) -> Resu
         let id = &addon.order.id;
         let lock = context.lock_of_addon(id);
         let _held = lock.lock().await;
-        if let Some(driver) = driver(context, id.kind) {
+        if let Some(driver) = driver(context, &addon.order) {
             driver.remove(id).await?;
         }
     }
@@ -264,7 +312,11 @@ pub(crate) async fn rotate(
     id: &AddonId,
     by: &str,
 ) -> Result<Addon, Failure> {
-    let driver = provided(context, "rotate", id)?;
+    let settings = context.parts.store.addon(id)?.order.settings;
+    if settings.outside {
+        return Err(outside::not_rotated(id));
+    }
+    let driver = provided(context, "rotate", id, &settings)?;
     let lock = context.lock_of_addon(id);
     let _held = lock.lock().await;
     context.parts.store.begin_rotation(id, by)?;
@@ -274,8 +326,9 @@ pub(crate) async fn rotate(
 
 /// What programs are told of an add-on, for a caller who may see it. It is told first: nothing is shown in secret.
 pub(crate) fn reveal(context: &Context, id: &AddonId, by: &str) -> Result<Variables, Failure> {
-    let driver = provided(context, "show", id)?;
-    let variables = driver.variables(&context.parts.store.addon(id)?.order);
+    let order = context.parts.store.addon(id)?.order;
+    let driver = provided(context, "show", id, &order.settings)?;
+    let variables = driver.variables(&order);
     let what = What::VariablesRevealed {
         names: variables.keys().map(ToString::to_string).collect(),
         by: by.to_owned(),
@@ -286,8 +339,8 @@ pub(crate) fn reveal(context: &Context, id: &AddonId, by: &str) -> Result<Variab
 
 /// The program with which people work on an add-on.
 pub(crate) fn console(context: &Context, id: &AddonId, arguments: &[String]) -> Result<Console, Failure> {
-    let driver = provided(context, "open a console of", id)?;
     let addon = context.parts.store.addon(id)?;
+    let driver = provided(context, "open a console of", id, &addon.order.settings)?;
     driver.console(&addon.order, arguments).ok_or_else(|| {
         Failure::new(
             Kind::Conflict,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use hostkit_core::addon::AddonKind;
+use hostkit_core::addon::{AddonId, AddonKind};
 use hostkit_core::backup::manifest::{self, BackupManifest};
 use hostkit_core::backup::part::{Counts, FileFigures, PartKind, PartName, StoredPart};
 use hostkit_core::backup::{Backup, BackupState, Cause};
@@ -235,8 +235,11 @@ pub(crate) async fn before(
     if context.parts.backups.is_none() || !has_something(context, id)? {
         return Ok(None);
     }
-    if let Some(kind) = losing.filter(|kind| !has_copies(context, *kind)) {
-        return Err(refused(no_copies(id, kind)));
+    if let Some(kind) = losing {
+        let order = context.parts.store.addon(&AddonId::new(id.clone(), kind))?.order;
+        if !has_copies(context, &order) {
+            return Err(refused(no_copies(id, kind)));
+        }
     }
     let made = make(context, id, Cause::Before, &Teller::default()).await;
     made.map(Some).map_err(refused)

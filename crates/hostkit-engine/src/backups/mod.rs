@@ -15,7 +15,7 @@ mod verbs;
 
 use std::sync::Arc;
 
-use hostkit_core::addon::{AddonId, AddonKind};
+use hostkit_core::addon::{AddonId, AddonKind, AddonOrder};
 use hostkit_core::backup::part::PartKind;
 use hostkit_core::backup::target::TargetSettings;
 use hostkit_core::backup::{Backup, BackupState};
@@ -121,17 +121,19 @@ fn copies_of<'a>(
         environment: id.clone(),
         order,
     };
-    Ok(Some((copies, of)))
+    Ok(copies.covers(&of).then_some((copies, of)))
 }
 
 /// Whether what an add-on keeps goes into backups.
-fn has_copies(context: &Context, kind: AddonKind) -> bool {
+fn has_copies(context: &Context, order: &AddonOrder) -> bool {
+    let of = CopyOf {
+        environment: order.id.environment.clone(),
+        order: Some(order.clone()),
+    };
     let parts = context.parts.backups.as_ref();
     parts.is_some_and(|parts| {
-        parts
-            .copies
-            .iter()
-            .any(|copies| copies.kind() == PartKind::Addon(kind))
+        let mut all = parts.copies.iter();
+        all.any(|copies| copies.kind() == PartKind::Addon(order.id.kind) && copies.covers(&of))
     })
 }
 
@@ -145,15 +147,24 @@ fn no_copies(id: &EnvironmentId, kind: AddonKind) -> Failure {
     )
 }
 
-/// What of an environment is in no backup, if anything: such a backup never calls itself proven.
+/// What of an environment is in no backup, if anything: such a backup never calls itself proven. What somebody else keeps
+/// is not lost with this machine, and stands in no backup's way: [`left_out`] tells of it.
 fn uncopied(context: &Context, id: &EnvironmentId) -> Result<Option<Failure>, Failure> {
     let addons = context.parts.store.addons_of(id)?;
-    let kinds = addons
+    let mut own = addons
         .iter()
-        .filter(|addon| !addon.removing)
-        .map(|addon| addon.order.id.kind);
-    let kind = kinds.into_iter().find(|kind| !has_copies(context, *kind));
-    Ok(kind.map(|kind| no_copies(id, kind)))
+        .filter(|addon| !addon.removing && !addon.order.settings.outside);
+    let found = own.find(|addon| !has_copies(context, &addon.order));
+    Ok(found.map(|addon| no_copies(id, addon.order.id.kind)))
+}
+
+/// What somebody else keeps for an environment, and no backup has.
+fn left_out(context: &Context, id: &EnvironmentId) -> Result<Vec<AddonKind>, Failure> {
+    let addons = context.parts.store.addons_of(id)?.into_iter();
+    Ok(addons
+        .filter(|addon| addon.order.settings.outside && !has_copies(context, &addon.order))
+        .map(|addon| addon.order.id.kind)
+        .collect())
 }
 
 /// A backup that can be read: one that is there.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hostkit_core::addon::AddonId;
+use hostkit_core::addon::{AddonId, AddonSettings};
 use hostkit_core::backup::manifest;
 use hostkit_core::backup::part::{PartKind, StoredPart};
 use hostkit_core::backup::{Backup, Cause};
@@ -83,7 +83,7 @@ pub(crate) async fn restore(
     } else {
         make_anew(context, to, &project, by, teller, &mut notes).await?;
     }
-    bring_addons(context, to, &project, by, teller).await?;
+    bring_addons(context, to, (&project, &parts), by, teller, &mut notes).await?;
     bring_parts(context, &reader, &backup, &parts, to, teller).await?;
     bring_variables(context, to, &values, by, &mut notes)?;
     teller.say(format!("variables: {} as they were", values.len()));
@@ -145,23 +145,52 @@ async fn make_anew(
     Ok(())
 }
 
-/// Adds the add-ons that the environment had and has not.
+/// Adds the add-ons that the environment had and has not. An address is in no backup: what somebody else kept is brought
+/// into an add-on of HostKit's own, where there is a copy of it.
 async fn bring_addons(
     context: &Arc<Context>,
     to: &EnvironmentId,
-    project: &ProjectPart,
+    (project, parts): (&ProjectPart, &[StoredPart]),
     by: &str,
     teller: &Teller,
+    notes: &mut Vec<String>,
 ) -> Result<(), Failure> {
     for (kind, settings) in &project.addons {
         let id = AddonId::new(to.clone(), *kind);
         match context.parts.store.addon(&id) {
-            Err(failure) if failure.kind == Kind::NotFound => {
-                addons::add(context, &id, settings, by).await?;
-                teller.say(format!("{kind}: added"));
+            Err(failure) if failure.kind == Kind::NotFound => {}
+            found => {
+                drop(found?);
+                continue;
             }
-            found => drop(found?),
         }
+        let again = format!(
+            "`hostkit addon add {} {kind} --outside -` with its address",
+            to.project
+        );
+        let is_copied = parts
+            .iter()
+            .any(|part| part.name.kind() == PartKind::Addon(*kind));
+        if settings.outside && !is_copied {
+            notes.push(format!(
+                "{} was kept elsewhere, and is left out: {again}.",
+                kind.title()
+            ));
+            continue;
+        }
+        if settings.outside {
+            let title = kind.title();
+            notes.push(format!(
+                "{title} was kept elsewhere, and is one of HostKit's own now. To use the other: `hostkit addon remove {} {kind}`, then {again}.",
+                to.project
+            ));
+        }
+        let own = AddonSettings {
+            outside: false,
+            ..settings.clone()
+        };
+        addons::add(context, &id, addons::New::Own(own), by).await?;
+        teller.say(format!("{kind}: added"));
     }
     Ok(())
 }

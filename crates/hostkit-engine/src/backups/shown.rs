@@ -1,12 +1,13 @@
 //! How it stands with the backups of an environment, and what somebody should do about it.
 
+use hostkit_core::addon::AddonKind;
 use hostkit_core::backup::schedule::BackupSchedule;
 use hostkit_core::backup::{Backup, BackupState};
 use hostkit_core::doctor::{Finding, Level};
 use hostkit_core::kind::Failure;
 use hostkit_core::project::EnvironmentId;
 
-use super::{key, target_settings};
+use super::{key, left_out, target_settings};
 use crate::context::Context;
 
 /// How it stands with the backups of an environment.
@@ -20,6 +21,8 @@ pub struct BackupStanding {
     pub place: String,
     /// Whether somebody has shown to have the recovery kit. Without it no backup is safe.
     pub kit_confirmed: bool,
+    /// What somebody else keeps for the environment, and no backup has.
+    pub left_out: Vec<AddonKind>,
 }
 
 pub(crate) fn standing(context: &Context, id: &EnvironmentId) -> Result<BackupStanding, Failure> {
@@ -35,6 +38,7 @@ pub(crate) fn standing(context: &Context, id: &EnvironmentId) -> Result<BackupSt
         schedule: store.backup_schedule(id)?,
         place: target_settings(context)?.place(),
         kit_confirmed: key::is_confirmed(context)?,
+        left_out: left_out(context, id)?,
     })
 }
 

@@ -75,8 +75,8 @@ pub(super) async fn clone(
     let cloned = tokio::spawn(async move {
         let _alone = alone;
         let databases = target.databases()?;
-        there(source.databases()?, &from).await?;
-        let is_new = !to.label.is_main() && find(databases, &to).await?.is_none();
+        there(&*source.databases()?, &from).await?;
+        let is_new = !to.label.is_main() && find(&*databases, &to).await?.is_none();
         if is_new {
             let lock = context.lock_of_addon(&target.addon);
             let _held = lock.lock().await;
@@ -93,7 +93,7 @@ pub(super) async fn clone(
         };
         let copied = copied.await;
         if copied.is_err() && is_new {
-            take_back(databases, &to).await;
+            take_back(&*databases, &to).await;
         }
         copied
     });
@@ -119,7 +119,7 @@ async fn replace(
     coming: Coming,
 ) -> Result<Restored, Failure> {
     let databases = provided.databases()?;
-    let name = there(databases, id).await?.name;
+    let name = there(&*databases, id).await?.name;
     let contents = databases.restore_beside(id, coming.dump).await?;
     if let Err(failure) = loss::losing(context, provided, id, Act::Replace, coming.backup).await {
         if let Err(error) = databases.discard(id).await {

@@ -6,7 +6,7 @@ mod loss;
 
 use std::sync::Arc;
 
-use hostkit_core::addon::{AddonId, AddonKind};
+use hostkit_core::addon::{AddonId, AddonKind, AddonOrder};
 use hostkit_core::database::{
     Connection, Database, DatabaseId, DatabaseStats, Extension, Protection, Restored, TenantTable,
 };
@@ -23,6 +23,7 @@ use crate::context::Context;
 /// What provides the databases of an environment that has some.
 struct Provided {
     addon: AddonId,
+    order: AddonOrder,
     driver: Arc<dyn Addon>,
 }
 
@@ -35,12 +36,16 @@ impl Provided {
                 format!("cannot {verb} databases of `{environment}`: its PostgreSQL is being removed");
             return Err(Failure::new(Kind::Conflict, message));
         }
-        let driver = addons::provided(context, verb, &id)?.clone();
-        Ok(Provided { addon: id, driver })
+        let driver = addons::provided(context, verb, &id, &found.order.settings)?.clone();
+        Ok(Provided {
+            addon: id,
+            order: found.order,
+            driver,
+        })
     }
 
-    fn databases(&self) -> Result<&dyn Databases, Failure> {
-        self.driver.databases().ok_or_else(|| {
+    fn databases(&self) -> Result<Arc<dyn Databases>, Failure> {
+        self.driver.databases(&self.order).ok_or_else(|| {
             let message = format!(
                 "cannot work on databases of `{}`: there are none",
                 self.addon.environment
@@ -67,7 +72,7 @@ impl Engine {
         let lock = self.context.lock_of_addon(&provided.addon);
         let _held = lock.lock().await;
         let databases = provided.databases()?;
-        if find(databases, id).await?.is_some() {
+        if find(&*databases, id).await?.is_some() {
             let message = format!(
                 "cannot create the database `{}` of `{}`: it is there",
                 id.label, id.environment
@@ -82,14 +87,14 @@ impl Engine {
             by: by.to_owned(),
         };
         self.store().record(Some(&id.environment), what)?;
-        there(databases, id).await
+        there(&*databases, id).await
     }
 
     /// Takes a further database away with all that is in it; with `backup`, the environment is backed up first.
     pub async fn drop_database(&self, id: &DatabaseId, backup: bool, by: &str) -> Result<(), Failure> {
         let provided = self.provided("drop", &id.environment)?;
         let _alone = alone(&self.context, id)?;
-        there(provided.databases()?, id).await?;
+        there(&*provided.databases()?, id).await?;
         // The main one is refused, and nothing is lost.
         let backup = backup && !id.label.is_main();
         loss::losing(&self.context, &provided, id, loss::Act::Drop, backup).await?;
@@ -204,7 +209,7 @@ async fn find(databases: &dyn Databases, id: &DatabaseId) -> Result<Option<Datab
 
 /// A database that must be there.
 async fn there(databases: &dyn Databases, id: &DatabaseId) -> Result<Database, Failure> {
-    find(databases, id).await?.ok_or_else(|| {
+    find(&*databases, id).await?.ok_or_else(|| {
         let DatabaseId { environment, label } = id;
         let message =
             format!("cannot find the database `{label}` of `{environment}`: it has none of that name");

@@ -60,7 +60,7 @@ async fn ended(mut updates: BackupUpdates) -> Result<(Backup, Vec<String>), Fail
     panic!("an act ended without an outcome");
 }
 
-async fn made(engine: &Engine) -> Backup {
+pub(crate) async fn made(engine: &Engine) -> Backup {
     ended(engine.back_up(&shop())).await.unwrap().0
 }
 

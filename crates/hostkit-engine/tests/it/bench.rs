@@ -66,6 +66,8 @@ pub(crate) struct World {
     pub(crate) archives: FakeArchives,
     pub(crate) port_owners: FakePortOwners,
     pub(crate) addon: FakeAddon,
+    /// The same, kept elsewhere.
+    pub(crate) outside: FakeAddon,
     /// Whether backups are made; by default none are.
     pub(crate) makes_backups: bool,
     /// Whether what add-ons keep is left out of them.
@@ -122,6 +124,7 @@ impl World {
             archives: FakeArchives::default(),
             port_owners: FakePortOwners::new(&journal),
             addon: FakeAddon::new(&journal),
+            outside: FakeAddon::outside(&journal),
             makes_backups: false,
             copies_nothing: false,
             copies: FakeCopies::default(),
@@ -154,7 +157,11 @@ impl World {
             archives: Some(Arc::new(self.archives.clone())),
             port_owners: Some(Arc::new(self.port_owners.clone())),
             runtime: Arc::new(self.runtime.clone()),
-            addons: vec![Arc::new(self.addon.clone()), Arc::new(self.databases.clone())],
+            addons: vec![
+                Arc::new(self.addon.clone()),
+                Arc::new(self.outside.clone()),
+                Arc::new(self.databases.clone()),
+            ],
             services: None,
             backups: self.makes_backups.then(|| BackupParts {
                 cipher: Arc::new(FileCipher),

@@ -19,6 +19,7 @@ mod failures;
 mod hosts;
 mod interruptions;
 mod lanes;
+mod outside;
 mod ports;
 mod provisioning;
 mod readiness;

@@ -119,6 +119,13 @@ fn without_address(why: &str) -> Result<Vec<IpAddr>, String> {
 
 /// Those that the whole internet can reach; none behind a router that translates addresses.
 fn public_addresses() -> Vec<IpAddr> {
+    let mut addresses = interface_addresses();
+    addresses.retain(|address| is_public(*address));
+    addresses
+}
+
+/// All addresses of this machine, loopback's and private ones as well.
+pub fn interface_addresses() -> Vec<IpAddr> {
     let interfaces = getifaddrs().into_iter().flatten();
     let mut addresses: Vec<IpAddr> = interfaces
         .filter_map(|interface| {
@@ -126,7 +133,6 @@ fn public_addresses() -> Vec<IpAddr> {
             let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
             v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
         })
-        .filter(|address| is_public(*address))
         .collect();
     addresses.sort();
     addresses.dedup();

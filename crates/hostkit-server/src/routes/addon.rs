@@ -1,9 +1,12 @@
 //! Add-ons. Values of their variables leave through [`reveal`], nowhere else.
 
-use hostkit_api::addon::{Addon, AddonVariables, NewAddon, Rotated, Rotation};
-use hostkit_api::endpoints::{AddAddon, ChangeAddon, ListAddons, RemoveAddon, RevealAddon, RotateAddon};
+use hostkit_api::addon::{Addon, AddonVariables, NewAddon, OutsideAddress, Rotated, Rotation};
+use hostkit_api::endpoints::{
+    AddAddon, ChangeAddon, ListAddons, MoveAddon, RemoveAddon, RevealAddon, RotateAddon,
+};
 use hostkit_core::addon::{AddonId, AddonSettings};
-use hostkit_core::kind::Failure;
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::secret::Secret;
 use hostkit_engine::AddonReport;
 
 use crate::auth::Admitted;
@@ -38,7 +41,17 @@ pub(crate) async fn list(call: Admitted<ListAddons>, (): ()) -> Result<Vec<Addon
 pub(crate) async fn add(call: Admitted<AddAddon>, new: NewAddon) -> Result<Addon, Failure> {
     let id = AddonId::new(call.target().clone(), new.kind);
     let engine = &call.shared().engine;
-    let report = engine.add_addon(&id, &new.settings, call.by()).await?;
+    let report = match new.outside {
+        None => engine.add_addon(&id, &new.settings, call.by()).await?,
+        Some(_) if new.settings != AddonSettings::default() => {
+            let why = "cannot set anything of an add-on that somebody else keeps: it is set there";
+            return Err(Failure::new(Kind::Invalid, why));
+        }
+        Some(outside) => {
+            let address = Secret::new(outside.address);
+            engine.add_outside_addon(&id, &address, call.by()).await?
+        }
+    };
     tracing::info!(by = call.by(), addon = %id, "Added");
     Ok(shown(report))
 }
@@ -68,6 +81,17 @@ pub(crate) async fn rotate(call: Admitted<RotateAddon>, (): ()) -> Result<Rotate
     let id = &call.target().0;
     let addon = call.shared().engine.rotate_addon(id, call.by()).await?;
     tracing::info!(by = call.by(), addon = %id, "Rotating");
+    Ok(Rotated {
+        finished: addon.order.credentials.len() == 1,
+        deployment: addon.rotation,
+    })
+}
+
+pub(crate) async fn move_to(call: Admitted<MoveAddon>, to: OutsideAddress) -> Result<Rotated, Failure> {
+    let id = &call.target().0;
+    let (engine, address) = (&call.shared().engine, Secret::new(to.address));
+    let addon = engine.move_outside_addon(id, &address, call.by()).await?;
+    tracing::info!(by = call.by(), addon = %id, "Moved");
     Ok(Rotated {
         finished: addon.order.credentials.len() == 1,
         deployment: addon.rotation,

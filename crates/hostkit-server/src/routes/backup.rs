@@ -44,6 +44,7 @@ pub(crate) async fn list(call: Admitted<ListBackups>, (): ()) -> Result<Backups,
         schedule: standing.schedule,
         place: standing.place,
         kit_confirmed: standing.kit_confirmed,
+        left_out: standing.left_out,
     })
 }
 

@@ -14,6 +14,7 @@ use crate::house::{House, production};
 fn redis() -> NewAddon {
     NewAddon {
         kind: AddonKind::Redis,
+        outside: None,
         settings: AddonSettings::default(),
     }
 }
@@ -65,6 +66,7 @@ async fn a_kind_that_is_not_there_or_no_kind_is_refused() {
     let (client, shop) = (house.client(), production("shop"));
     let storage = NewAddon {
         kind: AddonKind::Storage,
+        outside: None,
         settings: AddonSettings::default(),
     };
     let refused = client.call::<AddAddon>(&shop, &NoQuery {}, &storage).await;

@@ -20,6 +20,7 @@ async fn with_database() -> House {
     let house = House::with_shop().await;
     let new = NewAddon {
         kind: AddonKind::Postgres,
+        outside: None,
         settings: AddonSettings::default(),
     };
     let client = house.client();

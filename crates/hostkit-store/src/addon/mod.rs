@@ -59,6 +59,31 @@ impl Store {
         port: Option<fn(u16) -> bool>,
         by: &str,
     ) -> std::result::Result<Addon, Failure> {
+        self.order_addon(id, settings, port, new_secret()?, by)
+    }
+
+    /// The same for one that somebody else keeps: its first credential is its address.
+    pub fn add_outside_addon(
+        &self,
+        id: &AddonId,
+        address: &Secret,
+        by: &str,
+    ) -> std::result::Result<Addon, Failure> {
+        let settings = AddonSettings {
+            outside: true,
+            ..AddonSettings::default()
+        };
+        self.order_addon(id, &settings, None, address.clone(), by)
+    }
+
+    fn order_addon(
+        &self,
+        id: &AddonId,
+        settings: &AddonSettings,
+        port: Option<fn(u16) -> bool>,
+        first: Secret,
+        by: &str,
+    ) -> std::result::Result<Addon, Failure> {
         self.write(&format!("add {id}"), |write| {
             let operator = self
                 .sealer()
@@ -93,7 +118,7 @@ impl Store {
                     &format!("see it with `hostkit addon list {}`", id.environment.project),
                 ));
             }
-            self.insert_credential(write, id, 1)?;
+            self.insert_credential(write, id, 1, &first)?;
             let what = What::AddonAdded {
                 kind: id.kind,
                 by: by.to_owned(),
@@ -168,11 +193,21 @@ impl Store {
     /// Begins a rotation: a newer credential, with the one before still accepted. One that is under way goes on as it is:
     /// it has its new credential.
     pub fn begin_rotation(&self, id: &AddonId, by: &str) -> std::result::Result<Addon, Failure> {
+        self.begin_rotation_to(id, &new_secret()?, by)
+    }
+
+    /// The same with a credential that is known: the address of what somebody else keeps.
+    pub fn begin_rotation_to(
+        &self,
+        id: &AddonId,
+        next: &Secret,
+        by: &str,
+    ) -> std::result::Result<Addon, Failure> {
         self.write(&format!("rotate {id}"), |write| {
             project::check_usable(&write.sql, &id.environment.project)?;
             let addon = self.load_addon(&write.sql, id)?;
             if let [only] = &addon.order.credentials[..] {
-                self.insert_credential(write, id, only.number + 1)?;
+                self.insert_credential(write, id, only.number + 1, next)?;
                 let what = What::AddonRotation {
                     kind: id.kind,
                     by: by.to_owned(),
@@ -248,11 +283,10 @@ impl Store {
         })
     }
 
-    fn insert_credential(&self, write: &Write<'_>, id: &AddonId, number: u32) -> Result<()> {
-        let sealed = self.sealer().seal(
-            &place(id, &format!("credential/{number}")),
-            new_secret()?.reveal(),
-        )?;
+    fn insert_credential(&self, write: &Write<'_>, id: &AddonId, number: u32, secret: &Secret) -> Result<()> {
+        let sealed = self
+            .sealer()
+            .seal(&place(id, &format!("credential/{number}")), secret.reveal())?;
         let [project, environment, kind] = key(id);
         write
             .sql

@@ -71,6 +71,10 @@ impl Copies for FakeCopies {
         KIND
     }
 
+    fn covers(&self, of: &CopyOf) -> bool {
+        of.order.as_ref().is_none_or(|order| !order.settings.outside)
+    }
+
     async fn parts(&self, of: &CopyOf) -> Result<Vec<PartName>, Failure> {
         self.faults.pass("parts").await?;
         let kept = locked(&self.kept);

@@ -90,6 +90,7 @@ impl Addon for FakeDatabases {
             health: AddonHealth::Ready,
             memory: None,
             version: None,
+            warnings: Vec::new(),
         })
     }
 
@@ -116,8 +117,8 @@ impl Addon for FakeDatabases {
         None
     }
 
-    fn databases(&self) -> Option<&dyn Databases> {
-        Some(self)
+    fn databases(&self, _order: &AddonOrder) -> Option<Arc<dyn Databases>> {
+        Some(Arc::new(self.clone()))
     }
 }
 

@@ -23,6 +23,7 @@ mod many_sockets;
 mod neighbours;
 mod no_downtime;
 mod no_downtime_tls;
+mod outside;
 mod postgres;
 mod production;
 mod redis;

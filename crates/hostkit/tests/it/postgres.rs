@@ -11,7 +11,7 @@ use crate::harness::{Installation, kill, projects, wait_until};
 
 /// A program that counts its visitors in the database, with `psql` as its client: `/count` answers the number, or why there is
 /// none; `/who` the login it was told.
-fn counter(parent: &Path) -> PathBuf {
+pub(crate) fn counter(parent: &Path) -> PathBuf {
     let server = r#"
 const http = require('http'), { execFile } = require('child_process');
 const COUNT = `INSERT INTO visits (at) VALUES (now()); SELECT count(*) FROM visits`;
@@ -81,7 +81,7 @@ fn is_refused(url: &str) -> bool {
 }
 
 /// A variable of production, as its `.env` has it.
-fn told(host: &Installation, project: &str, name: &str) -> String {
+pub(crate) fn told(host: &Installation, project: &str, name: &str) -> String {
     let file = host
         .data()
         .join(format!("projects/{project}/environments/production/.env"));

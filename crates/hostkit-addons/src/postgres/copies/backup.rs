@@ -20,6 +20,7 @@ use crate::postgres::Described;
 use crate::postgres::addon::Postgres;
 use crate::postgres::databases;
 use crate::postgres::names::DatabaseName;
+use crate::postgres::outside::{Given, OutsidePostgres};
 
 const KIND: PartKind = PartKind::Addon(AddonKind::Postgres);
 /// What a staged database is called beside its own; a restore by hand uses another name.
@@ -28,12 +29,21 @@ const STAGED: &str = "backup";
 /// Copies of the databases of environments.
 pub struct PostgresCopies {
     postgres: Arc<dyn Described>,
+    outside: OutsidePostgres,
 }
 
 impl PostgresCopies {
-    /// Of the databases that `postgres` provides.
-    pub(crate) fn new(postgres: Arc<dyn Described>) -> Self {
-        PostgresCopies { postgres }
+    /// Of the databases that `postgres` provides, and of those elsewhere that `outside` uses.
+    pub(crate) fn new(postgres: Arc<dyn Described>, outside: OutsidePostgres) -> Self {
+        PostgresCopies { postgres, outside }
+    }
+
+    /// Where the database is of an order that is for one elsewhere.
+    fn elsewhere(&self, of: &CopyOf) -> Result<Option<Given>, Failure> {
+        match &of.order {
+            Some(order) if order.settings.outside => self.outside.given(order).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// The server, which answers.
@@ -90,6 +100,9 @@ impl Copies for PostgresCopies {
     }
 
     async fn parts(&self, of: &CopyOf) -> Result<Vec<PartName>, Failure> {
+        if self.elsewhere(of)?.is_some() {
+            return Ok(vec![PartName::main(KIND)]);
+        }
         let access = self.server().await?.access();
         let main = DatabaseName::main(&of.environment);
         let known = databases::known(&access.connect(&access.home).await?).await?;
@@ -107,6 +120,15 @@ impl Copies for PostgresCopies {
     }
 
     async fn export(&self, of: &CopyOf, part: &PartName) -> Result<Export, Failure> {
+        if let Some(given) = self.elsewhere(of)? {
+            let moment = Moment::begin_outside(&given.access, &given.database).await?;
+            let counts = counted(&moment.contents);
+            let dump = self.outside.dump(&given, 0, Some(moment)).await?;
+            return Ok(Export {
+                pieces: Box::pin(dump.map_err(io::Error::other)),
+                counting: Counting::known(counts),
+            });
+        }
         let postgres = self.server().await?;
         let (access, tools) = (postgres.access(), postgres.tools()?);
         let main = DatabaseName::main(&of.environment);
@@ -122,17 +144,25 @@ impl Copies for PostgresCopies {
     }
 
     async fn stage(&self, of: &CopyOf, part: &PartName, content: Pieces) -> Result<Counts, Failure> {
-        let postgres = self.server().await?;
         let waiting = staged(of, part)?;
         let act = format!("cannot restore the database `{}`", waiting.target);
         let broken = move |why: io::Error| Failure::new(Kind::Unavailable, format!("{act}: {why}"));
         let dump = Box::pin(content.map_err(broken));
+        if self.elsewhere(of)?.is_some() {
+            let found = self.outside.try_copy(&waiting.main, STAGED, dump).await?;
+            return Ok(counted(&found));
+        }
+        let postgres = self.server().await?;
         let (access, tools) = (postgres.access(), postgres.tools()?);
         let found = restore_beside(&access, &tools, &waiting, postgres.limits(), dump).await?;
         Ok(counted(&found))
     }
 
     async fn take_place(&self, of: &CopyOf, part: &PartName) -> Result<(), Failure> {
+        if let Some(given) = self.elsewhere(of)? {
+            let main = DatabaseName::main(&of.environment);
+            return self.outside.restore(&given, &main, STAGED).await;
+        }
         let postgres = self.server().await?;
         let id = database(&of.environment, part)?;
         if !id.label.is_main() {
@@ -143,6 +173,10 @@ impl Copies for PostgresCopies {
     }
 
     async fn discard(&self, of: &CopyOf, part: &PartName) -> Result<(), Failure> {
+        if self.elsewhere(of)?.is_some() {
+            let main = DatabaseName::main(&of.environment);
+            return self.outside.forget_copy(&main, STAGED).await;
+        }
         discard(&self.server().await?.access(), &staged(of, part)?).await
     }
 }

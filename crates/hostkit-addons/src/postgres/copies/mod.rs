@@ -9,6 +9,7 @@ mod tools;
 
 pub use backup::PostgresCopies;
 pub use dump::dump;
+pub(crate) use moment::Moment;
 pub use moment::contents;
 pub(crate) use pieces::{fed, last_lines, sent};
 pub use restore::{Waiting, discard, restore_beside, take_place};

@@ -115,8 +115,10 @@ async fn fill(access: &Access, tools: &Tools, waiting: &Waiting, dump: Dump) -> 
         let (ending, said) = fed(running, dump).await?;
         let act = format!("restore the database `{}`", waiting.target);
         if !ending.is_success() {
-            let is_full = said.contains("No space left on device");
-            let kind = if is_full { Kind::Unavailable } else { Kind::Failed };
+            let kind = match is_about_this_server(&said) {
+                true => Kind::Unavailable,
+                false => Kind::Failed,
+            };
             return Err(Failure::new(kind, format!("cannot {act}: pg_restore refused it"))
                 .hint("the database is as it was before")
                 .details(last_lines(&said)));
@@ -126,6 +128,19 @@ async fn fill(access: &Access, tools: &Tools, waiting: &Waiting, dump: Dump) -> 
     .await;
     errand.end(access).await?;
     done
+}
+
+/// Whether a complaint is about the server that a dump is restored into, and says nothing of the dump: no room, or it was
+/// made on one that is newer, has other extensions, other roles.
+fn is_about_this_server(said: &str) -> bool {
+    let lacks = |what: &str, ending: &str| {
+        let mut lines = said.lines().filter(|line| line.contains(what));
+        lines.any(|line| line.contains(ending))
+    };
+    said.contains("No space left on device")
+        || said.contains("unsupported version (")
+        || lacks("extension \"", "is not available")
+        || lacks("role \"", "does not exist")
 }
 
 /// Puts a restored database into the place of the one it is for. Transactions that come by PgBouncer wait meanwhile;

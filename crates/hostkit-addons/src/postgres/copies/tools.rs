@@ -45,11 +45,22 @@ impl Tools {
             password: password.clone(),
             database: database.to_owned(),
         };
-        let mut environment: BTreeMap<String, String> = address
+        let variables = address
             .variables()
             .into_iter()
             .map(|(name, value): (_, Secret)| (name.to_string(), value.reveal().to_owned()))
             .collect();
+        self.start_with(name, arguments, variables).await
+    }
+
+    /// Starts one of them with what it finds the server by.
+    pub(crate) async fn start_with(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        variables: BTreeMap<String, String>,
+    ) -> Result<Running, Failure> {
+        let mut environment = variables;
         environment.insert("PATH".to_owned(), "/usr/bin:/bin".to_owned());
         environment.insert("LC_ALL".to_owned(), "C.UTF-8".to_owned());
         let mut words = as_nobody();

@@ -184,6 +184,7 @@ impl Addon for StorageAddon {
             health,
             memory: found.and_then(|state| state.memory),
             version,
+            warnings: Vec::new(),
         })
     }
 

@@ -47,11 +47,7 @@ async fn drizzle_makes_and_runs_migrations_and_works_through_the_pool() {
         node(&[kit, "migrate"]);
     }
     assert!(node(&["app.js"]).contains("all well"));
-    house
-        .addon
-        .remove(&order("sdk-drizzle", &[1]).id)
-        .await
-        .unwrap();
+    house.addon.remove(&order("sdk-drizzle", &[1]).id).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +56,10 @@ async fn knex_migrates_forth_and_back_and_works_through_the_pool() {
     house.addon.ensure(&order("sdk-knex", &[1])).await.unwrap();
     let folder = folder(&[
         ("knexfile.js", include_str!("knex/knexfile.js")),
-        ("migrations/20250101000000_first.js", include_str!("knex/first.js")),
+        (
+            "migrations/20250101000000_first.js",
+            include_str!("knex/first.js"),
+        ),
         ("app.js", include_str!("knex/app.js")),
     ]);
     let node = |arguments: &[&str]| node(house, "sdk-knex", folder.path(), arguments);
@@ -91,7 +90,12 @@ async fn prisma_writes_a_migration_and_its_client_works_through_the_pool() {
     ]);
     let node = |arguments: &[&str]| node(house, "sdk-prisma", folder.path(), arguments);
     let cli = "node_modules/prisma/build/index.js";
-    let diff = ["--from-empty", "--to-schema-datamodel", "schema.prisma", "--script"];
+    let diff = [
+        "--from-empty",
+        "--to-schema-datamodel",
+        "schema.prisma",
+        "--script",
+    ];
     node(&[&[cli, "migrate", "diff", "--output", "first.sql"], &diff[..]].concat());
     let mut migrate = Command::new("/bin/sh");
     migrate

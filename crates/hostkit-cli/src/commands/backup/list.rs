@@ -51,6 +51,9 @@ pub(super) async fn list(session: &Session<'_>, id: &EnvironmentId) -> Result<()
         ]);
     }
     printer.table(&table)?;
+    if let Some(words) = left_out(&standing) {
+        printer.say(&format!("In none of them: {words}."));
+    }
     if !standing.kit_confirmed {
         printer.warn(NOT_SAFE);
         printer.next("`hostkit backup kit`, keep what it prints, then `hostkit backup kit --confirm`");
@@ -119,5 +122,20 @@ pub(super) async fn show(session: &Session<'_>, id: &EnvironmentId, number: Opti
             printer.line(&format!("            {what}: {count}"))?;
         }
     }
-    Ok(())
+    match left_out(&standing) {
+        Some(words) => row("not in it", &words),
+        None => Ok(()),
+    }
+}
+
+/// What the environment has that no backup is made of.
+fn left_out(standing: &Backups) -> Option<String> {
+    let titles: Vec<&str> = standing.left_out.iter().map(|kind| kind.title()).collect();
+    let is_any = !titles.is_empty();
+    is_any.then(|| {
+        format!(
+            "{}, kept elsewhere, where it has to be backed up",
+            titles.join(" and ")
+        )
+    })
 }

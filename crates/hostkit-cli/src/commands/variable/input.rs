@@ -51,15 +51,22 @@ fn parse_name(text: &str) -> Result<VariableName, Failure> {
         .map_err(|error| Failure::new(Kind::Invalid, format!("cannot set a variable: {error}")))
 }
 
-/// All of stdin, without the one line end that editors and `echo` put behind it.
 fn read_value(printer: &Printer, name: &VariableName) -> Result<String, Failure> {
-    let refused =
-        |why: String| Failure::new(Kind::Invalid, format!("cannot read the value of `{name}`: {why}"));
+    from_stdin(
+        printer,
+        &format!("the value of `{name}`"),
+        &format!("Value of {name}"),
+    )
+}
+
+/// All of stdin, without the one line end that editors and `echo` put behind it. At a terminal: a line, which is not shown.
+pub(in crate::commands) fn from_stdin(printer: &Printer, what: &str, asked: &str) -> Result<String, Failure> {
+    let refused = |why: String| Failure::new(Kind::Invalid, format!("cannot read {what}: {why}"));
     let mut text = String::new();
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
         let _quiet = Unseen::new();
-        printer.ask(&format!("Value of {name} (not shown): "));
+        printer.ask(&format!("{asked} (not shown): "));
         stdin
             .read_line(&mut text)
             .map_err(|error| refused(error.to_string()))?;

@@ -18,6 +18,8 @@ use crate::output::{Style, Table, ago, plural};
 use crate::session::{Session, spelled};
 use crate::stop::Stop;
 
+pub(super) use input::from_stdin;
+
 pub(crate) async fn run(session: &Session<'_>, command: EnvCommand) -> Result<(), Stop> {
     match command {
         EnvCommand::Set(args) => set(session, args).await,

@@ -1,23 +1,19 @@
-//! Servers elsewhere, by their URL: Supabase, Neon, Amazon, another machine. What is told of databases works on them as far
-//! as the login there may look.
+//! Addresses of servers elsewhere.
 //!
 //! Without a word about it in the URL the connection is encrypted and the server must prove who it is; `sslmode=require`
 //! and weaker words, which elsewhere mean "encrypted, to whoever answers", mean the same here. A server whose authority the
 //! system does not know needs `sslrootcert=FILE`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::reach::Reach;
 use hostkit_core::secret::Secret;
-use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls_platform_verifier::BuilderVerifierExt;
-use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
-use super::session::{Access, Place};
+use crate::postgres::session::{Access, Place};
+use crate::reached;
 
 /// How a server elsewhere proves who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,24 +26,10 @@ pub enum Proof {
     Authority(PathBuf),
 }
 
-/// What a server elsewhere is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// Its version: `15.4`.
-    pub version: String,
-    /// Whether the login is a superuser there, which no program should be.
-    pub is_superuser: bool,
-    /// The most connections it takes.
-    pub connection_limit: i64,
-    /// Whether the login may make tables in the database.
-    pub may_create: bool,
-    /// Whether it counts queries.
-    pub counts_queries: bool,
-}
-
 /// Reads `postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…&sslrootcert=…`: how to get in, and the database. Other
-/// parameters are for programs and are passed over.
-pub fn parse(url: &Secret) -> Result<(Access, String), Failure> {
+/// parameters are for programs and are passed over. No file is read that an address names where HostKit reaches no further
+/// than other machines: its reader has more rights than who wrote it.
+pub fn parse(url: &Secret, reach: Reach) -> Result<(Access, String), Failure> {
     let refused = |why: &str| {
         // Never with the text: the password is in it.
         Failure::new(
@@ -89,6 +71,11 @@ pub fn parse(url: &Secret) -> Result<(Access, String), Failure> {
         }
         (Some(_), _) => return Err(refused("PostgreSQL knows no such `sslmode`")),
     };
+    if reach != Reach::All && matches!(proof, Proof::Authority(_)) {
+        return Err(refused("on a server, `sslrootcert` is not read").hint(
+            "have the machine trust the authority: its certificate into /usr/local/share/ca-certificates, then `update-ca-certificates`",
+        ));
+    }
     let database = if database.is_empty() {
         user.clone()
     } else {
@@ -98,6 +85,7 @@ pub fn parse(url: &Secret) -> Result<(Access, String), Failure> {
         place: Place::Outside {
             host: host.trim_matches(['[', ']']).to_owned(),
             proof,
+            reach,
         },
         port: parsed.port().unwrap_or(5432),
         user,
@@ -107,53 +95,48 @@ pub fn parse(url: &Secret) -> Result<(Access, String), Failure> {
     Ok((access, database))
 }
 
-/// Looks at a server elsewhere: whether it answers, lets us in, and what it is.
-pub async fn look(access: &Access) -> Result<Seen, Failure> {
-    let session = access.connect(&access.home).await?;
-    let question = "SELECT current_setting('server_version'),
-               (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
-               current_setting('max_connections')::bigint,
-               has_database_privilege(current_database(), 'CREATE'),
-               EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_stat_statements')";
-    let act = "look at the server";
-    let row = session.row(act, question, &[]).await?;
-    let row = row.ok_or_else(|| Failure::new(Kind::Unavailable, format!("cannot {act}: it says nothing")))?;
-    Ok(Seen {
-        version: row.get(0),
-        is_superuser: row.get(1),
-        connection_limit: row.get(2),
-        may_create: row.get(3),
-        counts_queries: row.get(4),
-    })
-}
+/// Where Debian keeps the authorities that the system trusts: libpq of Debian 12 knows no word for them.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// What encrypts connections to a server; none where they are not.
-pub(super) fn connector(proof: &Proof) -> Result<Option<MakeRustlsConnect>, Failure> {
-    let cannot = |why: &dyn std::fmt::Display| {
-        Failure::new(
-            Kind::Invalid,
-            format!("cannot prove who a server of PostgreSQL is: {why}"),
-        )
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|why| cannot(&why))?;
-    let config = match proof {
-        Proof::None => return Ok(None),
-        Proof::System => builder.with_platform_verifier().map_err(|why| cannot(&why))?,
-        Proof::Authority(file) => {
-            let named = |why: &dyn std::fmt::Display| cannot(&format!("`{}`: {why}", file.display()));
-            let mut roots = rustls::RootCertStore::empty();
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|why| named(&why))? {
-                roots
-                    .add(certificate.map_err(|why| named(&why))?)
-                    .map_err(|why| named(&why))?;
-            }
-            builder.with_root_certificates(roots)
+impl Access {
+    /// For libpq's own programs, which read these from their environment: so the password is no argument.
+    pub(crate) fn variables(&self, database: &str) -> Vec<(&'static str, Secret)> {
+        let mut all = vec![
+            ("PGPORT", Secret::new(self.port.to_string())),
+            ("PGUSER", Secret::new(self.user.as_str())),
+            ("PGDATABASE", Secret::new(database)),
+        ];
+        all.extend(self.password.clone().map(|password| ("PGPASSWORD", password)));
+        let Place::Outside { host, proof, .. } = &self.place else {
+            return all;
+        };
+        all.push(("PGHOST", Secret::new(host.as_str())));
+        let (mode, authority) = match proof {
+            Proof::None => ("disable", None),
+            Proof::System => ("verify-full", Some(SYSTEM_AUTHORITIES.to_owned())),
+            Proof::Authority(file) => ("verify-full", Some(file.display().to_string())),
+        };
+        all.push(("PGSSLMODE", Secret::new(mode)));
+        all.extend(authority.map(|file| ("PGSSLROOTCERT", Secret::new(file))));
+        all
+    }
+
+    /// The same for programs that HostKit runs itself: they go where it looked, and nowhere else.
+    pub(crate) async fn tool_variables(&self, database: &str) -> Result<BTreeMap<String, String>, Failure> {
+        let mut all: BTreeMap<String, String> = self
+            .variables(database)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.reveal().to_owned()))
+            .collect();
+        if let Place::Outside { host, reach, .. } = &self.place {
+            let found = reached::addresses(host, self.port, *reach).await?;
+            let hosts = vec![host.as_str(); found.len()].join(",");
+            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+            all.insert("PGHOST".to_owned(), hosts);
+            all.insert("PGHOSTADDR".to_owned(), found.join(","));
         }
-    };
-    Ok(Some(MakeRustlsConnect::new(config.with_no_client_auth())))
+        Ok(all)
+    }
 }
 
 #[cfg(test)]
@@ -161,7 +144,7 @@ mod tests {
     use super::*;
 
     fn parsed(url: &str) -> Result<(Access, String), Failure> {
-        parse(&Secret::new(url))
+        parse(&Secret::new(url), Reach::All)
     }
 
     #[test]
@@ -192,6 +175,9 @@ mod tests {
         );
         assert_eq!(proof("postgres://u@localhost/d"), Proof::None);
         assert_eq!(parsed("postgres://u@h").unwrap().1, "u");
+        let named = Secret::new("postgres://u@h/d?sslrootcert=/etc/shadow");
+        let refused = parse(&named, Reach::OtherMachines).unwrap_err();
+        assert!(refused.message.contains("`sslrootcert` is not read"), "{refused}");
     }
 
     #[test]

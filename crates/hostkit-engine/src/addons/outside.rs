@@ -1,0 +1,80 @@
+//! Add-ons that somebody else keeps, used by their address. HostKit makes nothing there and takes nothing away: it tells
+//! programs the address, looks whether it works, and forgets it.
+
+use std::sync::Arc;
+
+use hostkit_core::addon::{AddonId, Credential};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::secret::Secret;
+use hostkit_store::Addon;
+
+use super::{provided, rotation};
+use crate::context::Context;
+use crate::lanes::LaneSet;
+
+/// Gives an add-on another address: it is tried first, told to programs by a restart of what is live, and the one before
+/// is forgotten once they run with it.
+pub(super) async fn change(
+    context: &Arc<Context>,
+    lanes: &LaneSet,
+    id: &AddonId,
+    address: &Secret,
+    by: &str,
+) -> Result<Addon, Failure> {
+    let refused = |why: &str| {
+        Failure::new(
+            Kind::Conflict,
+            format!("cannot change the address of {id}: {why}"),
+        )
+    };
+    let store = &context.parts.store;
+    let lock = context.lock_of_addon(id);
+    let _held = lock.lock().await;
+    let addon = store.addon(id)?;
+    if !addon.order.settings.outside {
+        return Err(refused("it is kept here, and has none that can be chosen"));
+    }
+    if addon.removing {
+        return Err(refused("it is being removed"));
+    }
+    let [only] = &addon.order.credentials[..] else {
+        let failure = refused("the one that was given last is not told to all programs yet");
+        return Err(failure.hint("`hostkit deploy` or `hostkit restart` tells it, then try again"));
+    };
+    let driver = provided(context, "change", id, &addon.order.settings)?;
+    let mut wanted = addon.order.clone();
+    wanted.credentials = vec![Credential {
+        number: only.number + 1,
+        secret: address.clone(),
+    }];
+    driver.ensure(&wanted).await?;
+    store.begin_rotation_to(id, address, by)?;
+    rotation::step(context, lanes, driver, id).await?;
+    store.addon(id)
+}
+
+/// An add-on is to be one that somebody else keeps, and nobody says where.
+pub(super) fn without_address(id: &AddonId) -> Failure {
+    let message = format!("cannot add {id}: it is to be one elsewhere, and no address is named");
+    Failure::new(Kind::Invalid, message).hint(format!(
+        "`hostkit addon add {} {} --outside -` takes it from stdin",
+        id.environment.project, id.kind
+    ))
+}
+
+/// Nothing of it can be set here.
+pub(super) fn not_set(id: &AddonId) -> Failure {
+    let message = format!(
+        "cannot set {id}: one that is kept elsewhere is set there, and one that is kept here stays so"
+    );
+    Failure::new(Kind::Conflict, message)
+}
+
+/// HostKit gives no credentials there.
+pub(super) fn not_rotated(id: &AddonId) -> Failure {
+    let message = format!("cannot rotate {id}: it is kept elsewhere, where credentials are given");
+    let (project, kind) = (&id.environment.project, id.kind);
+    Failure::new(Kind::Conflict, message).hint(format!(
+        "make a new one there, then `hostkit addon rotate {project} {kind} --outside -` with the new address"
+    ))
+}

@@ -1,0 +1,114 @@
+//! Add-ons that somebody else keeps: nothing is made there, nothing is taken away.
+
+use hostkit_core::addon::{AddonId, AddonKind, AddonSettings};
+use hostkit_core::backup::BackupState;
+use hostkit_core::deployment::Act;
+use hostkit_core::kind::Kind;
+use hostkit_core::secret::Secret;
+
+use crate::bench::{World, shop, succeeds, until};
+
+fn redis() -> AddonId {
+    AddonId::new(shop(), AddonKind::Redis)
+}
+
+fn address(text: &str) -> Secret {
+    Secret::new(text)
+}
+
+/// What production is told as REDIS_URL.
+fn told(world: &World) -> String {
+    let text = std::fs::read_to_string(world.layout().dotenv(&shop())).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("REDIS_URL="));
+    line.unwrap().trim_matches(['"', '\'']).to_owned()
+}
+
+#[tokio::test]
+async fn an_address_is_tried_told_changed_and_forgotten() {
+    let world = World::new();
+    let (engine, _) = world.with_live_shop().await;
+    let refused = engine
+        .add_outside_addon(&redis(), &address("wrong-1"), "test")
+        .await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Denied);
+    assert!(engine.addons(&shop()).await.unwrap().is_empty());
+
+    let added = engine
+        .add_outside_addon(&redis(), &address("there-1"), "test")
+        .await;
+    let added = added.unwrap().addon.order;
+    assert!(added.settings.outside && added.port.is_none());
+    assert!(world.addon.accepted(&redis()).is_empty(), "nothing is made here");
+    succeeds(&engine, Act::Restart).await;
+    assert_eq!(told(&world), "fake://1:there-1@");
+
+    // HostKit gives no credentials there, and sets nothing.
+    let refused = engine.rotate_addon(&redis(), "test").await.unwrap_err();
+    assert!(refused.hint.unwrap().contains("--outside -"));
+    for settings in [AddonSettings::default(), added.settings.clone()] {
+        let refused = engine.change_addon(&redis(), &settings, "test").await;
+        assert_eq!(refused.unwrap_err().kind, Kind::Conflict);
+    }
+
+    // Another address: one that does not work changes nothing.
+    let refused = engine
+        .move_outside_addon(&redis(), &address("wrong-2"), "test")
+        .await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Denied);
+    let before = world.store.addon(&redis()).unwrap();
+    assert_eq!(before.order.credentials, added.credentials);
+    let moved = engine
+        .move_outside_addon(&redis(), &address("there-2"), "test")
+        .await;
+    assert!(moved.unwrap().rotation.is_some());
+    let is_one = || world.store.addon(&redis()).unwrap().order.credentials.len() == 1;
+    until("the old address is forgotten", is_one).await;
+    assert_eq!(told(&world), "fake://2:there-2@");
+
+    engine.remove_addon(&redis(), true).await.unwrap();
+    assert!(world.store.addon(&redis()).is_err());
+}
+
+#[tokio::test]
+async fn one_of_our_own_has_no_address_and_one_elsewhere_needs_one() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    let settings = AddonSettings {
+        outside: true,
+        ..AddonSettings::default()
+    };
+    let refused = engine.add_addon(&redis(), &settings, "test").await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Invalid);
+    let own = AddonSettings::default();
+    engine.add_addon(&redis(), &own, "test").await.unwrap();
+    let refused = engine
+        .move_outside_addon(&redis(), &address("there"), "test")
+        .await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Conflict);
+    let refused = engine.change_addon(&redis(), &settings, "test").await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Conflict);
+    let databases = AddonId::new(shop(), AddonKind::Postgres);
+    let refused = engine
+        .add_outside_addon(&databases, &address("there"), "test")
+        .await;
+    assert!(refused.unwrap_err().message.contains("uses none elsewhere"));
+}
+
+#[tokio::test]
+async fn what_is_kept_elsewhere_stands_in_no_backups_way_and_is_told_to_be_in_none() {
+    let mut world = World::new();
+    world.makes_backups = true;
+    let engine = world.with_shop().await;
+    engine
+        .add_outside_addon(&redis(), &address("there"), "test")
+        .await
+        .unwrap();
+    let backup = crate::backups::made(&engine).await;
+    assert_eq!(backup.state, BackupState::Proven, "{backup:?}");
+    assert!(backup.parts.iter().all(|part| part.name.to_string() != "redis"));
+    assert_eq!(engine.backups(&shop()).unwrap().left_out, [AddonKind::Redis]);
+    // Nothing of it is lost here: no backup is made for it.
+    assert!(engine.remove_addon(&redis(), true).await.unwrap().is_none());
+    assert_eq!(engine.backups(&shop()).unwrap().backups.len(), 1);
+    assert!(engine.backups(&shop()).unwrap().left_out.is_empty());
+}
