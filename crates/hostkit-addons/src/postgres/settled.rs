@@ -1,7 +1,7 @@
 //! Which databases are as they were left: one look at all of them, where a close one at each would be a dozen connections.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hostkit_core::addon::{AddonId, AddonOrder};
@@ -15,8 +15,8 @@ use super::names::DatabaseName;
 const CLOSE_LOOK_EVERY: Duration = Duration::from_secs(3600);
 
 /// How databases were left.
-#[derive(Default)]
-pub(super) struct Left(Mutex<BTreeMap<AddonId, As>>);
+#[derive(Clone, Default)]
+pub(super) struct Left(Arc<Mutex<BTreeMap<AddonId, As>>>);
 
 /// How one was left.
 struct As {
