@@ -75,10 +75,12 @@ def once(host: Installation, server: Server) -> dict:
     host.run("backup", "restore", "shop", "--yes", "--no-backup")
     found["restore"] = time.perf_counter() - began
 
+    host.run("db", "create", "shop", "beside")
     began = time.perf_counter()
-    restore = [PROGRAMS / "pg_restore", "--clean", "--no-owner", *server.where, "-d", server.database]
+    restore = [PROGRAMS / "pg_restore", "--no-owner", *server.where, "-d", "shop_beside"]
     server.piped(["zstd", "-d", "--quiet", "--stdout", server.dump], restore)
     found["pg_restore"] = time.perf_counter() - began
+    host.run("db", "drop", "shop", "beside", "--yes", "--no-backup")
     return found
 
 
