@@ -15,10 +15,12 @@ pub mod storage;
 use std::sync::Arc;
 
 use hostkit_core::reach::Reach;
-use hostkit_core::traits::{Addon, Copies, Services};
+use hostkit_core::traits::{Addon, Copies, History, Services};
 use hostkit_host::command::Guard;
 
 use postgres::Described;
+use postgres::addon::Filing;
+use postgres::archiving::PostgresHistory;
 use postgres::copies::PostgresCopies;
 use postgres::local::{LocalPostgres, Seats};
 use postgres::outside::OutsidePostgres;
@@ -33,6 +35,8 @@ pub struct Catalogue {
     pub addons: Vec<Arc<dyn Addon>>,
     /// What makes copies of what each kind keeps. Of storage there are none.
     pub copies: Vec<Arc<dyn Copies>>,
+    /// What files every change of databases, where that can be done.
+    pub history: Option<Arc<dyn History>>,
 }
 
 /// What add-ons are made with.
@@ -49,23 +53,37 @@ pub struct Surroundings<'a> {
     pub guard: Guard,
     /// How far HostKit goes to what somebody else keeps.
     pub reach: Reach,
+    /// Whether changes of databases are filed from the start.
+    pub files_history: bool,
 }
 
 /// All of them, one of each kind, as local mode has them: with a PostgreSQL of the installation's own.
 pub fn catalogue(with: Surroundings<'_>) -> Catalogue {
-    let postgres = LocalPostgres::new(with.services.clone(), with.seats.clone(), with.guard.clone());
-    all(with, postgres)
+    let (services, guard) = (with.services.clone(), with.guard.clone());
+    // Known before anything is started: a server that runs would let go of what it has to file.
+    let filing = Filing::new(with.files_history.into());
+    let postgres = LocalPostgres::new(
+        services.clone(),
+        with.seats.clone(),
+        guard.clone(),
+        filing.clone(),
+    );
+    let postgres = Arc::new(postgres);
+    let history = PostgresHistory::new(postgres.clone(), services, guard, filing);
+    Catalogue {
+        history: Some(Arc::new(history)),
+        ..all(with, postgres)
+    }
 }
 
 /// The same as a server has them: PostgreSQL is the machine's own `cluster`, if it has one so far.
 pub fn server_catalogue(with: Surroundings<'_>, cluster: Option<SystemCluster>) -> Catalogue {
     let (services, seats, guard) = (with.services.clone(), with.seats.clone(), with.guard.clone());
     let postgres = ServerPostgres::new(services, seats, guard, cluster);
-    all(with, postgres)
+    all(with, Arc::new(postgres))
 }
 
-fn all<P: Addon + Described + 'static>(with: Surroundings<'_>, postgres: P) -> Catalogue {
-    let postgres = Arc::new(postgres);
+fn all<P: Addon + Described + 'static>(with: Surroundings<'_>, postgres: Arc<P>) -> Catalogue {
     let redis = Arc::new(RedisAddon::new(with.services.clone(), with.system_path));
     let storage = Arc::new(StorageAddon::new(with.services.clone(), with.public));
     let outside = OutsidePostgres::new(postgres.clone(), with.guard, with.reach);
@@ -80,5 +98,6 @@ fn all<P: Addon + Described + 'static>(with: Surroundings<'_>, postgres: P) -> C
             Arc::new(PostgresCopies::new(postgres, outside)),
             Arc::new(RedisCopies::new(with.services.clone(), redis)),
         ],
+        history: None,
     }
 }

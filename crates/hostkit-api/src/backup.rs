@@ -2,6 +2,7 @@
 
 use hostkit_core::addon::AddonKind;
 use hostkit_core::backup::Backup;
+use hostkit_core::backup::history::HistoryStanding;
 use hostkit_core::backup::part::PartName;
 use hostkit_core::backup::schedule::BackupSchedule;
 use hostkit_core::backup::target::{S3Settings, TargetSettings};
@@ -9,6 +10,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{BackupPath, EnvironmentName, NameError, ProjectName};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,9 @@ pub struct Backups {
     /// What somebody else keeps for the environment, and no backup has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<AddonKind>,
+    /// To which moments databases can be brought back; none where the environment has no databases, or none can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryStanding>,
 }
 
 /// A backup of an environment.
@@ -126,6 +131,17 @@ pub struct Restoration {
     pub backup: Option<bool>,
 }
 
+/// To which moment databases are brought back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MomentRestoration {
+    /// The moment (RFC 3339, with its zone): what was committed until then is there, what was later is not.
+    pub at: Option<Timestamp>,
+    /// `false`: what is there now is not backed up first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<bool>,
+}
+
 /// Which backup is restored, and where: the project is made where there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -138,6 +154,9 @@ pub struct RestorationElsewhere {
     /// Its number; the newest that can be restored where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
+    /// No backup: its databases as they were at this moment (RFC 3339, with its zone).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
     /// The project it is restored into (the same where none is named).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_project: Option<ProjectName>,

@@ -252,6 +252,37 @@ pub enum What {
         /// The token or account that asked.
         by: String,
     },
+    /// Databases of this environment were brought back to a moment.
+    DatabasesRecovered {
+        /// Whose they were: `shop/production`.
+        from: String,
+        /// The moment.
+        moment: Timestamp,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// It was chosen whether a history of the databases is kept, from which any moment can be brought back.
+    HistoryChanged {
+        /// Whether one is kept from now on.
+        on: bool,
+        /// How many days can be gone back.
+        days: u32,
+        /// The token or account that asked.
+        by: String,
+    },
+    /// What databases write does not get to where backups are kept. It waits on the disk meanwhile.
+    HistoryHeldUp {
+        /// Why.
+        reason: String,
+    },
+    /// What databases write gets to where backups are kept again.
+    HistoryGoesOn,
+    /// What databases wrote was thrown away, for it would have filled the disk: moments from then on cannot be brought
+    /// back until there is a new base.
+    HistoryGap {
+        /// How many bytes that were.
+        bytes: u64,
+    },
     /// The recovery kit was shown to somebody, confirmed, or brought from elsewhere.
     RecoveryKit {
         /// What was done: `shown`, `confirmed`, `adopted`.

@@ -3,6 +3,7 @@
 //! ```text
 //! hostkit.db  key  token                     state, master key and the CLI's token, all 0600
 //! backup.key  backups/                       key of backups (0600), and where they are where no place is named
+//! history.json                               whether a history of the databases is kept, and how long
 //! run/        control.sock proxy.sock up.json
 //! proxy/      table.json requests.log cache/ the front door's own
 //! projects/NAME/
@@ -159,6 +160,11 @@ impl Layout {
     /// Where backups are kept as long as nobody names another place.
     pub fn backups(&self) -> PathBuf {
         self.data.join("backups")
+    }
+
+    /// Whether a history of the databases is kept, and how long; no file where nobody has chosen.
+    pub fn history(&self) -> PathBuf {
+        self.data.join("history.json")
     }
 
     /// What control keeps of projects, a folder for each.

@@ -18,6 +18,7 @@ use hostkit_core::workload::Instance;
 use tokio::sync::{Notify, RwLock, Semaphore, broadcast, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::backups::history::Keeping;
 use crate::domains::check::AT_ONCE;
 use crate::feed::Feeds;
 use crate::health::Checks;
@@ -60,6 +61,8 @@ pub(crate) struct Context {
     pub(crate) backup_key: Mutex<()>,
     /// Acts on backups that somebody asked for.
     pub(crate) backup_acts: Mutex<Vec<AbortHandle>>,
+    /// What is remembered of the history of databases.
+    pub(crate) history: Keeping,
     /// The newest build after which the cache of a project was looked at.
     pub(crate) pruned: Mutex<HashMap<ProjectName, DeploymentId>>,
     /// Contents in which no secret was found, as the last scan of each project's source saw them.
@@ -104,6 +107,7 @@ impl Context {
             backup_locks: Mutex::default(),
             backup_key: Mutex::default(),
             backup_acts: Mutex::default(),
+            history: Keeping::default(),
         }
     }
 

@@ -62,6 +62,7 @@ use context::{Context, locked};
 use lanes::LaneSet;
 
 pub use addons::AddonReport;
+pub use backups::history::{MomentOrder, settings_of as history_settings};
 pub use backups::{BackupStanding, BackupUpdates, RestoreOrder};
 pub use deletion::Keeps;
 pub use faults::FaultPlan;

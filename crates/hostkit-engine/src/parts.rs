@@ -14,7 +14,7 @@ use hostkit_core::plan::variables::SYSTEM_PATH;
 use hostkit_core::size::ByteSize;
 use hostkit_core::traits::{
     Addon, Archives, BackupCipher, BackupTargets, Builder, CertificateBook, Clock, Copies, Files, FrontDoor,
-    HealthProbe, Internet, OperatorKeys, PortOwners, Premises, Runtime, Services, Sources, Traffic,
+    HealthProbe, History, Internet, OperatorKeys, PortOwners, Premises, Runtime, Services, Sources, Traffic,
 };
 use hostkit_store::Store;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ pub struct BackupParts {
     pub targets: Arc<dyn BackupTargets>,
     /// What makes copies, one for each kind.
     pub copies: Vec<Arc<dyn Copies>>,
+    /// What files every change of databases; `None` where that cannot be done.
+    pub history: Option<Arc<dyn History>>,
     /// A target at which nothing moves for so long does not answer.
     pub patience: Duration,
 }
@@ -116,6 +118,11 @@ pub struct Settings {
     pub cache_size: ByteSize,
     /// Where nothing was built for so long, nothing is kept for builds.
     pub cache_age: Duration,
+    /// The most that may wait on the disk of what databases wrote, until it gets to where backups are kept. Of a disk that is
+    /// almost full it is a tenth of what is free.
+    pub history_waiting: ByteSize,
+    /// Who watches is told when it has waited for so long.
+    pub history_patience: Duration,
     /// How long new instances must stay up after traffic moved to them, before the old ones are stopped.
     pub settle: Duration,
     /// How long a new release's program without a port must stay up to be ready.
@@ -147,6 +154,8 @@ impl Settings {
             min_free: ByteSize::mib(512),
             cache_size: ByteSize::mib(2048),
             cache_age: Duration::from_secs(30 * 24 * 3600),
+            history_waiting: ByteSize::mib(2048),
+            history_patience: Duration::from_secs(30),
             settle: Duration::from_millis(500),
             worker_ready: Duration::from_millis(250),
             worker_settle: Duration::from_secs(1),

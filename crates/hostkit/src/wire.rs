@@ -260,8 +260,13 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
             Addons::Local => Reach::All,
             Addons::Server { .. } => Reach::OtherMachines,
         },
+        files_history: hostkit_engine::history_settings(&mode.files, layout)?.on,
     };
-    let hostkit_addons::Catalogue { addons, mut copies } = match mode.addons {
+    let hostkit_addons::Catalogue {
+        addons,
+        mut copies,
+        history,
+    } = match mode.addons {
         Addons::Local => hostkit_addons::catalogue(with),
         Addons::Server { cluster } => hostkit_addons::server_catalogue(with, cluster),
     };
@@ -272,6 +277,7 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         cipher: Arc::new(FileCipher),
         targets: Arc::new(Targets),
         copies,
+        history,
         patience: BACKUP_PATIENCE,
     };
     let parts = Parts {

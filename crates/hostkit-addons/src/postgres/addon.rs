@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
@@ -15,7 +16,7 @@ use hostkit_host::command::Guard;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::address::{Address, POOLED_FOR_PRISMA};
-use super::cluster::Cluster;
+use super::cluster::{Archiving, Cluster};
 use super::copies::Tools;
 use super::databases::{self, Limits};
 use super::names::DatabaseName;
@@ -45,6 +46,9 @@ pub enum Server {
     System(SystemCluster),
 }
 
+/// Whether a private cluster files its log away. Shared by who decides it and who describes the cluster.
+pub type Filing = Arc<AtomicBool>;
+
 /// The server of all environments and what stands in front of it. Clones are one.
 #[derive(Clone)]
 pub struct Postgres {
@@ -53,6 +57,7 @@ pub struct Postgres {
     pooler: Pooler,
     /// Runs the server's own tools.
     guard: Guard,
+    filing: Filing,
     /// Who changes what all share waits for who does: add-ons are ensured side by side.
     turn: Arc<tokio::sync::Mutex<()>>,
     /// How databases were left.
@@ -67,8 +72,27 @@ impl Postgres {
             server,
             pooler,
             guard,
+            filing: Filing::default(),
             turn: Arc::default(),
             left: Left::default(),
+        }
+    }
+
+    /// The same, with its log filed away as somebody decides.
+    pub fn with_filing(mut self, filing: Filing) -> Self {
+        self.filing = filing;
+        self
+    }
+
+    /// The cluster, where it is HostKit's own.
+    pub(crate) fn private(&self) -> Option<Cluster> {
+        let archiving = match self.filing.load(Ordering::Relaxed) {
+            true => Archiving::Spool,
+            false => Archiving::Off,
+        };
+        match &self.server {
+            Server::Private(cluster) => Some(cluster.with(archiving)),
+            Server::System(_) => None,
         }
     }
 
@@ -102,9 +126,15 @@ impl Postgres {
     /// Makes it so that the server runs and answers. Also what a restore begins with.
     pub async fn ensure_server(&self) -> Result<(), Failure> {
         let _turn = self.turn.lock().await;
-        match &self.server {
-            Server::Private(cluster) => cluster.ensure(&*self.services).await,
-            Server::System(cluster) => cluster.ensure().await,
+        match (&self.server, self.private()) {
+            (Server::System(cluster), _) => cluster.ensure().await,
+            (Server::Private(cluster), described) => {
+                described
+                    .as_ref()
+                    .unwrap_or(cluster)
+                    .ensure(&*self.services)
+                    .await
+            }
         }
     }
 

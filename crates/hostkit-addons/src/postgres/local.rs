@@ -16,7 +16,7 @@ use hostkit_core::traits::{Addon, Databases, Services};
 use hostkit_core::variables::Variables;
 use hostkit_host::command::Guard;
 
-use super::addon::{Postgres, Server, variable_names};
+use super::addon::{Filing, Postgres, Server, variable_names};
 use super::cluster::{Archiving, Cluster, ClusterSettings};
 use super::databases::Limits;
 use super::pooler::Pooler;
@@ -42,16 +42,19 @@ pub struct LocalPostgres {
     services: Arc<dyn Services>,
     seats: Seats,
     guard: Guard,
+    filing: Filing,
     described: OnceLock<Postgres>,
 }
 
 impl LocalPostgres {
-    /// Servers kept by `services`, found where `seats` says, with tools that run under `guard`.
-    pub fn new(services: Arc<dyn Services>, seats: Seats, guard: Guard) -> Self {
+    /// Servers kept by `services`, found where `seats` says, with tools that run under `guard`, whose log is filed away while
+    /// `filing` says so.
+    pub fn new(services: Arc<dyn Services>, seats: Seats, guard: Guard, filing: Filing) -> Self {
         LocalPostgres {
             services,
             seats,
             guard,
+            filing,
             described: OnceLock::new(),
         }
     }
@@ -77,7 +80,8 @@ impl LocalPostgres {
                 limits: Limits::default(),
             },
             self.guard.clone(),
-        );
+        )
+        .with_filing(self.filing.clone());
         Ok(self.described.get_or_init(|| described))
     }
 }

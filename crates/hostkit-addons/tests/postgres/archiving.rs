@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use hostkit_addons::postgres::archiving::{Recovery, Scratch, base_backup, switch_piece};
 use hostkit_addons::postgres::cluster::{Archiving, Cluster};
 use hostkit_addons::postgres::copies::{Tools, Waiting, dump, restore_beside, take_place};
 use hostkit_addons::postgres::programs::Programs;
+use hostkit_core::backup::history::LogPiece;
 use hostkit_core::kind::Kind;
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::traits::{Addon, Dump, Services};
+use hostkit_core::traits::{Addon, Dump, Log, Pieces, Services};
 use hostkit_host::command::Guard;
 use hostkit_host::roles::SelfProgram;
 use jiff::Timestamp;
@@ -53,12 +54,32 @@ impl Past {
         let services: std::sync::Arc<dyn Services> = self.house.services.clone();
         let recovery = Recovery {
             environment: production("past"),
-            spool: self.spool.clone(),
             to,
             port: free_port(),
         };
         let described = cluster(self.house.port, Archiving::Spool);
-        Scratch::recover(&services, &guard(), &described, coming(base), &recovery).await
+        Scratch::recover(
+            &services,
+            &guard(),
+            &described,
+            (coming(base), self.log()),
+            &recovery,
+        )
+        .await
+    }
+
+    /// What lies in the spool.
+    fn log(&self) -> Log {
+        let mut pieces: Vec<_> = std::fs::read_dir(&self.spool)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter_map(|path| Some((LogPiece::parse(path.file_name()?.to_str()?).ok()?, path)))
+            .collect();
+        pieces.sort();
+        Box::pin(futures_util::stream::iter(pieces).map(|(piece, path)| {
+            let content: Pieces = Box::pin(futures_util::stream::iter([std::fs::read(path)]));
+            Ok((piece, content))
+        }))
     }
 
     /// The scratch clusters that are there.

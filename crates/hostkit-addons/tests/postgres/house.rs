@@ -40,7 +40,7 @@ for round in $(seq 100); do
 done 2>/dev/null
 rm -rf -- "$folder""#;
 
-fn swept_folder(below: &Path) -> (PathBuf, Child) {
+pub(crate) fn swept_folder(below: &Path) -> (PathBuf, Child) {
     let folder = tempfile::Builder::new()
         .prefix("hk")
         .tempdir_in(below)

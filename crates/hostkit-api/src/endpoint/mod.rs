@@ -97,7 +97,7 @@ impl Endpoint {
         }
         match named.unwrap_or_default() {
             "backups" | "backup-schedule" | "prune" | "verify" | "restore" | "parts" | "target" | "kit"
-            | "confirm" | "adopt" => "Backups",
+            | "confirm" | "adopt" | "history" => "Backups",
             "keys" | "remove" => "Operator keys",
             "tokens" => "Tokens",
             "projects" | "provisions" => "Projects",

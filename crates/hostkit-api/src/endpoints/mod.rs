@@ -3,6 +3,7 @@
 
 use hostkit_core::access::Permission;
 use hostkit_core::addon::AddonSettings;
+use hostkit_core::backup::history::{HistorySettings, HistoryStanding};
 use hostkit_core::backup::retention::Verdict;
 use hostkit_core::backup::schedule::BackupSchedule;
 use hostkit_core::backup::{Backup, BackupUpdate};
@@ -26,8 +27,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::addon::{Addon, AddonVariables, NewAddon, OutsideAddress, Rotated};
 use crate::backup::{
-    Adopted, BackupChange, BackupPlace, Backups, KitText, NewBackupTarget, OneBackup, OnePart, Pruning,
-    Removal, Restoration, RestorationElsewhere,
+    Adopted, BackupChange, BackupPlace, Backups, KitText, MomentRestoration, NewBackupTarget, OneBackup,
+    OnePart, Pruning, Removal, Restoration, RestorationElsewhere,
 };
 use crate::cache::CachePurge;
 use crate::caller::Caller;
@@ -176,6 +177,12 @@ endpoints! {
     /// It is made ready and looked into first. Those at the place before stay there.
     SetBackupTarget: PUT "/api/backups/target", may ManageInstallation, on Installation,
         query NoQuery, takes Json<NewBackupTarget>, gives Json<BackupPlace>;
+    /// Whether every change of databases is kept, and to which moments they can be brought back by that.
+    GetHistory: GET "/api/backups/history", may ReadInstallation, on Installation,
+        query NoQuery, takes Nothing, gives Json<HistoryStanding>;
+    /// Chooses whether every change of databases is kept, and for how many days.
+    SetHistory: PUT "/api/backups/history", may ManageInstallation, on Installation,
+        query NoQuery, takes Json<HistorySettings>, gives Json<HistoryStanding>;
     /// The recovery kit: the key of the backups, and where they are with what is needed to get there.
     /// Refused (409) once somebody has confirmed to have it.
     ShowRecoveryKit: POST "/api/backups/kit", may ManageInstallation, on Installation,
@@ -188,6 +195,7 @@ endpoints! {
     AdoptRecoveryKit: POST "/api/backups/kit/adopt", may ManageInstallation, on Installation,
         query NoQuery, takes Json<KitText>, gives Json<Adopted>;
     /// Restores a backup into another environment, or a project that is gone; what is missing is made.
+    /// With a moment: no backup, but the databases as they were then.
     RestoreBackupElsewhere: POST "/api/backups/restore", may ManageInstallation, on Installation,
         query RestorationElsewhere, takes Nothing, gives Lines<BackupUpdate>;
 
@@ -422,6 +430,12 @@ endpoints! {
     RestoreBackup: POST "/api/projects/{project}/environments/{environment}/backups/{backup}/restore",
         may DeleteProject, on OneBackup,
         query Restoration, takes Nothing, gives Lines<BackupUpdate>;
+    /// Brings the databases of an environment back to a moment.
+    /// What is there is backed up first, where that is not declined, and stays until all is brought in beside it. Nothing else
+    /// of the environment changes. A moment that cannot be had is refused with those that can.
+    RestoreMoment: POST "/api/projects/{project}/environments/{environment}/restore",
+        may DeleteProject, on EnvironmentId,
+        query MomentRestoration, takes Nothing, gives Lines<BackupUpdate>;
     /// What is in a part of a backup, decrypted: a dump, an RDB, a tar, JSON.
     /// An answer that breaks off is not the whole.
     DownloadBackup: GET "/api/projects/{project}/environments/{environment}/backups/{backup}/parts/{part}",

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use hostkit_core::backup::part::PartName;
 use hostkit_core::backup::retention::Retention;
 use hostkit_core::names::{EnvironmentName, ProjectName};
+use hostkit_core::size::Span;
+use jiff::Timestamp;
 
 use super::Whose;
 
@@ -45,6 +47,9 @@ pub(crate) enum BackupCommand {
         /// Another project or environment to restore it into, made where there is none, such as shop-copy or shop/staging
         #[arg(long, value_name = "PROJECT[/ENV]", value_parser = elsewhere)]
         to: Option<Elsewhere>,
+        /// No backup, but databases as they were at this moment: 2026-11-29T12:00:00Z, or '5m ago'
+        #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with_all = ["number", "kit"])]
+        to_time: Option<Timestamp>,
         /// The recovery kit of the installation that made it: on a machine that has nothing else
         #[arg(long, value_name = "FILE")]
         kit: Option<PathBuf>,
@@ -107,6 +112,15 @@ pub(crate) enum BackupCommand {
         #[command(flatten)]
         keep: Keep,
     },
+    /// Show or choose whether every change of databases is kept, to bring them back to any moment
+    History {
+        /// Keep them, or do so no more [default: show how it is]
+        #[arg(value_enum)]
+        switch: Option<Switch>,
+        /// How many days can be gone back [default: 7]
+        #[arg(long, value_name = "DAYS", value_parser = days)]
+        days: Option<u32>,
+    },
     /// Show or choose where the backups of this installation are kept
     Target {
         #[command(subcommand)]
@@ -121,6 +135,15 @@ pub(crate) enum BackupCommand {
         #[arg(long, value_name = "FILE")]
         adopt: Option<PathBuf>,
     },
+}
+
+/// Whether something is so from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// It is
+    On,
+    /// It is not
+    Off,
 }
 
 #[derive(Debug, Subcommand)]
@@ -222,11 +245,50 @@ fn elsewhere(text: &str) -> Result<Elsewhere, String> {
     })
 }
 
+/// `2026-11-29T12:00:00Z`, or with another zone's offset; `5m ago`.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Some(span) = text.trim().strip_suffix("ago") {
+        let Span(span) = Span::parse(span.trim()).map_err(|why| format!("{why}"))?;
+        return Timestamp::now()
+            .checked_sub(span)
+            .map_err(|_| "that was too long ago".to_owned());
+    }
+    text.parse().map_err(|_| {
+        "use a date and a time with its zone, such as 2026-11-29T12:00:00Z or 2026-11-29T13:00:00+01:00, or '5m ago'"
+            .to_owned()
+    })
+}
+
 /// `400d`, or `400`.
 fn days(text: &str) -> Result<u32, String> {
     let number = text.strip_suffix('d').unwrap_or(text);
     match number.parse() {
         Ok(days) if (1..=36_500).contains(&days) => Ok(days),
         _ => Err("use a number of days from 1 to 36500, such as 400d".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_needs_its_zone() {
+        let at = |text: &str| moment(text).unwrap().to_string();
+        assert_eq!(at("2026-11-29T12:00:00Z"), "2026-11-29T12:00:00Z");
+        assert_eq!(at("2026-11-29T13:00:00+01:00"), "2026-11-29T12:00:00Z");
+        let ago = Timestamp::now().duration_since(moment("5m ago").unwrap());
+        assert!((300..330).contains(&ago.as_secs()), "{ago}");
+        for bad in [
+            "2026-11-29T12:00:00",
+            "2026-11-29",
+            "12:00",
+            "yesterday",
+            "5 ago",
+            "ago",
+            "",
+        ] {
+            assert!(moment(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -114,6 +114,8 @@ examples! {
         ("hostkit backup verify shop 12", "read it back and restore it for trial again; exit code 1 if it is not good"),
         ("hostkit backup restore shop 12", "in the place of what is there, which is backed up first"),
         ("hostkit backup restore shop 12 --to shop-copy", "into another project, which is made"),
+        ("hostkit backup history on", "keep every change of databases, to bring them back to any moment of the last 7 days"),
+        ("hostkit backup restore shop --to-time '5m ago'", "databases as they were then; nobody else's change"),
         ("hostkit backup restore shop --kit kit.txt", "on a machine that has nothing but the recovery kit"),
         ("hostkit backup download shop postgres -o shop.dump", "the dump alone, decrypted"),
         ("hostkit backup schedule shop --daily 4 --keep-daily 14", "when they are made, and how many stay"),

@@ -30,7 +30,7 @@ use crate::completion;
 
 pub(crate) use access::{AccessArgs, AccessCommand};
 pub(crate) use addon::{AddonArgs, AddonCommand, AddressSource, RedisArgs, RedisCommand, WhichAddon, Whose};
-pub(crate) use backup::{BackupArgs, BackupCommand, Elsewhere, Keep, TargetCommand};
+pub(crate) use backup::{BackupArgs, BackupCommand, Elsewhere, Keep, Switch, TargetCommand};
 pub(crate) use cache::{CacheArgs, CacheCommand};
 pub(crate) use certificate::{CertificateArgs, CertificateCommand};
 pub(crate) use daemon::{CompletionsArgs, ControlArgs, OpenArgs, ProxyArgs, UpArgs};

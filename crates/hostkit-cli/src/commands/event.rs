@@ -10,6 +10,7 @@ use hostkit_core::event::{Event, What};
 use hostkit_core::kind::Failure;
 use hostkit_core::names::EnvironmentName;
 use hostkit_core::project::EnvironmentId;
+use hostkit_core::size::ByteSize;
 use jiff::Timestamp;
 
 use crate::args::EventsArgs;
@@ -289,6 +290,33 @@ fn sentence(what: &What) -> (String, Style) {
         What::BackupRestored { backup, by } => {
             (format!("backup {backup} restored by `{by}`"), Style::Warning)
         }
+        What::DatabasesRecovered { from, moment, by } => (
+            format!("databases brought back to those of {from} at {moment} by `{by}`"),
+            Style::Warning,
+        ),
+        What::HistoryChanged { on: true, days, by } => (
+            format!("changes of databases are kept for {days} days: `{by}`"),
+            Style::Good,
+        ),
+        What::HistoryChanged { by, .. } => (
+            format!("changes of databases are not kept any more: `{by}`"),
+            Style::Warning,
+        ),
+        What::HistoryHeldUp { reason } => (
+            format!("changes of databases are not taken away, and wait on the disk: {reason}"),
+            Style::Bad,
+        ),
+        What::HistoryGoesOn => (
+            "changes of databases are taken away again".to_owned(),
+            Style::Good,
+        ),
+        What::HistoryGap { bytes } => (
+            format!(
+                "{} of changes of databases were thrown away before they filled the disk: moments are missing",
+                ByteSize(*bytes)
+            ),
+            Style::Bad,
+        ),
         What::RecoveryKit { done, by } => (format!("recovery kit {done} by `{by}`"), Style::Plain),
         What::AddonBack { kind } => (format!("{} works again", kind.title()), Style::Good),
     }

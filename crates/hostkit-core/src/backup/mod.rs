@@ -1,6 +1,7 @@
 //! Backup: a copy of what an environment keeps, made at one moment. What it is made of, when it is made and which of them
 //! stay is decided here; making, proving and restoring them is the engine's.
 
+pub mod history;
 pub mod kit;
 pub mod manifest;
 pub mod part;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kind::Failure;
 use crate::project::EnvironmentId;
-use part::StoredPart;
+use part::{PartName, StoredPart};
 
 /// A clock that goes back by more than this was changed; by less, it was set right.
 const CLOCK_CORRECTION: SignedDuration = SignedDuration::from_hours(1);
@@ -146,6 +147,21 @@ impl Backup {
     }
 }
 
+/// Databases that were brought back to a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Recovered {
+    /// Whose they were.
+    pub environment: EnvironmentId,
+    /// The moment.
+    pub at: Timestamp,
+    /// Which.
+    pub parts: Vec<PartName>,
+    /// Where they are now.
+    pub into: EnvironmentId,
+    /// What is to be known besides, one sentence each.
+    pub notes: Vec<String>,
+}
+
 /// What somebody is told who waits for an act on backups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "update", rename_all = "snake_case")]
@@ -161,6 +177,11 @@ pub enum BackupUpdate {
         backup: Box<Backup>,
         /// What is to be known besides, one sentence each.
         notes: Vec<String>,
+    },
+    /// Databases are as they were at a moment.
+    Recovered {
+        /// What was brought back.
+        recovered: Box<Recovered>,
     },
     /// It could not be done.
     Failed {

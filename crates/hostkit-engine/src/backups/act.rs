@@ -32,22 +32,37 @@ impl Teller {
     }
 }
 
-/// Begins an act, which goes on until it is done or the engine stops.
+/// Begins an act whose outcome is a backup, and notes.
 pub(crate) fn begin<F>(context: &Arc<Context>, work: impl FnOnce(Arc<Context>, Teller) -> F) -> BackupUpdates
 where
     F: Future<Output = Result<(Backup, Vec<String>), Failure>> + Send + 'static,
+{
+    begin_any(context, |context, teller| {
+        let work = work(context, teller);
+        async move {
+            let (backup, notes) = work.await?;
+            Ok(BackupUpdate::Done {
+                backup: Box::new(backup),
+                notes,
+            })
+        }
+    })
+}
+
+/// Begins an act, which goes on until it is done or the engine stops.
+pub(crate) fn begin_any<F>(
+    context: &Arc<Context>,
+    work: impl FnOnce(Arc<Context>, Teller) -> F,
+) -> BackupUpdates
+where
+    F: Future<Output = Result<BackupUpdate, Failure>> + Send + 'static,
 {
     let (to, updates) = mpsc::unbounded_channel();
     let teller = Teller(Some(to));
     let work = work(context.clone(), teller.clone());
     let task = tokio::spawn(async move {
-        teller.tell(match work.await {
-            Ok((backup, notes)) => BackupUpdate::Done {
-                backup: Box::new(backup),
-                notes,
-            },
-            Err(failure) => BackupUpdate::Failed { failure },
-        });
+        let outcome = work.await;
+        teller.tell(outcome.unwrap_or_else(|failure| BackupUpdate::Failed { failure }));
     });
     let mut acts = locked(&context.backup_acts);
     acts.retain(|act| !act.is_finished());

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use hostkit_core::addon::{AddonId, AddonKind};
 use hostkit_core::backup::manifest::{self, BackupManifest};
 use hostkit_core::backup::part::{Counts, FileFigures, PartKind, PartName, StoredPart};
@@ -11,14 +11,13 @@ use hostkit_core::backup::{Backup, BackupState, Cause};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::size::ByteSize;
-use hostkit_core::traits::{Counting, Export, Pieces};
+use hostkit_core::traits::{Counting, Export};
 
 use super::act::{Moved, Teller};
 use super::own::{self, ProjectPart};
-use super::read::Reader;
 use super::{
-    Store, copies_of, has_copies, has_something, no_copies, open_store, parts, prove, prune, target_settings,
-    uncopied,
+    Store, copies_of, has_copies, has_something, no_copies, open_store, parts, prove, prune, put,
+    target_settings, uncopied,
 };
 use crate::context::Context;
 
@@ -175,42 +174,9 @@ async fn put(
     name: &str,
     export: Export,
 ) -> Result<(FileFigures, Counts), Failure> {
-    let parts = parts(context)?;
     let path = manifest::file(&backup.environment, backup.number, name)?;
-    let sealed = parts.cipher.seal(&ready.key, path.as_str(), export.pieces)?;
-    let moved = Moved::default();
     let act = format!("back up `{name}` to {}", ready.target.place());
-    let bytes = moved
-        .within(
-            parts.patience,
-            &act,
-            ready.target.put(&path, watched(sealed.pieces, &moved)),
-        )
-        .await?;
-    let figures = sealed.measure.get().cloned().ok_or_else(|| {
-        Failure::new(
-            Kind::Unavailable,
-            format!("cannot {act}: it was not taken to its end"),
-        )
-    })?;
-    if bytes != figures.bytes {
-        return Err(Failure::new(
-            Kind::Unavailable,
-            format!(
-                "cannot {act}: it says that {bytes} bytes were written, {} were sent",
-                figures.bytes
-            ),
-        ));
-    }
-    let reader = Reader::new(context, ready.target.clone(), ready.key.clone())?;
-    let verified = reader.verify(&path, &figures).await;
-    verified.map_err(|trouble| {
-        let why = trouble.told(&path);
-        Failure::new(
-            Kind::Unavailable,
-            format!("cannot {act}: what was written does not come back: {why}"),
-        )
-    })?;
+    let figures = put::put(context, ready, &path, &act, export.pieces).await?;
     let counts = export.counting.get().cloned().ok_or_else(|| {
         Failure::new(
             Kind::Internal,
@@ -218,11 +184,6 @@ async fn put(
         )
     })?;
     Ok((figures, counts))
-}
-
-fn watched(pieces: Pieces, moved: &Moved) -> Pieces {
-    let moved = moved.clone();
-    Box::pin(pieces.inspect(move |_| moved.note()))
 }
 
 /// A backup before something of an environment is taken away or replaced. Where it cannot be made nothing may be.

@@ -2,12 +2,14 @@
 //! an act goes on when nobody waits for it any more, and one that was cut off is cleaned up at the next start.
 
 mod act;
+pub(crate) mod history;
 mod keep;
 mod key;
 mod make;
 mod own;
 mod prove;
 mod prune;
+mod put;
 mod read;
 mod restore;
 mod shown;
@@ -42,10 +44,16 @@ pub use shown::BackupStanding;
 pub(crate) use shown::findings;
 use shown::standing;
 
-/// Begins to make backups by themselves, where any are made.
-pub(crate) fn start(context: &Arc<Context>) -> Option<JoinHandle<()>> {
-    context.parts.backups.as_ref()?;
-    Some(tokio::spawn(keep::run(context.clone())))
+/// Begins to make backups by themselves, where any are made, and to keep a history of databases.
+pub(crate) fn start(context: &Arc<Context>) -> Vec<JoinHandle<()>> {
+    let Some(parts) = &context.parts.backups else {
+        return Vec::new();
+    };
+    let mut loops = vec![tokio::spawn(keep::run(context.clone()))];
+    if let Some(driver) = &parts.history {
+        loops.push(tokio::spawn(history::run(context.clone(), driver.clone())));
+    }
+    loops
 }
 
 /// Ends what somebody asked for; the next start cleans up.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use hostkit_core::addon::{AddonId, AddonSettings};
 use hostkit_core::backup::manifest;
-use hostkit_core::backup::part::{PartKind, StoredPart};
+use hostkit_core::backup::part::{PartKind, PartName, StoredPart};
 use hostkit_core::backup::{Backup, Cause};
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
 use hostkit_core::project::EnvironmentId;
+use hostkit_core::traits::{Copies, CopyOf};
 use hostkit_core::variables::Variables;
 
 use super::act::Teller;
@@ -211,18 +212,16 @@ async fn bring_parts(
             continue;
         }
         let Some((copies, of)) = copies_of(context, to, part.name.kind())? else {
-            all = Err(Failure::new(
-                Kind::Conflict,
-                format!(
-                    "cannot restore `{}` into `{to}`: there is nothing to take it",
-                    part.name
-                ),
-            ));
+            all = Err(no_taker(to, &part.name));
             break;
         };
         let found = stage(reader, backup, copies, &of, part).await;
         if found.is_ok() {
-            staged.push((copies, of, part));
+            staged.push(Staged {
+                copies,
+                of,
+                name: part.name.clone(),
+            });
         }
         if let Err(trouble) = found.and_then(|found| compare(part, &found)) {
             all = Err(untouched(to, &part.name.to_string(), trouble));
@@ -234,34 +233,62 @@ async fn bring_parts(
         ));
     }
     if let Err(failure) = all {
-        for (copies, of, part) in &staged {
-            copies.discard(of, &part.name).await?;
-        }
+        discard(&staged).await?;
         return Err(failure);
     }
+    take_places(context, to, &staged, teller).await
+}
+
+pub(super) fn no_taker(to: &EnvironmentId, part: &PartName) -> Failure {
+    Failure::new(
+        Kind::Conflict,
+        format!("cannot restore `{part}` into `{to}`: there is nothing to take it"),
+    )
+}
+
+/// A part that was brought in beside what is there.
+pub(super) struct Staged<'a> {
+    pub(super) copies: &'a Arc<dyn Copies>,
+    pub(super) of: CopyOf,
+    pub(super) name: PartName,
+}
+
+/// Takes away what was brought in beside.
+pub(super) async fn discard(staged: &[Staged<'_>]) -> Result<(), Failure> {
+    for part in staged {
+        part.copies.discard(&part.of, &part.name).await?;
+    }
+    Ok(())
+}
+
+/// Puts what was brought in beside into the places of what is there. From the first that cannot be put on all are left out.
+pub(super) async fn take_places(
+    context: &Arc<Context>,
+    to: &EnvironmentId,
+    staged: &[Staged<'_>],
+    teller: &Teller,
+) -> Result<(), Failure> {
     let mut done: Vec<String> = Vec::new();
-    for (copies, of, part) in &staged {
-        let taken = match part.name.kind() {
+    for Staged { copies, of, name } in staged {
+        let taken = match name.kind() {
             PartKind::Addon(kind) => {
                 // Nobody else starts it meanwhile.
                 let lock = context.lock_of_addon(&AddonId::new(to.clone(), kind));
                 let _held = lock.lock().await;
-                copies.take_place(of, &part.name).await
+                copies.take_place(of, name).await
             }
-            _ => copies.take_place(of, &part.name).await,
+            _ => copies.take_place(of, name).await,
         };
         if let Err(failure) = taken {
             let mut details = failure.details.clone();
             if !done.is_empty() {
                 details.push(format!("already restored: {}", done.join(", ")));
             }
-            for (copies, of, part) in &staged[done.len()..] {
-                copies.discard(of, &part.name).await?;
-            }
+            discard(&staged[done.len()..]).await?;
             return Err(failure.details(details));
         }
-        done.push(part.name.to_string());
-        teller.say(format!("{}: restored", part.name));
+        done.push(name.to_string());
+        teller.say(format!("{name}: restored"));
     }
     Ok(())
 }

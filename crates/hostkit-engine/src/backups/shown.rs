@@ -1,13 +1,14 @@
 //! How it stands with the backups of an environment, and what somebody should do about it.
 
 use hostkit_core::addon::AddonKind;
+use hostkit_core::backup::history::HistoryStanding;
 use hostkit_core::backup::schedule::BackupSchedule;
 use hostkit_core::backup::{Backup, BackupState};
 use hostkit_core::doctor::{Finding, Level};
 use hostkit_core::kind::Failure;
 use hostkit_core::project::EnvironmentId;
 
-use super::{key, left_out, target_settings};
+use super::{history, key, left_out, target_settings};
 use crate::context::Context;
 
 /// How it stands with the backups of an environment.
@@ -23,6 +24,8 @@ pub struct BackupStanding {
     pub kit_confirmed: bool,
     /// What somebody else keeps for the environment, and no backup has.
     pub left_out: Vec<AddonKind>,
+    /// To which moments its databases can be brought back; none where it has none, or nothing keeps a history of them.
+    pub history: Option<HistoryStanding>,
 }
 
 pub(crate) fn standing(context: &Context, id: &EnvironmentId) -> Result<BackupStanding, Failure> {
@@ -39,7 +42,20 @@ pub(crate) fn standing(context: &Context, id: &EnvironmentId) -> Result<BackupSt
         place: target_settings(context)?.place(),
         kit_confirmed: key::is_confirmed(context)?,
         left_out: left_out(context, id)?,
+        history: history_of(context, id)?,
     })
+}
+
+fn history_of(context: &Context, id: &EnvironmentId) -> Result<Option<HistoryStanding>, Failure> {
+    let Some(driver) = &super::parts(context)?.history else {
+        return Ok(None);
+    };
+    let kind = driver.kind();
+    let addons = context.parts.store.addons_of(id)?;
+    match addons.iter().any(|addon| addon.order.id.kind == kind) {
+        true => history::standing(context).map(Some),
+        false => Ok(None),
+    }
 }
 
 /// What is wrong with backups; nothing where none are made.
@@ -70,6 +86,7 @@ fn look(context: &Context) -> Result<Vec<Finding>, Failure> {
         has_any |= !all.is_empty();
         findings.extend(finding(id, &all));
     }
+    findings.extend(history_finding(context)?);
     if has_any && !key::is_confirmed(context)? {
         findings.push(
             Finding::warning(
@@ -86,6 +103,22 @@ fn look(context: &Context) -> Result<Vec<Finding>, Failure> {
         );
     }
     Ok(findings)
+}
+
+fn history_finding(context: &Context) -> Result<Option<Finding>, Failure> {
+    if super::parts(context)?.history.is_none() {
+        return Ok(None);
+    }
+    let standing = history::standing(context)?;
+    Ok(standing
+        .trouble
+        .filter(|_| standing.settings.on)
+        .map(|why| Finding {
+            level: Level::Problem,
+            subject: "history of databases".into(),
+            message: format!("it does not go on: {why}"),
+            hint: Some("mend that; what is written waits on the disk meanwhile, and not for ever".into()),
+        }))
 }
 
 fn finding(id: &EnvironmentId, all: &[Backup]) -> Option<Finding> {

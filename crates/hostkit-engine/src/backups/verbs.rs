@@ -1,15 +1,18 @@
 //! What can be asked of the engine about backups.
 
+use hostkit_core::backup::history::{HistorySettings, HistoryStanding};
 use hostkit_core::backup::part::PartName;
 use hostkit_core::backup::retention::Verdict;
 use hostkit_core::backup::schedule::BackupSchedule;
 use hostkit_core::backup::target::TargetSettings;
-use hostkit_core::backup::{Backup, Cause};
+use hostkit_core::backup::{Backup, BackupUpdate, Cause};
 use hostkit_core::kind::Failure;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::Pieces;
 
+use super::act::begin_any;
+use super::history::{self, MomentOrder};
 use super::{BackupStanding, BackupUpdates, RestoreOrder, begin};
 use crate::Engine;
 
@@ -47,6 +50,27 @@ impl Engine {
         begin(&self.context, |context, teller| async move {
             super::restore(&context, &order, &teller).await
         })
+    }
+
+    /// Brings the databases of an environment back to a moment: beside what is there, whose place they take.
+    pub fn restore_moment(&self, order: MomentOrder) -> BackupUpdates {
+        begin_any(&self.context, |context, teller| async move {
+            let recovered = history::recover(&context, &order, &teller).await?;
+            Ok(BackupUpdate::Recovered {
+                recovered: Box::new(recovered),
+            })
+        })
+    }
+
+    /// How it stands with the history of databases.
+    pub fn history(&self) -> Result<HistoryStanding, Failure> {
+        history::standing(&self.context)
+    }
+
+    /// Chooses whether a history of databases is kept, and how long.
+    pub fn set_history(&self, settings: HistorySettings, by: &str) -> Result<HistoryStanding, Failure> {
+        history::set(&self.context, settings, by)?;
+        self.history()
     }
 
     /// What is in a part of a backup, decrypted.

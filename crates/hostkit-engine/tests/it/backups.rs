@@ -55,6 +55,7 @@ async fn ended(mut updates: BackupUpdates) -> Result<(Backup, Vec<String>), Fail
             BackupUpdate::Step { .. } => {}
             BackupUpdate::Done { backup, notes } => return Ok((*backup, notes)),
             BackupUpdate::Failed { failure } => return Err(failure),
+            BackupUpdate::Recovered { recovered } => panic!("{recovered:?}"),
         }
     }
     panic!("an act ended without an outcome");

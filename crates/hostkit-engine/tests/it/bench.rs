@@ -20,8 +20,8 @@ use hostkit_outbound::cipher::FileCipher;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
     FakeAddon, FakeArchives, FakeBackupTarget, FakeBuilder, FakeCertificates, FakeClock, FakeCopies,
-    FakeDatabases, FakeInternet, FakePortOwners, FakePremises, FakeProbe, FakeRuntime, FakeSources,
-    FakeTraffic, Journal,
+    FakeDatabases, FakeHistory, FakeInternet, FakePortOwners, FakePremises, FakeProbe, FakeRuntime,
+    FakeSources, FakeTraffic, Journal,
 };
 
 /// The front door as the fake traffic has it: what its table says is what a visitor gets.
@@ -73,6 +73,8 @@ pub(crate) struct World {
     /// Whether what add-ons keep is left out of them.
     pub(crate) copies_nothing: bool,
     pub(crate) copies: FakeCopies,
+    /// Files what is written, where backups are made.
+    pub(crate) history: FakeHistory,
     pub(crate) target: FakeBackupTarget,
     pub(crate) databases: FakeDatabases,
     pub(crate) runtime: FakeRuntime,
@@ -128,6 +130,7 @@ impl World {
             makes_backups: false,
             copies_nothing: false,
             copies: FakeCopies::default(),
+            history: FakeHistory::new(&clock),
             target: FakeBackupTarget::default(),
             databases: FakeDatabases::new(&journal),
             runtime,
@@ -170,6 +173,7 @@ impl World {
                     true => Vec::new(),
                     false => vec![Arc::new(self.copies.clone())],
                 },
+                history: Some(Arc::new(self.history.clone())),
                 patience: Duration::from_millis(300),
             }),
             builders: vec![Arc::new(self.builder.clone())],

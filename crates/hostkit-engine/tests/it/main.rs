@@ -16,6 +16,7 @@ mod doctor;
 mod domains;
 mod exposure;
 mod failures;
+mod history;
 mod hosts;
 mod interruptions;
 mod lanes;

@@ -9,9 +9,11 @@ use hostkit_api::backup::{
 };
 use hostkit_api::endpoints::{
     AdoptRecoveryKit, ChangeBackup, ConfirmRecoveryKit, CreateBackup, DownloadBackup, GetBackup,
-    GetBackupTarget, ListAllBackups, ListBackups, PruneBackups, RestoreBackup, RestoreBackupElsewhere,
-    SetBackupSchedule, SetBackupTarget, ShowRecoveryKit, VerifyBackup,
+    GetBackupTarget, GetHistory, ListAllBackups, ListBackups, PruneBackups, RestoreBackup,
+    RestoreBackupElsewhere, RestoreMoment, SetBackupSchedule, SetBackupTarget, SetHistory, ShowRecoveryKit,
+    VerifyBackup,
 };
+use hostkit_core::backup::history::{HistorySettings, HistoryStanding};
 use hostkit_core::backup::retention::Verdict;
 use hostkit_core::backup::schedule::BackupSchedule;
 use hostkit_core::backup::{Backup, BackupUpdate};
@@ -19,7 +21,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::EnvironmentName;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
-use hostkit_engine::{BackupUpdates, RestoreOrder};
+use hostkit_engine::{BackupUpdates, MomentOrder, RestoreOrder};
 
 use crate::auth::Admitted;
 use crate::reply;
@@ -45,6 +47,7 @@ pub(crate) async fn list(call: Admitted<ListBackups>, (): ()) -> Result<Backups,
         place: standing.place,
         kit_confirmed: standing.kit_confirmed,
         left_out: standing.left_out,
+        history: standing.history,
     })
 }
 
@@ -105,6 +108,7 @@ pub(crate) async fn restore_elsewhere(call: Admitted<RestoreBackupElsewhere>) ->
         project,
         environment,
         number,
+        at,
         to_project,
         to_environment,
         backup,
@@ -117,14 +121,24 @@ pub(crate) async fn restore_elsewhere(call: Admitted<RestoreBackupElsewhere>) ->
     })?;
     let environment = environment.unwrap_or_else(EnvironmentName::production);
     let from = EnvironmentId::new(project, environment);
-    let number = match number {
-        Some(number) => shared.store().backup(&from, number)?.number,
-        None => shared.engine.newest_backup(&from)?.number,
-    };
     let to = EnvironmentId::new(
         to_project.unwrap_or_else(|| from.project.clone()),
         to_environment.unwrap_or_else(|| from.environment.clone()),
     );
+    if let Some(at) = at {
+        tracing::info!(by = call.by(), %from, %at, %to, "Restoring");
+        return Ok(shown(shared.engine.restore_moment(MomentOrder {
+            from,
+            at,
+            to,
+            backup_first: backup != Some(false),
+            by: call.by().to_owned(),
+        })));
+    }
+    let number = match number {
+        Some(number) => shared.store().backup(&from, number)?.number,
+        None => shared.engine.newest_backup(&from)?.number,
+    };
     tracing::info!(by = call.by(), %from, number, %to, "Restoring");
     Ok(shown(shared.engine.restore_backup(RestoreOrder {
         from,
@@ -133,6 +147,52 @@ pub(crate) async fn restore_elsewhere(call: Admitted<RestoreBackupElsewhere>) ->
         backup_first: backup != Some(false),
         by: call.by().to_owned(),
     })))
+}
+
+pub(crate) async fn restore_moment(call: Admitted<RestoreMoment>) -> Result<Updates, Failure> {
+    let (shared, environment) = (call.shared(), call.target().clone());
+    // What is not there is not this caller's to make.
+    let made_at = shared.store().environment(&environment)?.created_at;
+    let at = call.query().at.ok_or_else(|| {
+        Failure::new(
+            Kind::Invalid,
+            "cannot restore to a moment: nobody said to which (`at`)",
+        )
+    })?;
+    // Of somebody else's, who had the name before, nothing is told.
+    if at < made_at {
+        return Err(Failure::new(
+            Kind::NotFound,
+            format!("cannot restore `{environment}` to {at}: it was made on {made_at}"),
+        )
+        .hint("one that had the name before is brought back into another project: `--to`"));
+    }
+    tracing::info!(by = call.by(), %environment, %at, "Restoring");
+    Ok(shown(shared.engine.restore_moment(MomentOrder {
+        from: environment.clone(),
+        at,
+        to: environment,
+        backup_first: call.query().backup != Some(false),
+        by: call.by().to_owned(),
+    })))
+}
+
+pub(crate) async fn history(call: Admitted<GetHistory>, (): ()) -> Result<HistoryStanding, Failure> {
+    call.shared().engine.history()
+}
+
+pub(crate) async fn set_history(
+    call: Admitted<SetHistory>,
+    wanted: HistorySettings,
+) -> Result<HistoryStanding, Failure> {
+    let standing = call.shared().engine.set_history(wanted, call.by())?;
+    tracing::info!(
+        by = call.by(),
+        on = wanted.on,
+        days = wanted.days,
+        "History of databases"
+    );
+    Ok(standing)
 }
 
 pub(crate) async fn download(

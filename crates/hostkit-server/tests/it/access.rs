@@ -50,6 +50,7 @@ fn body(name: Name) -> &'static str {
         Name::ChangeBackup => r#"{"held":true}"#,
         Name::SetBackupSchedule => r#"{"daily":true,"hour":3}"#,
         Name::SetBackupTarget => r#"{"kind":"folder","path":"relative"}"#,
+        Name::SetHistory => r#"{"on":true,"days":7}"#,
         Name::ConfirmRecoveryKit | Name::AdoptRecoveryKit => r#"{"text":"ABCDE"}"#,
         Name::SetBucketPolicy => "{}",
         Name::ChangeVariables => r#"{"set":{"NAME":"value"}}"#,

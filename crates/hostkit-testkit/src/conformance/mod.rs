@@ -6,6 +6,7 @@ pub mod addon;
 pub mod archives;
 pub mod backup_target;
 pub mod firewall;
+pub mod history;
 pub mod homes;
 pub mod operator_keys;
 pub mod port_owners;

@@ -12,7 +12,7 @@ use crate::harness::{Installation, Said, projects, wait_until};
 const CANARY: &str = "canary-51c0de";
 
 /// What `psql` says as the project.
-fn psql(host: &Installation, project: &str, statement: &str) -> String {
+pub(crate) fn psql(host: &Installation, project: &str, statement: &str) -> String {
     let said = host.run(&[
         "db",
         "psql",

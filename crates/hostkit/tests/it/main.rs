@@ -24,6 +24,7 @@ mod neighbours;
 mod no_downtime;
 mod no_downtime_tls;
 mod outside;
+mod point_in_time;
 mod postgres;
 mod production;
 mod redis;

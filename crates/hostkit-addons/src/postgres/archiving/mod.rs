@@ -10,10 +10,13 @@
 //! anyway.
 
 mod base;
+mod history;
+mod past;
 mod scratch;
 mod spool;
 
 pub use base::base_backup;
+pub use history::PostgresHistory;
 pub use scratch::{Recovery, Scratch};
 pub(crate) use spool::folder as spool_of;
 pub use spool::{SpoolState, switch_piece};

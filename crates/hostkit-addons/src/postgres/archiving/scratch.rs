@@ -3,21 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+use hostkit_core::backup::history::LogPiece;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::traits::{Dump, Services};
+use hostkit_core::traits::{Dump, Log, Pieces, Services};
 use hostkit_host::command::{Guard, Job, Limits, Wiring};
 use hostkit_host::launch::Priority;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::spool::is_piece;
 use crate::postgres::cluster::Cluster;
 use crate::postgres::copies::{fed, last_lines};
+use crate::postgres::programs::Programs;
 use crate::postgres::session::Access;
 
 /// What is recovered.
@@ -25,8 +28,6 @@ use crate::postgres::session::Access;
 pub struct Recovery {
     /// For whom: each has at most one scratch cluster.
     pub environment: EnvironmentId,
-    /// The folder with the pieces of the log from the base backup on; others in it are passed over.
-    pub spool: PathBuf,
     /// The moment: what was committed until then is there, what was later is not.
     pub to: Timestamp,
     /// A port on 127.0.0.1 that is nobody's.
@@ -40,12 +41,13 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes one of a base backup of `cluster`. One that is there is removed first. After a failure nothing is left.
+    /// Makes one of a base backup of `cluster` and the pieces of its log from then on; earlier ones are passed over. One that
+    /// is there is removed first. After a failure nothing is left.
     pub async fn recover(
         services: &Arc<dyn Services>,
         guard: &Guard,
         cluster: &Cluster,
-        base: Dump,
+        (base, log): (Dump, Log),
         recovery: &Recovery,
     ) -> Result<Self, Failure> {
         let scratch = Scratch {
@@ -53,7 +55,7 @@ impl Scratch {
             cluster: cluster.scratch(recovery),
         };
         scratch.services.remove(&scratch.cluster.service_name()).await?;
-        match scratch.fill(guard, base, recovery).await {
+        match scratch.fill(guard, base, log, recovery.to).await {
             Ok(()) => Ok(scratch),
             Err(failure) => {
                 scratch.remove().await?;
@@ -67,17 +69,22 @@ impl Scratch {
         self.cluster.access(&*self.services)
     }
 
+    /// The programs of its version.
+    pub(super) fn programs(&self) -> Result<Programs, Failure> {
+        Programs::for_data(&self.cluster.own_data(&*self.services))
+    }
+
     /// Stops it and takes its data away.
     pub async fn remove(self) -> Result<(), Failure> {
         self.services.remove(&self.cluster.service_name()).await
     }
 
-    async fn fill(&self, guard: &Guard, base: Dump, recovery: &Recovery) -> Result<(), Failure> {
+    async fn fill(&self, guard: &Guard, base: Dump, log: Log, to: Timestamp) -> Result<(), Failure> {
         let data = self.cluster.make_folder(&*self.services).await?;
         unpack(guard, base, &data).await?;
-        let (spool, to) = (recovery.spool.clone(), recovery.to);
-        let brought = tokio::task::spawn_blocking(move || bring(&spool, &data, to));
-        brought.await.map_err(|why| cannot(&why))??;
+        let first = begins_with(&data, to)?;
+        bring(&data, &first, log).await?;
+        fs::write(data.join("recovery.signal"), "").map_err(|why| cannot(&why))?;
         self.cluster.start_scratch(&*self.services).await
     }
 }
@@ -106,8 +113,8 @@ async fn unpack(guard: &Guard, base: Dump, data: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Puts what came after the base backup where the server looks for its log, and says that this is a recovery.
-fn bring(spool: &Path, data: &Path, to: Timestamp) -> Result<(), Failure> {
+/// The piece that the log begins with, by what the base backup says; one that is too young for the moment is refused.
+fn begins_with(data: &Path, to: Timestamp) -> Result<LogPiece, Failure> {
     let label = fs::read_to_string(data.join("backup_label"))
         .map_err(|why| cannot(&format!("what was unpacked is no base backup: {why}")))?;
     let began = began_at(&label).ok_or_else(|| cannot(&"the base backup does not say when it began"))?;
@@ -116,25 +123,47 @@ fn bring(spool: &Path, data: &Path, to: Timestamp) -> Result<(), Failure> {
         let message = format!("cannot recover to {to}: the base backup was made after it");
         return Err(Failure::new(Kind::NotFound, message).hint("use an earlier base backup"));
     }
-    let first =
-        first_piece(&label).ok_or_else(|| cannot(&"the base backup does not say where its log begins"))?;
-    for entry in fs::read_dir(spool).map_err(|why| cannot(&why))? {
-        let entry = entry.map_err(|why| cannot(&why))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if is_piece(&name) && (name.ends_with(".history") || name.as_str() >= first) {
-            fs::copy(entry.path(), data.join("pg_wal").join(name)).map_err(|why| cannot(&why))?;
+    first_piece(&label).ok_or_else(|| cannot(&"the base backup does not say where its log begins"))
+}
+
+/// Puts what came after the base backup where the server looks for its log.
+async fn bring(data: &Path, first: &LogPiece, mut log: Log) -> Result<(), Failure> {
+    while let Some(next) = log.next().await {
+        let (piece, content) = next?;
+        if piece >= *first {
+            write(&data.join("pg_wal").join(piece.as_str()), &piece, content).await?;
         }
     }
-    fs::write(data.join("recovery.signal"), "").map_err(|why| cannot(&why))
+    Ok(())
+}
+
+async fn write(path: &Path, piece: &LogPiece, mut content: Pieces) -> Result<(), Failure> {
+    let broken = |why: std::io::Error| {
+        Failure::new(
+            Kind::Unavailable,
+            format!("cannot recover a cluster: `{piece}` of its log: {why}"),
+        )
+    };
+    let mut file = fs::File::create(path).map_err(broken)?;
+    let mut bytes = 0;
+    while let Some(part) = content.next().await {
+        let part = part.map_err(broken)?;
+        bytes += part.len() as u64;
+        file.write_all(&part).map_err(broken)?;
+    }
+    match bytes {
+        LogPiece::BYTES => Ok(()),
+        _ => Err(cannot(&format!("`{piece}` of its log has {bytes} bytes"))),
+    }
 }
 
 /// `START WAL LOCATION: 0/2000028 (file 000000010000000000000002)`.
-fn first_piece(label: &str) -> Option<&str> {
+fn first_piece(label: &str) -> Option<LogPiece> {
     let line = label
         .lines()
         .find(|line| line.starts_with("START WAL LOCATION:"))?;
     let (_, file) = line.split_once("(file ")?;
-    file.strip_suffix(')').filter(|name| is_piece(name))
+    LogPiece::parse(file.strip_suffix(')')?).ok()
 }
 
 /// `START TIME: 2026-11-29 14:22:00 UTC`, of which the fraction is cut off: the end of that second.
@@ -157,7 +186,7 @@ mod tests {
     fn a_base_backup_says_where_its_log_begins() {
         let label =
             "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nCHECKPOINT LOCATION: 0/2000060\n";
-        assert_eq!(first_piece(label), Some("000000010000000000000002"));
+        assert_eq!(first_piece(label).unwrap().as_str(), "000000010000000000000002");
         let began = began_at("START TIME: 2026-11-29 14:22:00 UTC\nLABEL: x\n").unwrap();
         assert_eq!(began.to_string(), "2026-11-29T14:22:01Z");
         assert_eq!(began_at("START TIME: now"), None);

@@ -4,7 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hostkit_core::backup::history::LogPiece;
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::traits::FiledPiece;
+use hostkit_host::beneath::Folder;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::postgres::session::Access;
 
@@ -12,6 +16,8 @@ use crate::postgres::session::Access;
 const FOLDER: &str = "spool";
 /// How long a piece may take from being full to lying in the spool.
 const LONGEST_FILING: Duration = Duration::from_secs(60);
+/// A file that was being written so long ago is not any more.
+const LONGEST_WRITING: SignedDuration = SignedDuration::from_mins(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where it is, by the folder of the service's data.
@@ -19,16 +25,81 @@ pub(crate) fn folder(data: &Path) -> PathBuf {
     data.join(FOLDER)
 }
 
-/// Whether a file of the spool is a piece of the log, or a history of time lines: 24 or 8 hexadecimal digits.
-pub(super) fn is_piece(name: &str) -> bool {
-    let (number, length) = match name.strip_suffix(".history") {
-        Some(number) => (number, 8),
-        None => (name, 24),
+/// The spool of a service, open. None where there is none yet.
+fn open(data: &Path) -> Result<Option<Folder>, Failure> {
+    match data.is_dir() {
+        // The server could have put a link there.
+        true => Folder::open(data)?.folder(FOLDER),
+        false => Ok(None),
+    }
+}
+
+/// What lies filed in the spool of a service, in its order. Files that nobody needs are removed: what was cut off, and the
+/// notes that a server leaves of base backups.
+pub(super) fn filed(data: &Path) -> Result<Vec<FiledPiece>, Failure> {
+    let Some(spool) = open(data)? else {
+        return Ok(Vec::new());
     };
-    number.len() == length
-        && number
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b))
+    let mut found = Vec::new();
+    for name in spool.names()? {
+        let Some(name) = name.to_str() else { continue };
+        let Some(at) = written_at(&spool, name)? else {
+            continue;
+        };
+        match LogPiece::parse(name) {
+            Ok(piece) => found.push(FiledPiece { piece, filed_at: at }),
+            Err(_) if is_waste(name, at) => drop(spool.remove_file(name)?),
+            Err(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+fn written_at(spool: &Folder, name: &str) -> Result<Option<Timestamp>, Failure> {
+    let Some(file) = spool.open_file(name)? else {
+        return Ok(None);
+    };
+    let written = file.metadata().and_then(|about| about.modified());
+    let written = written.map_err(|why| cannot_read(name, &why))?;
+    Timestamp::try_from(written)
+        .map(Some)
+        .map_err(|why| cannot_read(name, &why))
+}
+
+/// Files that are not being written by now.
+fn is_waste(name: &str, at: Timestamp) -> bool {
+    let is_note = name.ends_with(".backup") || name.ends_with(".history");
+    let is_cut_off = name.starts_with("archtemp.");
+    is_note || (is_cut_off && Timestamp::now().duration_since(at) > LONGEST_WRITING)
+}
+
+/// What is in a piece.
+pub(super) fn read(data: &Path, piece: &LogPiece) -> Result<Vec<u8>, Failure> {
+    let content = match open(data)? {
+        Some(spool) => spool.read_file(piece.as_str(), LogPiece::BYTES)?,
+        None => None,
+    };
+    content.ok_or_else(|| {
+        Failure::new(
+            Kind::NotFound,
+            format!("cannot read `{piece}` of the log: it does not lie in the spool"),
+        )
+    })
+}
+
+/// Takes a piece away.
+pub(super) fn forget(data: &Path, piece: &LogPiece) -> Result<(), Failure> {
+    match open(data)? {
+        Some(spool) => spool.remove_file(piece.as_str()).map(drop),
+        None => Ok(()),
+    }
+}
+
+fn cannot_read(name: &str, why: &dyn std::fmt::Display) -> Failure {
+    Failure::new(
+        Kind::Internal,
+        format!("cannot read `{name}` of the log in the spool: {why}"),
+    )
 }
 
 /// How filing away goes.
@@ -100,27 +171,49 @@ pub async fn switch_piece(access: &Access) -> Result<String, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
-    fn only_pieces_and_histories_are_taken_from_a_spool() {
-        for good in [
-            "000000010000000000000003",
-            "0000000A0000000B000000FF",
+    fn only_pieces_are_taken_from_a_spool_and_waste_goes() {
+        let data = tempfile::tempdir().unwrap();
+        assert_eq!(filed(data.path()).unwrap(), []);
+        let spool = folder(data.path());
+        fs::create_dir(&spool).unwrap();
+        let piece = |name: &str| LogPiece::parse(name).unwrap();
+        let (second, first) = (
+            piece("000000010000000000000004"),
+            piece("000000010000000000000003"),
+        );
+        let half = "archtemp.000000010000000000000003.123.456";
+        for name in [
+            second.as_str(),
+            first.as_str(),
+            half,
+            "000000010000000000000003.00000028.backup",
             "00000002.history",
+            "somebody's",
         ] {
-            assert!(is_piece(good), "{good}");
+            fs::write(spool.join(name), name).unwrap();
         }
-        for bad in [
-            "",
-            "archtemp.000000010000000000000003.123.456",
-            "00000001000000000000000g",
-            "../00000001000000000000",
-            "000000010000000000000003.partial",
-            "2.history",
-            "00000001000000000000000a",
-        ] {
-            assert!(!is_piece(bad), "{bad}");
-        }
+        let found = filed(data.path()).unwrap();
+        let names: Vec<&LogPiece> = found.iter().map(|found| &found.piece).collect();
+        assert_eq!(names, [&first, &second]);
+        assert!(Timestamp::now().duration_since(found[0].filed_at) < SignedDuration::from_mins(5));
+        let mut left: Vec<_> = fs::read_dir(&spool)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, [first.as_str(), second.as_str(), half, "somebody's"]);
+        assert_eq!(read(data.path(), &first).unwrap(), first.as_str().as_bytes());
+        forget(data.path(), &first).unwrap();
+        forget(data.path(), &first).unwrap();
+        assert_eq!(read(data.path(), &first).unwrap_err().kind, Kind::NotFound);
+        // A link is nobody's piece.
+        std::os::unix::fs::symlink("/etc/passwd", spool.join(first.as_str())).unwrap();
+        assert!(filed(data.path()).is_err());
+        assert!(read(data.path(), &first).is_err());
     }
 }

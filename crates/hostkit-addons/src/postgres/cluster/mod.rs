@@ -22,6 +22,7 @@ use jiff::Timestamp;
 
 pub(crate) use admission::{COPIERS, SUPERUSER, TENANTS, of_tenants as rules_of_tenants};
 pub(crate) use own::{own_role, prepare_own_database};
+pub(crate) use settings::LIBRARY;
 pub use settings::{Archiving, ClusterSettings};
 
 use super::archiving::{Recovery, spool_of};
@@ -59,6 +60,13 @@ impl Cluster {
         }
     }
 
+    /// The same with other use of its log.
+    pub(crate) fn with(&self, archiving: Archiving) -> Self {
+        let mut other = self.clone();
+        other.settings.archiving = archiving;
+        other
+    }
+
     /// One that a base backup of this one is brought to a moment in.
     pub(crate) fn scratch(&self, recovery: &Recovery) -> Self {
         Cluster {
@@ -80,12 +88,25 @@ impl Cluster {
         }
     }
 
-    /// The name of the program that runs this one.
-    pub(crate) fn service_name(&self) -> ServiceName {
+    /// The name of the program that runs one that was brought to a moment for an environment.
+    pub(crate) fn scratch_name(environment: &EnvironmentId) -> ServiceName {
         ServiceName {
-            environment: self.scratch.as_ref().map(|(environment, _)| environment.clone()),
+            environment: Some(environment.clone()),
             role: ServiceRole::Postgres,
         }
+    }
+
+    /// The name of the program that runs this one.
+    pub(crate) fn service_name(&self) -> ServiceName {
+        match &self.scratch {
+            Some((environment, _)) => Self::scratch_name(environment),
+            None => Self::name(),
+        }
+    }
+
+    /// Where the data of this one lie.
+    pub(crate) fn own_data(&self, services: &dyn Services) -> PathBuf {
+        services.place(&self.service_name()).data.join(initialise::FOLDER)
     }
 
     /// Where the data of the one in use lie.
@@ -128,13 +149,12 @@ impl Cluster {
     pub(crate) async fn make_folder(&self, services: &dyn Services) -> Result<PathBuf, Failure> {
         let described = self.describe(services, &Programs::newest()?)?;
         initialise::make_folders(services, &described).await?;
-        Ok(services.place(&self.service_name()).data.join(initialise::FOLDER))
+        Ok(self.own_data(services))
     }
 
     /// Starts one that was filled, and returns when it has come to its moment.
     pub(crate) async fn start_scratch(&self, services: &dyn Services) -> Result<(), Failure> {
-        let data = services.place(&self.service_name()).data.join(initialise::FOLDER);
-        let described = self.describe(services, &Programs::for_data(&data)?)?;
+        let described = self.describe(services, &Programs::for_data(&self.own_data(services))?)?;
         services.ensure(&described).await?;
         self.wait(services).await.map(drop)
     }

@@ -11,6 +11,9 @@ use super::initialise::SOCKET;
 /// The longest path of a unix socket that the kernel takes, in bytes.
 const LONGEST_SOCKET: usize = 107;
 
+/// The server's own module that files pieces away.
+pub(crate) const LIBRARY: &str = "basic_archive";
+
 /// What becomes of full pieces of the write-ahead log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Archiving {
@@ -65,13 +68,15 @@ pub(crate) fn at_start(settings: &ClusterSettings, sockets: Option<&Path>) -> St
 pub(crate) fn at_any_time(settings: &ClusterSettings, spool: &Path) -> String {
     // The server's own module files a piece away whole or not at all. An empty command would keep every piece for ever.
     let archiving = match settings.archiving {
-        Archiving::Off => [
+        Archiving::Off => vec![
             ("archive_command", "/bin/true".to_owned()),
             ("archive_library", String::new()),
         ],
-        Archiving::Spool => [
-            ("archive_library", "basic_archive".to_owned()),
+        Archiving::Spool => vec![
+            ("archive_library", LIBRARY.to_owned()),
             ("basic_archive.archive_directory", spool.display().to_string()),
+            // So long what was written may be nowhere else. Where nothing is written nothing is ended.
+            ("archive_timeout", "60".to_owned()),
         ],
     };
     let cache = ((settings.memory.0 / 2) >> 20).max(64);

@@ -15,12 +15,13 @@ use hostkit_core::traits::{Copies, CopyOf, Counting, Databases, Export, Pieces};
 
 use super::dump::dump_at;
 use super::moment::Moment;
-use super::{Waiting, discard, restore_beside, take_place};
+use super::{Tools, Waiting, discard, restore_beside, take_place};
 use crate::postgres::Described;
 use crate::postgres::addon::Postgres;
 use crate::postgres::databases;
 use crate::postgres::names::DatabaseName;
 use crate::postgres::outside::{Given, OutsidePostgres};
+use crate::postgres::session::Access;
 
 const KIND: PartKind = PartKind::Addon(AddonKind::Postgres);
 /// What a staged database is called beside its own; a restore by hand uses another name.
@@ -93,6 +94,43 @@ fn unnamed(why: &NameError) -> Failure {
     Failure::new(Kind::Invalid, why.to_string())
 }
 
+/// The databases of an environment that a server has, the main one first.
+pub(crate) async fn parts_of(access: &Access, environment: &EnvironmentId) -> Result<Vec<PartName>, Failure> {
+    let main = DatabaseName::main(environment);
+    let known = databases::known(&access.connect(&access.home).await?).await?;
+    let mut parts = Vec::new();
+    for database in known.iter().filter(|database| database.owner == main.as_str()) {
+        match DatabaseName::label_of(environment, &database.name) {
+            Some(label) if label.is_main() => parts.insert(0, PartName::main(KIND)),
+            Some(label) => {
+                let part = PartName::further(KIND, label.as_str());
+                parts.push(part.map_err(|why| unnamed(&why))?);
+            }
+            None => {}
+        }
+    }
+    Ok(parts)
+}
+
+/// A copy of a database, counted at the moment that it is of.
+pub(crate) async fn export_part(
+    access: &Access,
+    tools: &Tools,
+    environment: &EnvironmentId,
+    part: &PartName,
+) -> Result<Export, Failure> {
+    let main = DatabaseName::main(environment);
+    let name = DatabaseName::of(&database(environment, part)?)?;
+    let moment = Moment::begin(access, &main, name.as_str()).await?;
+    let counts = counted(&moment.contents);
+    // Not compressed: that is done to all that is backed up.
+    let dump = dump_at(access, tools, (&main, name.as_str()), 0, moment).await?;
+    Ok(Export {
+        pieces: Box::pin(dump.map_err(io::Error::other)),
+        counting: Counting::known(counts),
+    })
+}
+
 #[async_trait::async_trait]
 impl Copies for PostgresCopies {
     fn kind(&self) -> PartKind {
@@ -103,18 +141,10 @@ impl Copies for PostgresCopies {
         if self.elsewhere(of)?.is_some() {
             return Ok(vec![PartName::main(KIND)]);
         }
-        let access = self.server().await?.access();
-        let main = DatabaseName::main(&of.environment);
-        let known = databases::known(&access.connect(&access.home).await?).await?;
-        let mut parts = vec![PartName::main(KIND)];
-        for database in known.iter().filter(|database| database.owner == main.as_str()) {
-            match DatabaseName::label_of(&of.environment, &database.name) {
-                Some(label) if !label.is_main() => {
-                    let part = PartName::further(KIND, label.as_str());
-                    parts.push(part.map_err(|why| unnamed(&why))?);
-                }
-                _ => {}
-            }
+        let mut parts = parts_of(&self.server().await?.access(), &of.environment).await?;
+        // Where it is not there any more, a backup of it fails and says so.
+        if !parts.contains(&PartName::main(KIND)) {
+            parts.insert(0, PartName::main(KIND));
         }
         Ok(parts)
     }
@@ -130,17 +160,7 @@ impl Copies for PostgresCopies {
             });
         }
         let postgres = self.server().await?;
-        let (access, tools) = (postgres.access(), postgres.tools()?);
-        let main = DatabaseName::main(&of.environment);
-        let name = DatabaseName::of(&database(&of.environment, part)?)?;
-        let moment = Moment::begin(&access, &main, name.as_str()).await?;
-        let counts = counted(&moment.contents);
-        // Not compressed: that is done to all that is backed up.
-        let dump = dump_at(&access, &tools, (&main, name.as_str()), 0, moment).await?;
-        Ok(Export {
-            pieces: Box::pin(dump.map_err(io::Error::other)),
-            counting: Counting::known(counts),
-        })
+        export_part(&postgres.access(), &postgres.tools()?, &of.environment, part).await
     }
 
     async fn stage(&self, of: &CopyOf, part: &PartName, content: Pieces) -> Result<Counts, Failure> {

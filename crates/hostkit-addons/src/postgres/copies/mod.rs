@@ -8,6 +8,7 @@ mod restore;
 mod tools;
 
 pub use backup::PostgresCopies;
+pub(crate) use backup::{export_part, parts_of};
 pub use dump::dump;
 pub(crate) use moment::Moment;
 pub use moment::contents;

@@ -7,7 +7,7 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::size::ByteSize;
 
-use super::{NOT_SAFE, numbered};
+use super::{NOT_SAFE, history, numbered};
 use crate::output::{Style, Table, ago};
 use crate::session::Session;
 use crate::stop::Stop;
@@ -30,7 +30,7 @@ pub(super) async fn list(session: &Session<'_>, id: &EnvironmentId) -> Result<()
             standing.place
         ));
         printer.next(&format!("`hostkit backup now {}`", id.project));
-        return Ok(());
+        return history::moments(session, standing.history.as_ref());
     }
     let now = jiff::Timestamp::now();
     let mut table = Table::new(&["BACKUP", "MADE", "STATE", "SIZE", "PARTS", "FOR"]);
@@ -58,7 +58,7 @@ pub(super) async fn list(session: &Session<'_>, id: &EnvironmentId) -> Result<()
         printer.warn(NOT_SAFE);
         printer.next("`hostkit backup kit`, keep what it prints, then `hostkit backup kit --confirm`");
     }
-    Ok(())
+    history::moments(session, standing.history.as_ref())
 }
 
 /// How a backup is, in words. One that cannot be read elsewhere is not called complete.

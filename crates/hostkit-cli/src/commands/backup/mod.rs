@@ -2,8 +2,10 @@
 
 mod act;
 mod download;
+mod history;
 mod kit;
 mod list;
+mod moment;
 mod plan;
 mod restore;
 mod target;
@@ -38,6 +40,23 @@ pub(crate) async fn run(session: &Session<'_>, command: BackupCommand) -> Result
         BackupCommand::Restore {
             which,
             to,
+            to_time: Some(at),
+            no_backup,
+            yes,
+            kit: _,
+        } => {
+            let order = moment::Order {
+                from: about(session, &which.whose),
+                at,
+                to,
+                backup: (no_backup).then_some(false),
+            };
+            moment::restore(session, order, yes).await
+        }
+        BackupCommand::Restore {
+            which,
+            to,
+            to_time: None,
             kit,
             no_backup,
             yes,
@@ -88,6 +107,7 @@ pub(crate) async fn run(session: &Session<'_>, command: BackupCommand) -> Result
             hold(session, &id, number, !release).await
         }
         BackupCommand::Plan { simulate, keep } => plan::plan(session, simulate, &keep),
+        BackupCommand::History { switch, days } => history::history(session, switch, days).await,
         BackupCommand::Target { command } => target::run(session, command).await,
         BackupCommand::Kit { confirm, adopt } => match adopt {
             Some(file) => kit::adopt_and_say(session, &file).await,

@@ -30,23 +30,16 @@ pub(super) async fn restore(session: &Session<'_>, order: Order, yes: bool) -> R
         backup,
     } = order;
     let number = numbered(session, &from, number).await?;
-    let to = to.map_or_else(
-        || from.clone(),
-        |to| {
-            EnvironmentId::new(
-                to.project,
-                to.environment.unwrap_or_else(|| from.environment.clone()),
-            )
-        },
-    );
+    let to = target(&from, to);
     let client = session.client()?;
-    let is_there = match client.call::<GetEnvironment>(&to, &NoQuery {}, &()).await {
-        Ok(_) => true,
-        Err(failure) if failure.kind == Kind::NotFound => false,
-        Err(failure) => return Err(failure.into()),
-    };
+    let is_there = is_there(session, &to).await?;
     if is_there && !yes {
-        confirm(session, &from, number, &to)?;
+        confirm(
+            session,
+            &format!("backup {number} of `{from}`"),
+            "the data and the variables",
+            &to,
+        )?;
     }
     let updates = match is_there && to == from {
         true => {
@@ -63,6 +56,7 @@ pub(super) async fn restore(session: &Session<'_>, order: Order, yes: bool) -> R
                 project: Some(from.project.clone()),
                 environment: Some(from.environment.clone()),
                 number: Some(number),
+                at: None,
                 to_project: Some(to.project.clone()),
                 to_environment: Some(to.environment.clone()),
                 backup,
@@ -84,17 +78,41 @@ pub(super) async fn restore(session: &Session<'_>, order: Order, yes: bool) -> R
     Ok(())
 }
 
-fn confirm(session: &Session<'_>, from: &EnvironmentId, number: u64, to: &EnvironmentId) -> Result<(), Stop> {
+/// Where it is restored into.
+pub(super) fn target(from: &EnvironmentId, to: Option<Elsewhere>) -> EnvironmentId {
+    to.map_or_else(
+        || from.clone(),
+        |to| {
+            EnvironmentId::new(
+                to.project,
+                to.environment.unwrap_or_else(|| from.environment.clone()),
+            )
+        },
+    )
+}
+
+pub(super) async fn is_there(session: &Session<'_>, id: &EnvironmentId) -> Result<bool, Stop> {
+    match session
+        .client()?
+        .call::<GetEnvironment>(id, &NoQuery {}, &())
+        .await
+    {
+        Ok(_) => Ok(true),
+        Err(failure) if failure.kind == Kind::NotFound => Ok(false),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Asks whether what is there may be replaced.
+pub(super) fn confirm(session: &Session<'_>, with: &str, what: &str, to: &EnvironmentId) -> Result<(), Stop> {
     if !std::io::stdin().is_terminal() {
         return Err(Stop::usage(
-            format!(
-                "cannot restore backup {number} of `{from}`: it replaces what is in `{to}`, and nobody can be asked"
-            ),
+            format!("cannot restore {with}: it replaces what is in `{to}`, and nobody can be asked"),
             "add `--yes` if you mean it",
         ));
     }
     session.printer().ask(&format!(
-        "This replaces the data and the variables of `{to}` with those of backup {number} of `{from}`. Type `{}` to go on: ",
+        "This replaces {what} of `{to}` with those of {with}. Type `{}` to go on: ",
         to.project
     ));
     let mut answer = String::new();

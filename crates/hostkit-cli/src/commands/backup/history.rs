@@ -1,0 +1,75 @@
+//! `hostkit backup history`.
+
+use hostkit_api::endpoints::{GetHistory, NoQuery, SetHistory};
+use hostkit_api::target::Installation;
+use hostkit_core::backup::history::{HistorySettings, HistoryStanding};
+use hostkit_core::size::ByteSize;
+
+use crate::args::Switch;
+use crate::session::Session;
+use crate::stop::Stop;
+
+pub(super) async fn history(
+    session: &Session<'_>,
+    switch: Option<Switch>,
+    days: Option<u32>,
+) -> Result<(), Stop> {
+    let client = session.client()?;
+    let mut standing = client.call::<GetHistory>(&Installation, &NoQuery {}, &()).await?;
+    let before = standing.settings;
+    let wanted = HistorySettings {
+        on: switch.map_or(before.on, |switch| switch == Switch::On),
+        days: days.unwrap_or(before.days),
+    };
+    let is_new = wanted != before;
+    if is_new {
+        standing = client
+            .call::<SetHistory>(&Installation, &NoQuery {}, &wanted)
+            .await?;
+    }
+    let printer = session.printer();
+    if printer.wants_json() {
+        return printer.json(&standing);
+    }
+    match wanted.on {
+        true => printer.line(&format!(
+            "Every change of databases is kept for {} days, where backups are: {} so far.",
+            wanted.days,
+            ByteSize(standing.bytes)
+        ))?,
+        false => printer.line("No change of databases is kept: what there is are their backups.")?,
+    }
+    if is_new && !wanted.on && !standing.windows.is_empty() {
+        printer.say(&format!(
+            "What was kept until now goes when it is {} days old.",
+            wanted.days
+        ));
+    }
+    moments(session, Some(&standing))?;
+    if !wanted.on && standing.windows.is_empty() {
+        printer.next("`hostkit backup history on`");
+    }
+    Ok(())
+}
+
+/// Says to which moments databases can be brought back, where any can.
+pub(super) fn moments(session: &Session<'_>, standing: Option<&HistoryStanding>) -> Result<(), Stop> {
+    let Some(standing) = standing else {
+        return Ok(());
+    };
+    let printer = session.printer();
+    for window in &standing.windows {
+        printer.line(&format!("Databases can be brought back to any moment {window}."))?;
+    }
+    if let Some(trouble) = standing.trouble.as_ref().filter(|_| standing.settings.on) {
+        printer.warn(&format!(
+            "Changes of databases are not taken away just now, and wait on the disk: {}",
+            printer.foreign_on_err(trouble)
+        ));
+    } else if standing.settings.on && standing.windows.is_empty() {
+        printer.say(
+            "A first copy of all databases is made when there are some; from then on there are moments.",
+        );
+    }
+    Ok(())
+}
