@@ -80,6 +80,11 @@ impl Reader {
                 "name the place where it is again for as long as it is needed: `hostkit backup target --help`",
             ));
         }
+        Reader::here(context).await
+    }
+
+    /// Of the target that is in use.
+    pub(super) async fn here(context: &Context) -> Result<Self, Failure> {
         let store = open_store(context).await?;
         Reader::new(context, store.target, store.key)
     }

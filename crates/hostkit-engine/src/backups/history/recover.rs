@@ -70,7 +70,7 @@ async fn bring_back(
     found: &Found,
     teller: &Teller,
 ) -> Result<Box<dyn Past>, Failure> {
-    let reader = Arc::new(Reader::of(context).await?);
+    let reader = Arc::new(Reader::here(context).await?);
     let path = paths::of(&found.server, &Part::Files(found.base.number))?;
     let mut unreached = None;
     for pieces in &found.tries {
@@ -133,7 +133,7 @@ async fn take_over(
     let addon = AddonId::new(to.clone(), kind);
     match context.parts.store.addon(&addon) {
         Err(failure) if failure.kind == Kind::NotFound => {
-            addons::add(context, &addon, &AddonSettings::default(), by).await?;
+            addons::add(context, &addon, addons::New::Own(AddonSettings::default()), by).await?;
             teller.say(format!("{kind}: added"));
         }
         found => drop(found?),
