@@ -77,7 +77,7 @@ def once(host: Installation, server: Server) -> dict:
 
     host.run("db", "create", "shop", "beside")
     began = time.perf_counter()
-    restore = [PROGRAMS / "pg_restore", "--no-owner", *server.where, "-d", "shop_beside"]
+    restore = [PROGRAMS / "pg_restore", "--no-owner", "--no-privileges", *server.where, "-d", "shop_beside"]
     server.piped(["zstd", "-d", "--quiet", "--stdout", server.dump], restore)
     found["pg_restore"] = time.perf_counter() - began
     host.run("db", "drop", "shop", "beside", "--yes", "--no-backup")
