@@ -1,16 +1,18 @@
 //! Family of what an environment can have besides its programs. The catalogue: [`redis::RedisAddon`], a Redis server of
 //! its own, with [`redis_rest`], the REST protocol of Upstash, in front; [`postgres`], a database of the server that all
 //! share; and [`storage`], a bucket of a server of its own that speaks S3. What somebody else keeps is used by its address:
-//! [`postgres::outside`].
+//! [`postgres::outside`], [`redis::OutsideRedis`].
 
 mod derived;
 mod given;
 pub mod postgres;
+mod proof;
 mod reached;
 pub mod redis;
 pub mod redis_rest;
 mod secret_file;
 pub mod storage;
+mod stream;
 
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ use postgres::local::{LocalPostgres, Seats};
 use postgres::outside::OutsidePostgres;
 use postgres::server::ServerPostgres;
 use postgres::system::SystemCluster;
-use redis::{RedisAddon, RedisCopies};
+use redis::{OutsideRedis, RedisAddon, RedisCopies};
 use storage::addon::{PublicAddresses, StorageAddon};
 
 /// What environments can have, and how it gets into backups.
@@ -93,6 +95,7 @@ fn all<P: Addon + Described + 'static>(with: Surroundings<'_>, postgres: Arc<P>)
             redis.clone(),
             storage,
             Arc::new(outside.clone()),
+            Arc::new(OutsideRedis::new(with.reach)),
         ],
         copies: vec![
             Arc::new(PostgresCopies::new(postgres, outside)),

@@ -13,7 +13,8 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage};
 
-use super::outside::{self, Proof};
+use super::outside;
+use crate::proof::Proof;
 use crate::reached;
 
 /// How long a server may take to answer a new connection.

@@ -6,6 +6,7 @@ mod configuration;
 mod connection;
 mod copies;
 mod derived;
+mod outside;
 mod rest;
 mod users;
 
@@ -26,6 +27,7 @@ use hostkit_host::stable_ports;
 use tokio::time::{Instant, sleep};
 
 pub use copies::RedisCopies;
+pub use outside::OutsideRedis;
 
 use connection::{Connected, NoConnection};
 use rest::RestGateway;
@@ -198,11 +200,7 @@ impl Addon for RedisAddon {
     }
 
     fn variable_names(&self) -> Vec<VariableName> {
-        [&VARIABLES[..], &REST_URLS, &REST_TOKENS, &READ_ONLY_TOKENS]
-            .concat()
-            .into_iter()
-            .filter_map(variable)
-            .collect()
+        all_names()
     }
 
     fn variables(&self, order: &AddonOrder) -> Variables {
@@ -259,6 +257,15 @@ impl Addon for RedisAddon {
             variables: [(password, secret.clone())].into(),
         })
     }
+}
+
+/// What programs are told under.
+fn all_names() -> Vec<VariableName> {
+    [&VARIABLES[..], &REST_URLS, &REST_TOKENS, &READ_ONLY_TOKENS]
+        .concat()
+        .into_iter()
+        .filter_map(variable)
+        .collect()
 }
 
 fn variable(name: &str) -> Option<VariableName> {

@@ -53,7 +53,8 @@ pub trait Addon: Send + Sync {
     /// The names of the variables that a binding gives. A user cannot set these while there is one.
     fn variable_names(&self) -> Vec<VariableName>;
 
-    /// What a binding gives to programs: values for exactly [`Addon::variable_names`], with the newest credential.
+    /// What a binding gives to programs: values for exactly [`Addon::variable_names`], with the newest credential. Of what
+    /// somebody else keeps, those that were given.
     /// Pure; the order is complete.
     fn variables(&self, order: &AddonOrder) -> Variables;
 

@@ -25,6 +25,7 @@ mod no_downtime;
 mod no_downtime_tls;
 mod outside;
 mod point_in_time;
+mod outside_redis;
 mod postgres;
 mod production;
 mod redis;

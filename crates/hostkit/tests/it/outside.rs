@@ -114,7 +114,7 @@ fn an_address_is_tried_before_anything_is_added_and_is_never_an_argument() {
     assert!(said.err.contains("has a new address"), "{}", said.err);
     let warnings = addons(&host)[0]["state"]["warnings"].to_string();
     assert!(warnings.contains("superuser"), "{warnings}");
-    let doctor = host.run(&["doctor", "--project", "shop"]);
+    let doctor = host.run(&["doctor", "shop"]);
     assert!(doctor.all().contains("superuser"), "{}", doctor.all());
 }
 
@@ -201,6 +201,25 @@ fn a_project_lives_on_a_database_that_somebody_else_keeps() {
     host.run(&["backup", "restore", "shop", "--yes"]).ok();
     assert_eq!(asked("SELECT count(*) FROM visits"), "1");
 
+    // Elsewhere it comes into a database of HostKit's own: an address is in no backup.
+    let copied = host.run(&["backup", "restore", "shop", "1", "--to", "copy"]).ok();
+    assert!(
+        copied.all().contains("is one of HostKit's own now"),
+        "{}",
+        copied.all()
+    );
+    let own = host
+        .run(&[
+            "db",
+            "psql",
+            "copy",
+            "--",
+            "-XAtqc",
+            "SELECT count(*), current_database() FROM visits",
+        ])
+        .ok();
+    assert_eq!(own.out.trim(), "1|copy_db");
+
     // A new password, told by a restart.
     elsewhere.run("postgres", "ALTER ROLE customer PASSWORD 'canary-second'");
     let refused = host.run(&["addon", "rotate", "shop", "postgres"]).failed();
@@ -217,7 +236,7 @@ fn a_project_lives_on_a_database_that_somebody_else_keeps() {
     // Away and back.
     elsewhere.pause();
     assert_eq!(state(&host), "down");
-    let doctor = host.run(&["doctor", "--project", "shop"]);
+    let doctor = host.run(&["doctor", "shop"]);
     assert!(doctor.all().contains("does not answer"), "{}", doctor.all());
     elsewhere.resume();
     assert_eq!(state(&host), "ready");

@@ -135,7 +135,8 @@ impl Addon for OutsidePostgres {
         let read = [given.access.password, given.pooled_access.password];
         // In the address it may be written otherwise than it is.
         let written = [given.pooled, given.direct, given.prisma].map(|url| written_password(&url));
-        read.into_iter().chain(written).flatten().collect()
+        let all = read.into_iter().chain(written).flatten();
+        all.filter(|password| !password.reveal().is_empty()).collect()
     }
 
     fn ports(&self, _: &AddonOrder) -> BTreeMap<u16, PortUse> {
@@ -165,5 +166,5 @@ fn written_password(url: &Secret) -> Option<Secret> {
     let (_, rest) = url.reveal().split_once("://")?;
     let (login, _) = rest.rsplit_once('@')?;
     let (_, password) = login.split_once(':')?;
-    Some(Secret::new(password)).filter(|password| !password.reveal().is_empty())
+    Some(Secret::new(password))
 }

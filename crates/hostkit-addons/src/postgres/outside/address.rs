@@ -5,7 +5,6 @@
 //! system does not know needs `sslrootcert=FILE`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::reach::Reach;
@@ -13,18 +12,8 @@ use hostkit_core::secret::Secret;
 use url::Url;
 
 use crate::postgres::session::{Access, Place};
+use crate::proof::Proof;
 use crate::reached;
-
-/// How a server elsewhere proves who it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
-    /// Not at all, and nothing is encrypted: only where the URL says `sslmode=disable`, or to this machine.
-    None,
-    /// By an authority that the system trusts.
-    System,
-    /// By an authority whose certificate is in this file (PEM).
-    Authority(PathBuf),
-}
 
 /// Reads `postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…&sslrootcert=…`: how to get in, and the database. Other
 /// parameters are for programs and are passed over. No file is read that an address names where HostKit reaches no further

@@ -1,16 +1,10 @@
 //! A look at a server elsewhere: whether it answers, lets us in, and what it is.
 
-use std::sync::Arc;
-
 use hostkit_core::kind::{Failure, Kind};
-use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::address::Proof;
 use crate::postgres::session::{Access, Place};
+use crate::proof::Proof;
 
 /// Fewer connections than that are soon too few: every instance has a few, and so has HostKit.
 const FEW: i64 = 15;
@@ -80,29 +74,5 @@ pub async fn look(access: &Access) -> Result<Seen, Failure> {
 
 /// What encrypts connections to a server; none where they are not.
 pub(in crate::postgres) fn connector(proof: &Proof) -> Result<Option<MakeRustlsConnect>, Failure> {
-    let cannot = |why: &dyn std::fmt::Display| {
-        Failure::new(
-            Kind::Invalid,
-            format!("cannot prove who a server of PostgreSQL is: {why}"),
-        )
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|why| cannot(&why))?;
-    let config = match proof {
-        Proof::None => return Ok(None),
-        Proof::System => builder.with_platform_verifier().map_err(|why| cannot(&why))?,
-        Proof::Authority(file) => {
-            let named = |why: &dyn std::fmt::Display| cannot(&format!("`{}`: {why}", file.display()));
-            let mut roots = rustls::RootCertStore::empty();
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|why| named(&why))? {
-                roots
-                    .add(certificate.map_err(|why| named(&why))?)
-                    .map_err(|why| named(&why))?;
-            }
-            builder.with_root_certificates(roots)
-        }
-    };
-    Ok(Some(MakeRustlsConnect::new(config.with_no_client_auth())))
+    Ok(proof.client()?.map(MakeRustlsConnect::new))
 }

@@ -10,7 +10,7 @@ mod requests;
 mod restore;
 
 pub use addon::OutsidePostgres;
-pub use address::{Proof, parse};
+pub use address::parse;
 pub use given::Given;
 pub(in crate::postgres) use look::connector;
 pub use look::{Seen, look};

@@ -1,0 +1,188 @@
+//! A Redis that somebody else keeps, by its address: `redis://` or `rediss://`, Upstash's REST protocol, or both. What
+//! programs are told is what was given; nothing is made there.
+
+mod address;
+mod ask;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
+use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::names::VariableName;
+use hostkit_core::port_use::PortUse;
+use hostkit_core::reach::Reach;
+use hostkit_core::secret::Secret;
+use hostkit_core::traits::Addon;
+use hostkit_core::variables::Variables;
+
+use super::{READ_ONLY_TOKENS, REST_TOKENS, REST_URLS, VARIABLES, all_names, variable};
+use crate::proof::Proof;
+use address::Given;
+
+/// How long a look may take.
+const LONGEST_LOOK: Duration = Duration::from_secs(20);
+/// What Celery wants to be told of encrypted connections, where nothing is said of it.
+const VERIFIED: &str = "ssl_cert_reqs=required";
+
+/// Uses servers that somebody else keeps.
+pub struct OutsideRedis {
+    reach: Reach,
+}
+
+impl OutsideRedis {
+    /// Goes as far as `reach`.
+    pub fn new(reach: Reach) -> Self {
+        OutsideRedis { reach }
+    }
+
+    /// Whether it works by all that was given; and its version, where that is told.
+    async fn look(&self, order: &AddonOrder) -> Result<Option<String>, Failure> {
+        let given = Given::of(order, self.reach)?;
+        let looked = tokio::time::timeout(LONGEST_LOOK, async {
+            let version = match &given.server {
+                Some(server) => ask::server(server, self.reach).await?,
+                None => None,
+            };
+            if let Some(rest) = &given.rest {
+                ask::rest(rest, self.reach).await?;
+            }
+            Ok(version)
+        });
+        looked.await.unwrap_or_else(|_| {
+            let why = format!(
+                "cannot ask the Redis: no answer within {}s",
+                LONGEST_LOOK.as_secs()
+            );
+            Err(Failure::new(Kind::Unavailable, why))
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Addon for OutsideRedis {
+    fn kind(&self) -> AddonKind {
+        AddonKind::Redis
+    }
+
+    fn is_outside(&self) -> bool {
+        true
+    }
+
+    fn needs_port(&self) -> bool {
+        false
+    }
+
+    async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure> {
+        self.look(order).await.map(drop)
+    }
+
+    async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure> {
+        let given = Given::of(order, self.reach)?;
+        let (health, version, mut warnings) = match self.look(order).await {
+            Ok(version) => (AddonHealth::Ready, version, Vec::new()),
+            Err(failure) => (AddonHealth::Down(failure.message), None, Vec::new()),
+        };
+        let listens = given.server.iter().map(|server| &server.listens);
+        let mut all = listens.chain(given.rest.iter().map(|rest| &rest.listens));
+        if all.any(|listens| listens.proof == Proof::None && !address::is_here(&listens.host)) {
+            warnings.push("nothing is encrypted on the way to it".to_owned());
+        }
+        Ok(AddonState {
+            health,
+            memory: None,
+            version,
+            warnings,
+        })
+    }
+
+    async fn remove(&self, _: &AddonId) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn variable_names(&self) -> Vec<VariableName> {
+        all_names()
+    }
+
+    fn variables(&self, order: &AddonOrder) -> Variables {
+        let mut variables = Variables::new();
+        // An order was looked at before it was taken.
+        let Ok(given) = Given::of(order, self.reach) else {
+            return variables;
+        };
+        let mut tell = |names: &[&str], value: &Secret| {
+            let names = names.iter().filter_map(|name| variable(name));
+            variables.extend(names.map(|name| (name, value.clone())));
+        };
+        if let Some(server) = &given.server {
+            tell(&VARIABLES[..1], &server.url);
+            tell(&VARIABLES[1..], &for_celery(&server.url));
+        }
+        if let Some(rest) = &given.rest {
+            tell(&REST_URLS, &rest.url);
+            tell(&REST_TOKENS, &rest.token);
+            if let Some(token) = &rest.read_only {
+                tell(&READ_ONLY_TOKENS, token);
+            }
+        }
+        variables
+    }
+
+    fn passwords(&self, order: &AddonOrder) -> Vec<Secret> {
+        let Ok(given) = Given::of(order, self.reach) else {
+            return Vec::new();
+        };
+        let server = given
+            .server
+            .into_iter()
+            .flat_map(|server| [server.password, server.written]);
+        let rest = given
+            .rest
+            .into_iter()
+            .flat_map(|rest| [Some(rest.token), rest.read_only]);
+        let all = server.chain(rest).flatten();
+        all.filter(|secret| !secret.reveal().is_empty()).collect()
+    }
+
+    fn ports(&self, _: &AddonOrder) -> BTreeMap<u16, PortUse> {
+        BTreeMap::new()
+    }
+
+    fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console> {
+        let server = Given::of(order, self.reach).ok()?.server?;
+        let mut words = vec!["redis-cli".to_owned()];
+        let mut add = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        add("-h", server.listens.host.clone());
+        add("-p", server.listens.port.to_string());
+        add("-n", server.database.to_string());
+        if let Some(user) = server.user {
+            add("--user", user);
+        }
+        match &server.listens.proof {
+            Proof::None => {}
+            Proof::System => add("--sni", server.listens.host.clone()),
+            Proof::Authority(file) => add("--cacert", file.display().to_string()),
+        }
+        if server.listens.proof != Proof::None {
+            words.push("--tls".to_owned());
+        }
+        words.extend_from_slice(arguments);
+        let password = server.password.into_iter();
+        Some(Console {
+            arguments: words,
+            variables: password
+                .filter_map(|password| Some((variable("REDISCLI_AUTH")?, password)))
+                .collect(),
+        })
+    }
+}
+
+/// Celery refuses an encrypted address that does not say whether the other side has to prove who it is.
+fn for_celery(url: &Secret) -> Secret {
+    let text = url.reveal();
+    if !text.starts_with("rediss://") || text.contains("ssl_cert_reqs=") {
+        return url.clone();
+    }
+    let before = if text.contains('?') { '&' } else { '?' };
+    Secret::new(format!("{text}{before}{VERIFIED}"))
+}
