@@ -161,6 +161,7 @@ pub(crate) async fn adopt(context: &Context, text: &Secret, by: &str) -> Result<
     let store = &context.parts.store;
     store.set_backup_target(&settings)?;
     store.note_kit("adopted", Some(&id), by)?;
+    super::history::look_again(context).await;
     let mut new = 0;
     for manifest in &found {
         new += usize::from(store.find_backup(manifest, &settings.place())?);

@@ -53,7 +53,10 @@ fn history_of(context: &Context, id: &EnvironmentId) -> Result<Option<HistorySta
     let kind = driver.kind();
     let addons = context.parts.store.addons_of(id)?;
     match addons.iter().any(|addon| addon.order.id.kind == kind) {
-        true => history::standing(context).map(Some),
+        true => Ok(Some(HistoryStanding {
+            bytes: None,
+            ..history::standing(context)?
+        })),
         false => Ok(None),
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn history(
         true => printer.line(&format!(
             "Every change of databases is kept for {} days, where backups are: {} so far.",
             wanted.days,
-            ByteSize(standing.bytes)
+            ByteSize(standing.bytes.unwrap_or_default())
         ))?,
         false => printer.line("No change of databases is kept: what there is are their backups.")?,
     }

@@ -70,8 +70,9 @@ pub struct HistoryStanding {
     pub settings: HistorySettings,
     /// Which moments can be brought back, in their order. Several where some are missing in between.
     pub windows: Vec<Window>,
-    /// How many bytes it takes where it is kept.
-    pub bytes: u64,
+    /// How many bytes it takes where it is kept, of all projects together: for who may look at the installation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// Why it does not go on, where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,

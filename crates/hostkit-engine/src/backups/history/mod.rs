@@ -94,9 +94,15 @@ pub(crate) fn standing(context: &Context) -> Result<HistoryStanding, Failure> {
     Ok(HistoryStanding {
         settings: settings(context)?,
         windows: shown.windows,
-        bytes: shown.bytes,
+        bytes: Some(shown.bytes),
         trouble: shown.trouble,
     })
+}
+
+/// Has it looked at anew what is kept: with another key, or elsewhere.
+pub(super) async fn look_again(context: &Context) {
+    *context.history.shelf.lock().await = None;
+    context.history.wake.notify_one();
 }
 
 /// Chooses whether a history is kept, and how long.

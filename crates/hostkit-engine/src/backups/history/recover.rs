@@ -13,7 +13,7 @@ use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::size::ByteSize;
-use hostkit_core::traits::{CopyOf, History, Log, Past};
+use hostkit_core::traits::{CopyOf, History, Log, Past, Pieces};
 use jiff::Timestamp;
 
 use super::driver;
@@ -25,6 +25,9 @@ use crate::backups::restore::{Staged, discard, is_there, no_taker, take_places};
 use crate::backups::{copies_of, make};
 use crate::context::Context;
 use crate::{addons, provisioning};
+
+/// After so many bytes it is said how far a copy of all databases is.
+const TOLD_EACH: u64 = 1 << 30;
 
 /// Which moment is brought back, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,14 +84,28 @@ async fn bring_back(
             ByteSize(pieces.iter().map(|piece| piece.bytes).sum()),
         ));
         let base = reader.open(&path).await.map_err(|trouble| trouble.told(&path))?;
+        let base = counted(base.pieces, found.base.figures.plain_bytes, teller);
         let log = log(&reader, &found.server, pieces.clone());
-        match history.recover(&order.from, order.at, base.pieces, log).await {
+        match history.recover(&order.from, order.at, base, log).await {
             // What shows that the moment is over may come later.
             Err(failure) if failure.kind == Kind::NotFound => unreached = Some(failure),
             done => return done,
         }
     }
     Err(unreached.unwrap_or_else(|| refused(order, Kind::NotFound, "there is no log", &[])))
+}
+
+/// A long stream says how far it is.
+fn counted(pieces: Pieces, all: u64, teller: &Teller) -> Pieces {
+    let teller = teller.clone();
+    let (mut seen, mut next) = (0, TOLD_EACH);
+    Box::pin(pieces.inspect(move |piece| {
+        seen += piece.as_ref().map_or(0, Vec::len) as u64;
+        if seen >= next {
+            next = seen + TOLD_EACH;
+            teller.say(format!("{} of {}", ByteSize(seen), ByteSize(all)));
+        }
+    }))
 }
 
 /// Pieces as they are asked for.
@@ -150,6 +167,7 @@ async fn take_over(
         by: by.clone(),
     };
     context.parts.store.record(Some(to), what)?;
+    notes.extend(younger(context, kind, to, &names).await?);
     notes.push(
         "Only databases were brought back: Redis, storage, `shared/` and variables are as they are now."
             .into(),
@@ -161,6 +179,21 @@ async fn take_over(
         into: to.clone(),
         notes,
     })
+}
+
+/// What databases there are besides.
+async fn younger(
+    context: &Context,
+    kind: AddonKind,
+    to: &EnvironmentId,
+    names: &[PartName],
+) -> Result<Option<String>, Failure> {
+    let Some((copies, of)) = copies_of(context, to, PartKind::Addon(kind))? else {
+        return Ok(None);
+    };
+    let mut others = copies.parts(&of).await?;
+    others.retain(|other| !names.contains(other));
+    Ok((!others.is_empty()).then(|| format!("Not there then, and as they are now: {}.", listed(&others))))
 }
 
 fn listed(names: &[PartName]) -> String {
