@@ -29,13 +29,13 @@ use postgres::outside::OutsidePostgres;
 use postgres::server::ServerPostgres;
 use postgres::system::SystemCluster;
 use redis::{OutsideRedis, RedisAddon, RedisCopies};
-use storage::addon::{PublicAddresses, StorageAddon};
+use storage::addon::{PublicAddresses, StorageAddon, StorageCopies};
 
 /// What environments can have, and how it gets into backups.
 pub struct Catalogue {
     /// What provides each kind, and what uses those kept elsewhere.
     pub addons: Vec<Arc<dyn Addon>>,
-    /// What makes copies of what each kind keeps. Of storage there are none.
+    /// What makes copies of what each kind keeps.
     pub copies: Vec<Arc<dyn Copies>>,
     /// What files every change of databases, where that can be done.
     pub history: Option<Arc<dyn History>>,
@@ -93,13 +93,14 @@ fn all<P: Addon + Described + 'static>(with: Surroundings<'_>, postgres: Arc<P>)
         addons: vec![
             postgres.clone(),
             redis.clone(),
-            storage,
+            storage.clone(),
             Arc::new(outside.clone()),
             Arc::new(OutsideRedis::new(with.reach)),
         ],
         copies: vec![
             Arc::new(PostgresCopies::new(postgres, outside)),
             Arc::new(RedisCopies::new(with.services.clone(), redis)),
+            Arc::new(StorageCopies::new(with.services.clone(), storage)),
         ],
         history: None,
     }

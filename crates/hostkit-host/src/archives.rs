@@ -133,7 +133,7 @@ impl DiskArchives {
         let compressed = zstd::Encoder::new(watched, LEVEL).map_err(cannot)?;
         let mut tar = tar::Builder::new(compressed);
         tar.sparse(false);
-        match home.pack(&mut tar, leaves_out) {
+        match home.pack(&mut tar, leaves_out, None) {
             Err(failure) if failure.kind == Kind::Unavailable => {
                 return Err(refused(project, Kind::Unavailable, "the disk is full"));
             }

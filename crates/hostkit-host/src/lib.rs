@@ -29,6 +29,7 @@ pub mod lines;
 pub mod log_file;
 mod machine_memory;
 mod own_files;
+pub mod piecewise;
 pub mod port_owners;
 pub mod premises;
 pub mod probe;

@@ -270,9 +270,7 @@ fn assemble(mode: Mode<'_>) -> Result<Wired, Failure> {
         Addons::Local => hostkit_addons::catalogue(with),
         Addons::Server { cluster } => hostkit_addons::server_catalogue(with, cluster),
     };
-    if !layout.is_server() {
-        copies.push(Arc::new(SharedCopies::new(layout.clone())));
-    }
+    copies.push(Arc::new(SharedCopies::new(layout.clone())));
     let backups = BackupParts {
         cipher: Arc::new(FileCipher),
         targets: Arc::new(Targets),

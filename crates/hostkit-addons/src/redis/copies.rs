@@ -11,7 +11,7 @@ use hostkit_core::backup::part::{Counts, PartKind, PartName};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::services::ServiceTask;
 use hostkit_core::size::Span;
-use hostkit_core::traits::{Addon, Copies, CopyOf, Counting, Export, Pieces, Services};
+use hostkit_core::traits::{Addon, Copies, CopyOf, Counting, Export, LeftOut, Pieces, Services};
 use hostkit_host::accounts::Account;
 use hostkit_host::beneath::{Folder, Rights};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -240,6 +240,7 @@ impl Copies for RedisCopies {
         Ok(Export {
             pieces: Box::pin(pieces),
             counting: Counting::known(counts(lasting)),
+            left_out: LeftOut::default(),
         })
     }
 

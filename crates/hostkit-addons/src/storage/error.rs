@@ -38,6 +38,15 @@ pub enum StorageError {
     /// A condition of a request (`If-Match`, `If-None-Match`) does not hold.
     #[error("the condition does not hold")]
     Precondition,
+    /// Files that a copy should have did not come with it.
+    #[error("{0} files of objects are missing")]
+    Incomplete(u64),
+    /// The bytes of an object are not those that were put.
+    #[error("the object {0:?} has other bytes than were put")]
+    OtherBytes(String),
+    /// A copy of a storage has something in it that no copy has.
+    #[error("it is no copy of a storage: {0}")]
+    NoCopy(&'static str),
     /// The bucket would have more bytes than it may.
     #[error("the bucket may have {quota} bytes and would have {needed}")]
     Quota {
@@ -71,6 +80,25 @@ impl StorageError {
                 StorageError::DiskFull
             }
             _ => StorageError::File { act, source },
+        }
+    }
+}
+
+impl StorageError {
+    /// A copy whose bytes could not be read: where the connection broke nothing is known of it, else it is broken itself.
+    pub(crate) fn unread(source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::ConnectionAborted => StorageError::file("read a copy of the storage", source),
+            io::ErrorKind::UnexpectedEof => StorageError::NoCopy("it ends too early"),
+            _ => StorageError::NoCopy("it is no archive, or a broken one"),
+        }
+    }
+
+    /// What an index that came with a copy says of itself.
+    pub(crate) fn of_copy(self) -> Self {
+        match self {
+            StorageError::Index(_) => StorageError::NoCopy("its index is no database, or a broken one"),
+            other => other,
         }
     }
 }

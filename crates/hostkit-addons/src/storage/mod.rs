@@ -3,11 +3,13 @@
 //! it. Why it is so: docs/decisions/007-object-storage.md.
 
 pub mod addon;
+pub mod backup;
 pub mod contents;
 pub mod error;
 pub mod gate;
 pub mod index;
 pub mod names;
+mod place;
 pub mod s3;
 pub mod server;
 pub mod settings;
@@ -22,3 +24,9 @@ pub const STATE: &str = "/-/state";
 
 /// Where they set the rules of a bucket: `/-/rules/BUCKET`.
 pub const RULES: &str = "/-/rules/";
+
+/// Where they get a copy of all that it holds, as it is at that moment ([`backup`]).
+pub const COPY: &str = "/-/copy";
+
+/// Where they put such a copy, to be brought in beside what is there.
+pub const RESTORE: &str = "/-/restore";

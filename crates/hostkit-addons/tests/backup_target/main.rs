@@ -56,7 +56,7 @@ async fn read(target: &dyn BackupTarget, name: &str) -> io::Result<Vec<u8>> {
 
 /// How many uploads the storage has that were begun and neither completed nor aborted.
 fn uploads(house: &House) -> i64 {
-    let index = house.settings.folder.join("index.sqlite");
+    let index = house.settings.folder.join("objects/index.sqlite");
     let index = rusqlite::Connection::open(index).unwrap();
     index
         .query_row("SELECT count(*) FROM upload", [], |row| row.get(0))

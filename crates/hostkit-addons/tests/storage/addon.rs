@@ -28,7 +28,7 @@ use crate::house::{sdks, went_well};
 /// An installation; its servers end with it.
 pub(crate) struct Installation {
     data: tempfile::TempDir,
-    pub(crate) addon: StorageAddon,
+    pub(crate) addon: Arc<StorageAddon>,
     named: AtomicU32,
 }
 
@@ -36,7 +36,7 @@ impl Installation {
     pub(crate) fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let public = Arc::new(|id: &EnvironmentId| format!("http://{}.localhost", id.project));
-        let addon = StorageAddon::new(services(&data), public);
+        let addon = Arc::new(StorageAddon::new(services(&data), public));
         let named = AtomicU32::new(0);
         Installation { data, addon, named }
     }
@@ -46,7 +46,7 @@ impl Installation {
         format!("unused{}", self.named.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn services(&self) -> Arc<dyn Services> {
+    pub(crate) fn services(&self) -> Arc<dyn Services> {
         services(&self.data)
     }
 
@@ -125,7 +125,7 @@ pub(crate) fn order(project: &str) -> AddonOrder {
     }
 }
 
-fn name(order: &AddonOrder) -> ServiceName {
+pub(crate) fn name(order: &AddonOrder) -> ServiceName {
     ServiceName {
         environment: Some(order.id.environment.clone()),
         role: ServiceRole::Storage,

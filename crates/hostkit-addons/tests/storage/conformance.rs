@@ -11,7 +11,7 @@ use crate::addon::{Installation, order};
 #[async_trait]
 impl AddonFixture for Installation {
     fn addon(&self) -> &dyn Addon {
-        &self.addon
+        &*self.addon
     }
 
     fn order(&self) -> AddonOrder {

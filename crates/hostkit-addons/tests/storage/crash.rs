@@ -18,7 +18,7 @@ fn kills() -> u32 {
 }
 
 fn files(folder: &Path) -> BTreeSet<String> {
-    let folders = std::fs::read_dir(folder.join("contents")).unwrap();
+    let folders = std::fs::read_dir(folder.join("objects/contents")).unwrap();
     let names = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
     names
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -26,7 +26,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
 }
 
 fn known(folder: &Path) -> BTreeSet<String> {
-    let index = rusqlite::Connection::open(folder.join("index.sqlite")).unwrap();
+    let index = rusqlite::Connection::open(folder.join("objects/index.sqlite")).unwrap();
     let verdict: String = index
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();

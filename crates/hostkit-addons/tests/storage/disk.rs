@@ -93,7 +93,7 @@ fn with_nothing_kept_free_nothing_is_corrupted_either() {
         house.begin();
     }
     drop(house);
-    let index = rusqlite::Connection::open(disk.path().join("storage/index.sqlite")).unwrap();
+    let index = rusqlite::Connection::open(disk.path().join("storage/objects/index.sqlite")).unwrap();
     let verdict: String = index
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();

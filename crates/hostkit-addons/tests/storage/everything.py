@@ -281,6 +281,6 @@ for page in s3.get_paginator("list_objects_v2").paginate(Bucket="shop"):
     assert len(gone["Deleted"]) == len(page["Contents"]) and "Errors" not in gone
 assert "Contents" not in s3.list_objects_v2(Bucket="shop")
 s3.delete_object(Bucket="small", Key="a")
-left = [name for folder, _, names in os.walk(os.environ["S3_FOLDER"] + "/contents") for name in names]
+left = [name for folder, _, names in os.walk(os.environ["S3_FOLDER"] + "/objects/contents") for name in names]
 assert not left, left
 print("all done")

@@ -170,6 +170,6 @@ refused("NotImplemented", send("POST", "/shop", {"host": address, "content-type"
 assert get(there)[1].endswith(kept)
 status, text = get("/shop", "list-type=2")
 assert [one.split(b"<")[0].decode() for one in text.split(b"<Key>")[1:]] == ["late", "signed", "streamed", "there", "trailed"], text
-files = [name for _, _, names in os.walk(os.environ["S3_FOLDER"] + "/contents") for name in names]
+files = [name for _, _, names in os.walk(os.environ["S3_FOLDER"] + "/objects/contents") for name in names]
 assert len(files) == 5, files
 print("all done")

@@ -64,6 +64,8 @@ fn what_whoever_runs_it_asks_is_asked_by_nobody_else() {
     for token in ["", "other", SECRET, ACCESS, &digest] {
         assert_eq!(ask(&house, token, "GET", "/-/state", "").status, 403, "{token}");
         assert_eq!(ask(&house, token, "PUT", "/-/rules/shop", "{}").status, 403);
+        assert_eq!(ask(&house, token, "GET", "/-/copy", "").status, 403);
+        assert_eq!(ask(&house, token, "PUT", "/-/restore", "").status, 403);
     }
     let state = ask(&house, "token", "GET", "/-/state", "");
     assert_eq!(state.status, 200);
@@ -88,6 +90,8 @@ fn what_whoever_runs_it_asks_is_asked_by_nobody_else() {
         ("/-/rules/other", "{}", 404),
         ("/-/rules/../shop", "{}", 404),
         ("/-/other", "{}", 404),
+        ("/-/copy", "{}", 404),
+        ("/-/restore", "{}", 422),
     ] {
         let answer = ask(&house, "token", "PUT", path, body);
         assert_eq!(answer.status, status, "{path} {body}: {}", answer.body);

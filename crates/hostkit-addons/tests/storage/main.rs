@@ -4,9 +4,11 @@
 
 mod addon;
 mod conformance;
+mod copies;
 mod crash;
 mod disk;
 mod hostile;
+mod hostile_copies;
 mod house;
 mod role;
 mod sdks;

@@ -152,7 +152,7 @@ fn without_its_index_no_object_is_swept_away() {
             .unwrap(),
     );
     house.kill();
-    let index: Vec<_> = std::fs::read_dir(&house.settings.folder)
+    let index: Vec<_> = std::fs::read_dir(house.settings.folder.join("objects"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {

@@ -160,6 +160,9 @@ pub struct StoredPart {
     pub figures: FileFigures,
     /// What it has in it.
     pub counts: Counts,
+    /// What is not in it and may be missed, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 #[cfg(test)]

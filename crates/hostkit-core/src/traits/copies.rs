@@ -23,6 +23,8 @@ pub struct Export {
     pub pieces: Pieces,
     /// What is in it, counted at the moment that it is a copy of.
     pub counting: Counting,
+    /// What is not in it and may be missed.
+    pub left_out: LeftOut,
 }
 
 /// What was counted of a copy: at the latest once its bytes have come to their end.
@@ -45,6 +47,22 @@ impl Counting {
     /// Says what was counted. The first word counts.
     pub fn set(&self, counts: Counts) {
         let _ = self.0.set(counts);
+    }
+}
+
+/// What could not be copied, in words for whoever may miss it: known once the bytes have come to their end.
+#[derive(Debug, Clone, Default)]
+pub struct LeftOut(Arc<OnceLock<Vec<String>>>);
+
+impl LeftOut {
+    /// What was said; nothing where all was copied.
+    pub fn get(&self) -> &[String] {
+        self.0.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Says what was left out. The first word counts.
+    pub fn set(&self, what: Vec<String>) {
+        let _ = self.0.set(what);
     }
 }
 

@@ -32,7 +32,7 @@ pub use buckets::Buckets;
 pub use builder::{BuildJob, BuildLog, Builder, Detected};
 pub use certificates::CertificateBook;
 pub use clock::Clock;
-pub use copies::{Copies, CopyOf, Counting, Export};
+pub use copies::{Copies, CopyOf, Counting, Export, LeftOut};
 pub use databases::{DatabaseCopies, Databases, Dump, ProtectMode};
 pub use dns_hook::DnsHook;
 pub use files::Files;

@@ -11,7 +11,7 @@ use hostkit_core::backup::{Backup, BackupState, Cause};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::size::ByteSize;
-use hostkit_core::traits::{Counting, Export};
+use hostkit_core::traits::{Counting, Export, LeftOut};
 
 use super::act::{Moved, Teller};
 use super::own::{self, ProjectPart};
@@ -116,12 +116,17 @@ async fn fill(
     let id = &backup.environment;
     let mut stored = Vec::new();
     let mut keep = async |name: PartName, export: Export| -> Result<(), Failure> {
+        let left_out = export.left_out.clone();
         let part = put(context, ready, backup, &name.to_string(), export).await?;
         teller.say(format!("{name}: {}, read back", ByteSize(part.0.bytes)));
+        for what in left_out.get() {
+            teller.say(format!("{name}: left out: {what}"));
+        }
         stored.push(StoredPart {
             name,
             figures: part.0,
             counts: part.1,
+            left_out: left_out.get().to_vec(),
         });
         Ok(())
     };
@@ -163,6 +168,7 @@ fn whole(bytes: Vec<u8>, counts: Counts) -> Export {
     Export {
         pieces: Box::pin(stream::iter([Ok(bytes)])),
         counting: Counting::known(counts),
+        left_out: LeftOut::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is brought in beside something that an account owns, and takes its place.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 
@@ -56,7 +57,45 @@ impl Folder {
             )
         })
     }
+
+    /// Has two folders give each other what they have at a name, a link itself. Where one has nothing there, the other has
+    /// nothing afterwards. Done again, all is as it was before. Both may be changed by others meanwhile.
+    pub(crate) fn trade(&self, name: &OsStr, other: &Folder) -> Result<(), Failure> {
+        let exchange = || renameat_with(self, name, other, name, RenameFlags::EXCHANGE);
+        let give = |from: &Folder, to: &Folder| renameat_with(from, name, to, name, RenameFlags::NOREPLACE);
+        let mut traded = Err(Errno::EXIST);
+        for _ in 0..TRADES {
+            // What is there now decides which of them it is.
+            traded = match exchange() {
+                Err(Errno::NOENT) => match give(self, other) {
+                    Err(Errno::NOENT) => give(other, self),
+                    given => given,
+                },
+                exchanged => exchanged,
+            };
+            if !matches!(traded, Err(Errno::EXIST | Errno::NOENT)) {
+                break;
+            }
+        }
+        match traded {
+            // Whoever owns it has removed it.
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(failure(
+                "put a copy into the place of",
+                &self.path().join(name),
+                &e.into(),
+            )),
+        }
+    }
+
+    /// Brings the names in this folder to the disk.
+    pub(crate) fn sync(&self) -> Result<(), Failure> {
+        fsync(self).map_err(|e| failure("bring to the disk", self.path(), &e.into()))
+    }
 }
+
+/// How often it is tried where somebody makes and removes what has that name meanwhile.
+const TRADES: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -64,6 +103,25 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn what_two_folders_have_at_a_name_changes_places_and_back() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |path: &str| place.path().join(path);
+        for path in ["a", "b", "a/both", "b/both/inner", "a/one"] {
+            std::fs::create_dir_all(at(path)).unwrap();
+        }
+        symlink("/etc", at("b/link")).unwrap();
+        let (a, b) = (Folder::open(&at("a")).unwrap(), Folder::open(&at("b")).unwrap());
+        let names = ["both", "one", "link", "none"];
+        let trade = || names.iter().for_each(|name| a.trade(name.as_ref(), &b).unwrap());
+        trade();
+        assert_eq!((a.names().unwrap().len(), b.names().unwrap().len()), (2, 2));
+        assert!(at("a/both/inner").is_dir() && at("b/one").is_dir() && at("a/link").is_symlink());
+        assert!(!at("b/both/inner").exists());
+        trade();
+        assert!(at("b/both/inner").is_dir() && at("a/one").is_dir() && at("b/link").is_symlink());
+    }
 
     #[test]
     fn what_was_brought_in_takes_the_place_and_links_are_not_followed() {

@@ -12,8 +12,8 @@ use super::failure;
 use super::folder::{Folder, checked, open_folder};
 use crate::accounts::Account;
 
-/// Deeper than any source, and few enough to hold open.
-const DEEPEST: usize = 128;
+/// Deeper than any source, as deep as what is packed, and few enough to hold open.
+const DEEPEST: usize = 201;
 
 impl Folder {
     /// Makes a folder of this one, with all that is in it, belong to an account. Each folder changes hands after what

@@ -12,6 +12,7 @@ mod grant;
 mod pack;
 mod remove;
 mod rights;
+mod unpack;
 
 use std::io;
 use std::path::Path;
@@ -20,7 +21,7 @@ use hostkit_core::kind::{Failure, Kind};
 
 pub use file::Staged;
 pub use folder::Folder;
-pub(crate) use pack::{Packed, Volume};
+pub(crate) use pack::{Missing, Packed, Volume};
 pub use rights::Rights;
 
 fn failure(verb: &str, path: &Path, why: &io::Error) -> Failure {

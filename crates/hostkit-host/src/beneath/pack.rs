@@ -1,5 +1,5 @@
 //! A tree that others may be changing into a tar archive: no link is followed, no other file system is entered, and what
-//! is neither file, folder nor link is left out.
+//! is neither file, folder nor link is left out. So is, on wish, what an account could not read itself.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,6 +14,7 @@ use tar::{Builder, EntryType, Header};
 use super::failure;
 use super::folder::{Folder, open_folder};
 use super::grant::open_file;
+use crate::accounts::Account;
 
 /// Deeper trees are refused: a folder is open for each level.
 const DEEPEST: usize = 200;
@@ -27,19 +28,41 @@ pub(crate) struct Volume {
     pub(crate) on_disk: u64,
 }
 
+/// So many of those that were left out are named.
+const MOST_NAMED: usize = 5;
+
 /// How much was packed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Packed {
     pub(crate) files: u64,
     pub(crate) folders: u64,
     pub(crate) links: u64,
+    /// What nobody wanted left out and is not in it.
+    pub(crate) missing: Missing,
+}
+
+/// What could not be packed: the first of them by name, and how many they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) first: Vec<PathBuf>,
+    pub(crate) count: u64,
+}
+
+impl Missing {
+    fn note(&mut self, path: PathBuf) {
+        self.count += 1;
+        if self.first.len() < MOST_NAMED {
+            self.first.push(path);
+        }
+    }
 }
 
 /// Which entries are left out: the folder's path below the top, and a name in it.
 pub(crate) type LeavesOut = fn(&Path, &OsStr) -> bool;
 
-/// Is shown each entry: the folder it is in, that folder's path below the top, its name, and what is known of it.
-type Visit<'a> = &'a mut dyn FnMut(&Folder, &Path, &OsStr, &Stat, FileType) -> Result<(), Failure>;
+/// Is shown each entry: the folder it is in, that folder's path below the top, its name, and what is known of it. Answers
+/// whether to enter it, if it is a folder.
+type Visit<'a> = &'a mut dyn FnMut(&Folder, &Path, &OsStr, &Stat, FileType) -> Result<bool, Failure>;
 
 impl Folder {
     /// How much there is to pack.
@@ -50,16 +73,19 @@ impl Folder {
                 volume.said = volume.said.saturating_add(stat.st_size.unsigned_abs());
                 volume.on_disk = volume.on_disk.saturating_add(stat.st_blocks.unsigned_abs() * 512);
             }
-            Ok(())
+            Ok(true)
         })?;
         Ok(volume)
     }
 
-    /// Packs everything in this folder, without the folder itself. What goes away meanwhile is not counted.
+    /// Packs everything in this folder, without the folder itself. What goes away meanwhile is not counted. With a
+    /// `reader`, nothing is packed that this account could not read: whoever packs may read more, and may have found a
+    /// second name of a foreign file.
     pub(crate) fn pack(
         &self,
         into: &mut Builder<impl Write>,
         leaves_out: LeavesOut,
+        reader: Option<Account>,
     ) -> Result<Packed, Failure> {
         let mut packed = Packed::default();
         self.each(
@@ -68,21 +94,24 @@ impl Folder {
             0,
             &mut |folder, place, name, stat, kind| {
                 let path = folder.path().join(name);
-                let added = add(into, folder, &place.join(name), name, stat, kind)
-                    .map_err(|e| failure("archive", &path, &e))?;
-                match kind {
-                    _ if !added => {}
-                    FileType::Directory => packed.folders += 1,
-                    FileType::Symlink => packed.links += 1,
-                    _ => packed.files += 1,
+                let added = add(into, (folder, name), &place.join(name), (stat, kind), reader);
+                match (added.map_err(|e| failure("archive", &path, &e))?, kind) {
+                    (Added::Gone, _) => {}
+                    (Added::LeftOut, _) => {
+                        packed.missing.note(place.join(name));
+                        return Ok(false);
+                    }
+                    (Added::Yes, FileType::Directory) => packed.folders += 1,
+                    (Added::Yes, FileType::Symlink) => packed.links += 1,
+                    (Added::Yes, _) => packed.files += 1,
                 }
-                Ok(())
+                Ok(true)
             },
         )?;
         Ok(packed)
     }
 
-    /// Visits every folder, file and link below, folders before what is in them.
+    /// Visits everything below, folders before what is in them.
     fn each(
         &self,
         place: &Path,
@@ -108,22 +137,17 @@ impl Folder {
                 continue;
             };
             let kind = FileType::from_raw_mode(stat.st_mode);
-            if !matches!(
-                kind,
-                FileType::RegularFile | FileType::Directory | FileType::Symlink
-            ) {
-                continue;
-            }
-            visit(self, place, &name, &stat, kind)?;
-            if kind != FileType::Directory {
+            if !visit(self, place, &name, &stat, kind)? || kind != FileType::Directory {
                 continue;
             }
             match open_folder(self, &name, ResolveFlags::NO_XDEV) {
                 Ok(fd) => self
                     .named(&name, fd)
                     .each(&place.join(&name), leaves_out, depth + 1, visit)?,
-                // Something else by now, or somebody else's disk.
-                Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::XDEV) => {}
+                // Something else by now.
+                Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => {}
+                // Somebody else's disk: its place was shown, what is on it is no kind of entry here.
+                Err(Errno::XDEV) => drop(visit(self, place, &name, &stat, FileType::Unknown)?),
                 Err(e) => return Err(failure("archive", &self.path().join(&name), &e.into())),
             }
         }
@@ -131,15 +155,21 @@ impl Folder {
     }
 }
 
-/// Whether it was still there to be added.
+/// What became of an entry.
+enum Added {
+    Yes,
+    /// It was not there any more.
+    Gone,
+    LeftOut,
+}
+
 fn add(
     into: &mut Builder<impl Write>,
-    folder: &Folder,
+    (folder, name): (&Folder, &OsStr),
     path: &Path,
-    name: &OsStr,
-    stat: &Stat,
-    kind: FileType,
-) -> io::Result<bool> {
+    (stat, kind): (&Stat, FileType),
+    reader: Option<Account>,
+) -> io::Result<Added> {
     let mut header = Header::new_gnu();
     let facts = |header: &mut Header, stat: &Stat| {
         header.set_mode(stat.st_mode & 0o7777);
@@ -149,6 +179,9 @@ fn add(
     };
     match kind {
         FileType::Directory => {
+            if !reads(reader, stat, 0o5) {
+                return Ok(Added::LeftOut);
+            }
             facts(&mut header, stat);
             header.set_entry_type(EntryType::Directory);
             header.set_size(0);
@@ -157,7 +190,7 @@ fn add(
         FileType::Symlink => {
             let target = match readlinkat(folder, name, Vec::new()) {
                 Ok(target) => target,
-                Err(Errno::NOENT | Errno::INVAL) => return Ok(false),
+                Err(Errno::NOENT | Errno::INVAL) => return Ok(Added::Gone),
                 Err(e) => return Err(e.into()),
             };
             facts(&mut header, stat);
@@ -165,13 +198,16 @@ fn add(
             header.set_size(0);
             into.append_link(&mut header, path, PathBuf::from(os(target.as_bytes())))?;
         }
-        _ => {
+        FileType::RegularFile => {
             let Some(file) = still_there(folder, name)? else {
-                return Ok(false);
+                return Ok(Added::Gone);
             };
             let stat = fstat(&file)?;
             if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-                return Ok(false);
+                return Ok(Added::Gone);
+            }
+            if !reads(reader, &stat, 0o4) {
+                return Ok(Added::LeftOut);
             }
             facts(&mut header, &stat);
             let size = stat.st_size.unsigned_abs();
@@ -180,8 +216,20 @@ fn add(
             // Exactly what its header says, also where the file grows or shrinks meanwhile.
             into.append_data(&mut header, path, file.chain(io::repeat(0)).take(size))?;
         }
+        _ => return Ok(Added::LeftOut),
     }
-    Ok(true)
+    Ok(Added::Yes)
+}
+
+/// Whether an account could do this with what it is (bits as in a mode), had it found it. Of what is its own it can give
+/// itself all rights.
+fn reads(reader: Option<Account>, stat: &Stat, rights: u32) -> bool {
+    let Some(Account { uid, gid }) = reader else {
+        return true;
+    };
+    let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+    let by_others = if stat.st_gid == gid { rights << 3 } else { rights };
+    stat.st_uid == uid || ((is_folder || stat.st_nlink == 1) && stat.st_mode & by_others == by_others)
 }
 
 fn os(bytes: &[u8]) -> &OsStr {

@@ -11,8 +11,16 @@ pub(super) const LIVE: &str = "app";
 pub(super) const RELEASES: &str = "releases";
 /// All environments but production.
 pub(super) const ENVIRONMENTS: &str = "environments";
-/// Every name HostKit makes in the folder of an environment.
-pub(super) const OF_ENVIRONMENT: &[&str] = &[LIVE, VARIABLES, RELEASES, "shared", ".cache", "build"];
+/// Every name HostKit makes in the folder of an environment; the last but two is a copy of a backup that waits.
+pub(super) const OF_ENVIRONMENT: &[&str] = &[
+    LIVE,
+    VARIABLES,
+    RELEASES,
+    "shared",
+    "shared.restore",
+    ".cache",
+    "build",
+];
 
 /// To enter a folder.
 const ENTER: u16 = 1;

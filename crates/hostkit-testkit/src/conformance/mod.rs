@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod addon;
 pub mod archives;
 pub mod backup_target;
+pub mod copies;
 pub mod firewall;
 pub mod history;
 pub mod homes;

@@ -9,7 +9,7 @@ use hostkit_core::backup::part::{Counts, PartKind, PartName};
 use hostkit_core::backup::target::TargetSettings;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::traits::{BackupTarget, BackupTargets, Copies, CopyOf, Counting, Export, Pieces};
+use hostkit_core::traits::{BackupTarget, BackupTargets, Copies, CopyOf, Counting, Export, LeftOut, Pieces};
 
 use super::FakeBackupTarget;
 use super::faults::{Faults, Journal, locked};
@@ -96,11 +96,13 @@ impl Copies for FakeCopies {
         Ok(Export {
             pieces: Box::pin(stream::iter(pieces)),
             counting: Counting::known(counts(&bytes)),
+            left_out: LeftOut::default(),
         })
     }
 
     async fn stage(&self, of: &CopyOf, part: &PartName, mut content: Pieces) -> Result<Counts, Failure> {
         self.faults.pass("stage").await?;
+        locked(&self.staged).remove(&key(of, part));
         let mut all = Vec::new();
         while let Some(piece) = content.next().await {
             let piece = piece

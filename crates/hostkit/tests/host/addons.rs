@@ -353,12 +353,55 @@ fn a_bucket_is_its_projects_alone_and_outlives_control_and_a_boot() {
     until_healthy(&site.machine);
     kept_apart(&site, "after a boot");
 
-    // Nothing backs a bucket up yet, so that it goes only where that is said.
-    let remove = ["hostkit", "addon", "remove", TO, "storage", "--yes"];
-    site.machine.exec(&remove).failed();
-    site.ok(&[&remove[..], &["--no-backup"]].concat());
+    // It is backed up and comes back, its own account's alone; and so does `shared/`, which its programs keep on seeing.
+    let shared = format!("/home/{TO}/shared");
+    let write = |what: &str| format!("open('{shared}/kept', 'w').write('{what}')");
+    assert!(site.python(TO, &write("first")));
+    assert!(site.python(
+        TO,
+        &format!("import socket; socket.socket(socket.AF_UNIX).bind('{shared}/sock')")
+    ));
+    let made = site.ok(&["hostkit", "backup", "now", TO, "--json"]);
+    assert!(made.contains("\"proven\"") && made.contains("`sock`"), "{made}");
+    let place = format!("{TO}:public/object");
+    site.ok(&["hostkit", "storage", "rm", &place]);
+    assert!(site.python(TO, &write("second")));
+    // A link in the place of what comes back leads root nowhere.
+    let swap = format!("import os; os.remove('{shared}/kept'); os.symlink('/etc/hostname', '{shared}/kept')");
+    assert!(site.python(TO, &swap));
+    let hostname = site.machine.read("/etc/hostname");
+    let inode = said(&site.machine, &["stat", "-c", "%i", &shared]);
+    site.ok(&["hostkit", "backup", "restore", TO, "--yes", "--no-backup"]);
+    site.until_it_answers(TO, "/_hostkit/storage/public/object", TO);
+    assert_eq!(site.machine.read(&format!("{shared}/kept")), "first");
+    assert_eq!(site.machine.read("/etc/hostname"), hostname);
+    assert_eq!(said(&site.machine, &["stat", "-c", "%i", &shared]), inode);
+    let kept = said(
+        &site.machine,
+        &["stat", "-c", "%U:%G %a", &shared, &format!("{shared}/kept")],
+    );
+    assert_eq!(kept, format!("{TO}:{TO} 700\n{TO}:{TO} 644"));
+    site.machine
+        .exec(&["stat", &format!("{shared}.restore")])
+        .failed();
+    let account = said(
+        &site.machine,
+        &["stat", "-c", "%U", &format!("{folder}/data/objects")],
+    );
+    assert!(account.starts_with("hostkit-storage-"), "{account}");
+    for line in [
+        format!("import os; os.listdir('{folder}/data')"),
+        format!("import os; os.listdir('{folder}/data/objects')"),
+    ] {
+        assert!(!site.python(FROM, &line) && !site.python(TO, &line), "{line}");
+    }
+
+    // It goes with a last copy of it.
+    site.ok(&["hostkit", "addon", "remove", TO, "storage", "--yes"]);
     site.machine.exec(&["stat", &folder]).failed();
     assert_eq!(site.get(FROM, "/_hostkit/storage/public/object"), FROM);
+    site.ok(&["hostkit", "backup", "restore", TO, "--yes", "--no-backup"]);
+    site.until_it_answers(TO, "/_hostkit/storage/public/object", TO);
 }
 
 #[test]

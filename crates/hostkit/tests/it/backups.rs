@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -87,6 +87,8 @@ fn a_project_comes_back_from_a_proven_backup_and_never_from_a_damaged_one() {
     let shared = host.data().join("projects/shop/environments/production/shared");
     std::fs::create_dir_all(shared.join("uploads")).unwrap();
     std::fs::write(shared.join("uploads/photo"), CANARY).unwrap();
+    let piped = Command::new("mkfifo").arg(shared.join("pipe")).status().unwrap();
+    assert!(piped.success());
 
     let made = host.run(&["backup", "now", "shop"]).ok();
     assert!(made.err.contains("all of it came back"), "{}", made.err);
@@ -100,6 +102,11 @@ fn a_project_comes_back_from_a_proven_backup_and_never_from_a_damaged_one() {
     assert_eq!(part("postgres")["counts"]["rows of public.orders"], 20000);
     assert_eq!(part("variables")["counts"]["variables"], 1);
     assert_eq!(part("redis")["counts"]["keys that do not expire"], 2);
+    // What cannot be in it is told then, and can be read later.
+    let left_out = part("shared")["left_out"][0].as_str().unwrap().to_owned();
+    assert!(left_out.contains("`pipe`") && made.err.contains(&left_out), "{left_out}");
+    let shown = host.run(&["backup", "show", "shop", "1"]).ok().out;
+    assert!(shown.contains(&left_out), "{shown}");
     let folder = host.data().join("backups");
     let stored = files(&folder.join("shop"));
     assert_eq!(stored.len(), 6, "{stored:?}");

@@ -191,12 +191,7 @@ fn a_program_keeps_objects_through_rotations_and_kills_until_its_bucket_goes() {
         assert!(!events.contains(&second[secret]) && !status.contains(&second[secret]));
     }
 
-    let kept = host
-        .run(&["addon", "remove", "shop", "storage", "--yes"])
-        .failed();
-    assert!(kept.err.contains("--no-backup"), "{}", kept.err);
-    host.run(&["addon", "remove", "shop", "storage", "--yes", "--no-backup"])
-        .ok();
+    host.run(&["addon", "remove", "shop", "storage", "--yes"]).ok();
     assert_eq!(server(&host, "shop"), None);
     let gone = host.run(&["storage", "ls", "shop"]).failed();
     assert!(gone.err.contains("it has none"), "{}", gone.err);
@@ -204,6 +199,84 @@ fn a_program_keeps_objects_through_rotations_and_kills_until_its_bucket_goes() {
     host.run(&["addon", "add", "shop", "storage"]).ok();
     let list = host.run(&["storage", "ls", "shop", "--json"]).ok().json();
     assert_eq!(list["objects"], json!([]));
+    // It comes back with the backup that was made before it went, under the keys that there are now.
+    host.run(&["backup", "restore", "shop", "--yes", "--no-backup"])
+        .ok();
+    host.run(&["restart", "--project", "shop"]).ok();
+    for key in &acknowledged {
+        assert_eq!(&host.get("shop", &format!("/get/{key}")).body, key);
+    }
+    is_refused(&boto3(&second, works));
+}
+
+#[test]
+fn a_bucket_is_proven_and_comes_back_in_its_place_and_on_another_machine() {
+    let host = Installation::start();
+    host.run(&["project", "create", "shop", "--with-storage"]).ok();
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("small"), "canary-51c0de").unwrap();
+    // In parts.
+    let large: Vec<u8> = (0..20_000_000_u32).map(|at| (at % 251) as u8).collect();
+    std::fs::write(at("large"), &large).unwrap();
+    for name in ["small", "large"] {
+        host.run(&["storage", "cp", &at(name), &format!("shop:kept/{name}")])
+            .ok();
+    }
+    let policy = [
+        "storage", "policy", "shop", "--public", "kept/", "--expire", "tmp/=7d",
+    ];
+    host.run(&policy).ok();
+    let target = home.path().join("backups");
+    host.run(&["backup", "target", "folder", target.to_str().unwrap()])
+        .ok();
+    let made = host.run(&["backup", "now", "shop", "--json"]).ok().json();
+    assert_eq!(made["state"], "proven", "{made}");
+    let part = made["parts"].as_array().unwrap().iter();
+    let part = part.clone().find(|part| part["name"] == "storage").unwrap();
+    assert_eq!(part["counts"]["objects"], 2);
+    assert_eq!(part["counts"]["bytes of objects"], 20_000_013);
+    let shown = host.run(&["backup", "show", "shop"]).ok().out;
+    assert!(shown.contains("bytes of objects: 20000013"), "{shown}");
+
+    let is_back = |host: &Installation| {
+        let keys = host.run(&["storage", "ls", "shop", "-r", "--json"]).ok().json();
+        let keys = keys["objects"].as_array().unwrap().iter();
+        let keys: Vec<_> = keys.map(|one| one["key"].clone()).collect();
+        assert_eq!(keys, ["kept/large", "kept/small"]);
+        for name in ["small", "large"] {
+            host.run(&["storage", "cp", &format!("shop:kept/{name}"), &at("back")])
+                .ok();
+            assert!(std::fs::read(at("back")).unwrap() == std::fs::read(at(name)).unwrap());
+        }
+        let policy = host.run(&["storage", "policy", "shop", "--json"]).ok().out;
+        assert!(policy.contains("tmp/") && policy.contains("kept/"), "{policy}");
+    };
+    host.run(&["storage", "rm", "shop:kept/small"]).ok();
+    host.run(&["storage", "cp", &at("small"), "shop:kept/wrong"]).ok();
+    host.run(&["backup", "restore", "shop", "--yes"]).ok();
+    is_back(&host);
+
+    // One flipped bit: named, and nothing is touched.
+    let file = target.join("shop/production/1/storage");
+    let good = std::fs::read(&file).unwrap();
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 1;
+    std::fs::write(&file, flipped).unwrap();
+    let refused = host.run(&["backup", "restore", "shop", "1", "--yes"]).failed();
+    assert!(refused.err.contains("`storage` is damaged"), "{}", refused.err);
+    is_back(&host);
+    std::fs::write(&file, good).unwrap();
+
+    // With its project it goes, and on another machine nothing but the kit is needed.
+    let kit = host.run(&["backup", "kit"]).ok().out;
+    std::fs::write(at("kit"), kit).unwrap();
+    host.run(&["project", "delete", "shop", "--yes"]).ok();
+    let other = Installation::start();
+    other
+        .run(&["backup", "restore", "shop", "--kit", &at("kit")])
+        .ok();
+    is_back(&other);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use hostkit_core::database::{Contents, DatabaseId};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{DatabaseLabel, NameError};
 use hostkit_core::project::EnvironmentId;
-use hostkit_core::traits::{Copies, CopyOf, Counting, Databases, Export, Pieces};
+use hostkit_core::traits::{Copies, CopyOf, Counting, Databases, Export, LeftOut, Pieces};
 
 use super::dump::dump_at;
 use super::moment::Moment;

@@ -2,6 +2,7 @@
 //! like the environment. Each credential is a pair of keys; what changes is told to a server that runs, and no request
 //! notices.
 
+mod copies;
 mod keys;
 mod operator;
 mod server;
@@ -21,6 +22,8 @@ use hostkit_core::traits::{Addon, Buckets, Services};
 use hostkit_core::variables::Variables;
 use hostkit_core::workload::InstanceState;
 use tokio::time::{Instant, sleep};
+
+pub use copies::StorageCopies;
 
 use operator::NoState;
 
@@ -95,7 +98,7 @@ impl StorageAddon {
                 Ok(state) if state.settings == digest => return Ok(()),
                 Ok(_) => "it does not go by its new settings".to_owned(),
                 // What answers on its port is not the server that was started.
-                Err(why @ (NoState::Stranger | NoState::Refused(_))) => {
+                Err(why @ (NoState::Stranger | NoState::Refused(_) | NoState::Full(_))) => {
                     return Err(down(order, &why.to_string()));
                 }
                 Err(NoState::Silent(why)) => {
@@ -177,7 +180,9 @@ impl Addon for StorageAddon {
         let health = match asked {
             Ok(state) if state.settings == digest => AddonHealth::Ready,
             Ok(_) => AddonHealth::Down("it does not go by its settings".into()),
-            Err(why @ (NoState::Stranger | NoState::Refused(_))) => AddonHealth::Down(why.to_string()),
+            Err(why @ (NoState::Stranger | NoState::Refused(_) | NoState::Full(_))) => {
+                AddonHealth::Down(why.to_string())
+            }
             Err(NoState::Silent(why)) => AddonHealth::Down(self.why_it_ended(order).await?.unwrap_or(why)),
         };
         Ok(AddonState {

@@ -43,7 +43,7 @@ impl Contents {
     }
 
     /// Whether the disk has room for some bytes and what is kept free beside them, for the index to go on.
-    fn room_for(&self, bytes: u64) -> Result<()> {
+    pub(crate) fn room_for(&self, bytes: u64) -> Result<()> {
         let found = rustix::fs::statvfs(&self.inner.folder)
             .map_err(|why| StorageError::file("ask how full the disk is", why.into()))?;
         let free = found.f_bavail.saturating_mul(found.f_frsize);

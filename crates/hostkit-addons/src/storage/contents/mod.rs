@@ -3,10 +3,13 @@
 //!
 //! No name of a client is part of a path here.
 
+mod brought;
+mod held_back;
 mod incoming;
 mod outgoing;
 mod sweep;
 
+pub use held_back::RemovalsHeld;
 pub use incoming::{Incoming, Written};
 pub use outgoing::{Pinned, read_at};
 
@@ -46,7 +49,7 @@ impl ContentId {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 16];
         if text.len() != 32 || !text.is_ascii() {
             return None;
@@ -81,6 +84,10 @@ struct Held {
     read: HashMap<ContentId, usize>,
     /// Not in the index any more, to be removed when the last reader is gone.
     doomed: HashSet<ContentId>,
+    /// How many hold removal back.
+    holders: usize,
+    /// Not in the index any more, to be removed when nobody holds removal back.
+    later: HashSet<ContentId>,
 }
 
 impl Contents {
@@ -120,12 +127,14 @@ impl Contents {
         Ok(false)
     }
 
-    /// Removes what the index does not have any more: at once, or when its last reader is gone. What cannot be removed
-    /// is left to the next sweep.
+    /// Removes what the index does not have any more: at once, or when its last reader is gone and nobody holds removal
+    /// back. What cannot be removed is left to the next sweep.
     pub fn remove(&self, ids: &[ContentId]) {
         let mut held = self.held();
         for id in ids {
-            if held.read.contains_key(id) {
+            if held.holders > 0 {
+                held.later.insert(*id);
+            } else if held.read.contains_key(id) {
                 held.doomed.insert(*id);
             } else {
                 self.unlink(*id);
@@ -141,7 +150,7 @@ impl Contents {
         }
     }
 
-    fn path(&self, id: ContentId) -> PathBuf {
+    pub(crate) fn path(&self, id: ContentId) -> PathBuf {
         let text = id.text();
         self.inner.folder.join(&text[..2]).join(text)
     }

@@ -2,20 +2,24 @@
 //! storage. One thread writes it ([`writer`]), everybody reads it.
 
 mod aged;
+mod brought;
 mod bucket;
 mod list;
 mod object;
 mod open;
 mod part;
+mod snapshot;
 mod upload;
 mod uses;
 mod writer;
 
 pub use aged::{Aged, aged};
+pub use brought::Brought;
 pub use bucket::{Bucket, Usage, buckets, cors, lifecycle, usage};
 pub use list::{Listed, ObjectList, Query, objects};
 pub use object::{Checksums, Condition, Details, NewObject, Object, Piece, Tags, object};
 pub use part::{Part, PartList, parts};
+pub use snapshot::{Holdings, Snapshot};
 pub use upload::{ChosenPart, Completion, Upload, UploadList, UploadQuery, upload, uploads};
 pub use writer::Change;
 

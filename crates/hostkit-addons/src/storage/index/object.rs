@@ -127,7 +127,7 @@ impl Condition {
     }
 }
 
-const COLUMNS: &str = "size, modified, etag, pieces, details, tags";
+pub(super) const COLUMNS: &str = "size, modified, etag, pieces, details, tags";
 
 /// The object under a key.
 pub fn object(connection: &Connection, bucket: &BucketName, key: &ObjectKey) -> Result<Object> {
@@ -148,7 +148,7 @@ fn find(connection: &Connection, bucket: i64, key: &ObjectKey) -> Result<Option<
     }
 }
 
-fn of_row(row: &Row<'_>) -> Result<Object> {
+pub(super) fn of_row(row: &Row<'_>) -> Result<Object> {
     let tags: Option<String> = row.get(5)?;
     Ok(Object {
         size: count(row.get(0)?)?,

@@ -13,6 +13,8 @@ use crate::storage::error::{Result, StorageError};
 const APPLICATION_ID: i32 = 0x484b_6f62;
 /// The version of the schema that this HostKit writes.
 const SCHEMA: i32 = 1;
+/// What is in it.
+const TABLES: &str = include_str!("schema.sql");
 
 /// Opens the database for the one who writes it, and makes it where there is none.
 pub(super) fn for_writing(path: &Path) -> Result<Connection> {
@@ -30,20 +32,49 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
-    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let mark: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    match (mark, version) {
-        (APPLICATION_ID, SCHEMA) => {}
-        (APPLICATION_ID, newer) if newer > SCHEMA => {
-            return Err(StorageError::Damaged("it was written by a newer HostKit"));
-        }
-        (0, 0) => connection.execute_batch(&format!(
-            "BEGIN;\n{}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA};\nCOMMIT;",
-            include_str!("schema.sql")
-        ))?,
-        _ => return Err(StorageError::Damaged("it is not an index of a storage")),
+    if marks(&connection)? == (0, 0) {
+        connection.execute_batch(&format!(
+            "BEGIN;\n{TABLES}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA};\nCOMMIT;"
+        ))?;
     }
+    check_marks(&connection)?;
     Ok(connection)
+}
+
+/// Refuses a database that is not just what we make: another table, a trigger or a view of somebody's would be run by what
+/// we ask.
+pub(super) fn check_ours(connection: &Connection) -> Result<()> {
+    check_marks(connection)?;
+    let ours = Connection::open_in_memory()?;
+    ours.execute_batch(TABLES)?;
+    match described(connection)? == described(&ours)? {
+        true => Ok(()),
+        false => Err(StorageError::Damaged(
+            "it has other tables than an index of a storage",
+        )),
+    }
+}
+
+fn described(connection: &Connection) -> Result<Vec<[Option<String>; 4]>> {
+    let mut statement =
+        connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")?;
+    let found = statement.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+fn marks(connection: &Connection) -> Result<(i32, i32)> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+    Ok((number("application_id")?, number("user_version")?))
+}
+
+fn check_marks(connection: &Connection) -> Result<()> {
+    match marks(connection)? {
+        (APPLICATION_ID, SCHEMA) => Ok(()),
+        (APPLICATION_ID, newer) if newer > SCHEMA => {
+            Err(StorageError::Damaged("it was written by a newer HostKit"))
+        }
+        _ => Err(StorageError::Damaged("it is not an index of a storage")),
+    }
 }
 
 /// Opens the database for one who looks.

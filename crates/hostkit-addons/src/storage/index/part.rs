@@ -35,6 +35,9 @@ pub struct PartList {
 }
 
 const COLUMNS: &str = "number, size, modified, etag, content, checksums";
+/// The same where uploads are asked for beside them.
+pub(super) const OF_PART: &str =
+    "part.number, part.size, part.modified, part.etag, part.content, part.checksums";
 
 /// The parts of an upload behind the number `after`, `most` of them.
 pub fn parts(
@@ -67,7 +70,7 @@ pub(super) fn part(connection: &Connection, upload: &str, number: u32) -> Result
     rows.next()?.map(of_row).transpose()
 }
 
-fn of_row(row: &Row<'_>) -> Result<Part> {
+pub(super) fn of_row(row: &Row<'_>) -> Result<Part> {
     Ok(Part {
         number: row.get(0)?,
         size: count(row.get(1)?)?,

@@ -22,7 +22,12 @@ pub(super) fn answer(why: StorageError) -> S3Error {
             tracing::error!("{why}");
             S3Error::with_message(S3ErrorCode::ServiceUnavailable, "Try again.")
         }
-        StorageError::File { .. } | StorageError::Index(_) | StorageError::Damaged(_) => {
+        StorageError::File { .. }
+        | StorageError::Index(_)
+        | StorageError::Damaged(_)
+        | StorageError::Incomplete(_)
+        | StorageError::OtherBytes(_)
+        | StorageError::NoCopy(_) => {
             let cause = std::error::Error::source(&why).map(ToString::to_string);
             tracing::error!(cause, "{why}");
             S3Error::with_message(

@@ -28,6 +28,7 @@ use super::contents::Contents;
 use super::error::{Result, StorageError};
 use super::index::Index;
 use super::names::{BucketName, ObjectKey};
+use super::place;
 use super::settings::{BucketSettings, Settings};
 pub(super) use access::bucket_of_host;
 use failure::{answer, answer_to};
@@ -41,14 +42,17 @@ pub struct Storage {
     index: Index,
     contents: Contents,
     settings: Arc<RwLock<Arc<Settings>>>,
+    /// Held while a copy is brought in: one at a time.
+    pub(super) bringing_in: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Storage {
     /// Opens the folder of the settings, and makes in it what is missing. One process may have it open at a time; the
     /// server sees to that. Blocks.
     pub fn open(settings: Settings) -> Result<Self> {
-        let contents = Contents::open(settings.folder.join("contents"), settings.reserve)?;
-        let index = settings.folder.join("index.sqlite");
+        let place = place::Place::ensure(&settings.folder)?;
+        let contents = Contents::open(place.contents(), settings.reserve)?;
+        let index = place.index();
         if !index.exists() && contents.has_files()? {
             // A new one would know none of the files, and all would be swept away.
             return Err(StorageError::Damaged(
@@ -60,6 +64,7 @@ impl Storage {
             index,
             contents,
             settings: Arc::new(RwLock::new(Arc::new(settings))),
+            bringing_in: Arc::default(),
         })
     }
 

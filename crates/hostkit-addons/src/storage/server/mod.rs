@@ -20,6 +20,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::error::StorageError;
 use super::gate::Gate;
+use super::place;
 use super::s3::{Storage, now};
 use super::settings::Settings;
 use listener::Listener;
@@ -57,6 +58,7 @@ pub fn run(path: &Path, sockets: Vec<OwnedFd>, told: impl Fn(Moment)) -> Result<
         // First of all: a signal that nobody catches would end the process.
         let signals = Signals::catch()?;
         let listeners = Listener::all(sockets, &settings.listen).await?;
+        place::Copying::clean_up(&settings.folder).map_err(|why| cannot_open(&why))?;
         let storage = Storage::open(settings).map_err(|why| cannot_open(&why))?;
         storage.ensure_buckets().await.map_err(|why| cannot_open(&why))?;
         serve(path, signals, listeners, storage, told).await;

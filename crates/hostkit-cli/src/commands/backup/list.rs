@@ -121,6 +121,10 @@ pub(super) async fn show(session: &Session<'_>, id: &EnvironmentId, number: Opti
             let what = printer.foreign_on_out(what);
             printer.line(&format!("            {what}: {count}"))?;
         }
+        for what in &part.left_out {
+            let what = printer.foreign_on_out(what);
+            printer.line(&format!("            left out: {what}"))?;
+        }
     }
     match left_out(&standing) {
         Some(words) => row("not in it", &words),
