@@ -11,7 +11,7 @@ use hostkit_core::backup::part::{PartKind, PartName};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::traits::{
-    BaseCopy, Clock, CopyOf, Counting, Export, FiledPiece, History, Log, Past, Pieces, Recovery,
+    BaseCopy, Clock, CopyOf, Counting, Export, FiledPiece, History, LeftOut, Log, Past, Pieces, Recovery,
 };
 use jiff::Timestamp;
 
@@ -249,6 +249,7 @@ impl Past for FakePast {
         Ok(Export {
             pieces: pieces(bytes),
             counting: Counting::known(counts),
+            left_out: LeftOut::default(),
         })
     }
 

@@ -104,7 +104,10 @@ fn a_project_comes_back_from_a_proven_backup_and_never_from_a_damaged_one() {
     assert_eq!(part("redis")["counts"]["keys that do not expire"], 2);
     // What cannot be in it is told then, and can be read later.
     let left_out = part("shared")["left_out"][0].as_str().unwrap().to_owned();
-    assert!(left_out.contains("`pipe`") && made.err.contains(&left_out), "{left_out}");
+    assert!(
+        left_out.contains("`pipe`") && made.err.contains(&left_out),
+        "{left_out}"
+    );
     let shown = host.run(&["backup", "show", "shop", "1"]).ok().out;
     assert!(shown.contains(&left_out), "{shown}");
     let folder = host.data().join("backups");

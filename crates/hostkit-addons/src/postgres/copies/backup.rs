@@ -128,6 +128,7 @@ pub(crate) async fn export_part(
     Ok(Export {
         pieces: Box::pin(dump.map_err(io::Error::other)),
         counting: Counting::known(counts),
+        left_out: LeftOut::default(),
     })
 }
 
@@ -157,6 +158,7 @@ impl Copies for PostgresCopies {
             return Ok(Export {
                 pieces: Box::pin(dump.map_err(io::Error::other)),
                 counting: Counting::known(counts),
+                left_out: LeftOut::default(),
             });
         }
         let postgres = self.server().await?;
