@@ -1,5 +1,7 @@
 //! The copies in memory pass what the real ones must.
 
+#![allow(clippy::unwrap_used)]
+
 use async_trait::async_trait;
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::traits::{Copies, CopyOf};
