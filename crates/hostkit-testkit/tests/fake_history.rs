@@ -1,4 +1,5 @@
 //! The suite of histories on the fake.
+#![allow(clippy::unwrap_used)] // Only inside `#[test]` functions does clippy know that this is a test.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -105,7 +105,7 @@ fn passwords(driver: &Arc<dyn Driver>, order: &AddonOrder) -> Vec<Secret> {
             ..order.clone()
         };
         let passwords = driver.passwords(&order);
-        let told = driver.variables(&order).into_iter().map(|(_, value)| value);
+        let told = driver.variables(&order).into_values();
         secrets.extend(told.filter(|value| {
             let mut hidden = passwords.iter();
             hidden.any(|password| value.reveal().contains(password.reveal()))

@@ -209,7 +209,7 @@ async fn find(databases: &dyn Databases, id: &DatabaseId) -> Result<Option<Datab
 
 /// A database that must be there.
 async fn there(databases: &dyn Databases, id: &DatabaseId) -> Result<Database, Failure> {
-    find(&*databases, id).await?.ok_or_else(|| {
+    find(databases, id).await?.ok_or_else(|| {
         let DatabaseId { environment, label } = id;
         let message =
             format!("cannot find the database `{label}` of `{environment}`: it has none of that name");
