@@ -116,7 +116,7 @@ examples! {
         ("hostkit backup restore shop 12", "in the place of what is there, which is backed up first"),
         ("hostkit backup restore shop 12 --to shop-copy", "into another project, which is made"),
         ("hostkit backup history on", "keep every change of databases, to bring them back to any moment of the last 7 days"),
-        ("hostkit backup restore shop --to-time '5m ago'", "databases as they were then; nobody else's change"),
+        ("hostkit backup restore shop --to-time 2026-11-29T12:00:00Z", "databases as they were then; nobody else's change"),
         ("hostkit backup restore shop --kit kit.txt", "on a machine that has nothing but the recovery kit"),
         ("hostkit backup download shop postgres -o shop.dump", "the dump alone, decrypted"),
         ("hostkit backup schedule shop --daily 4 --keep-daily 14", "when they are made, and how many stay"),

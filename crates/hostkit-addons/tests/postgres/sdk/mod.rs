@@ -14,10 +14,12 @@ use crate::house::{House, order};
 fn run(house: &House, project: &str, mut command: Command) -> String {
     let variables = house.addon.variables(&order(project, &[1]));
     let path = std::env::var("PATH").unwrap_or_default();
+    // Prisma writes into it.
+    let home = tempfile::tempdir().unwrap();
     let output = command
         .env_clear()
         .env("PATH", format!("{path}:/usr/bin:/bin:/usr/lib/postgresql/15/bin"))
-        .env("HOME", "/nonexistent")
+        .env("HOME", home.path())
         .env("LC_ALL", "C.UTF-8")
         .envs(
             variables
