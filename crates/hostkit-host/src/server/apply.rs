@@ -22,18 +22,7 @@ pub(super) fn apply(site: &Site<'_>, change: &Change) -> Result<(), Failure> {
             path, mode, after, ..
         } => machine.write(path, after, *mode),
         Change::Folder { path, mode } => machine.make_folder(path, *mode),
-        Change::RepairPackages => {
-            let order = Order::new(
-                "dpkg",
-                &["--configure", "-a", "--force-confdef", "--force-confold"],
-            );
-            must(
-                machine,
-                &order.time(INSTALLATION),
-                "finish an installation of packages",
-            )
-            .map(drop)
-        }
+        Change::RepairPackages => repair(machine),
         Change::Install(names) => install(machine, names),
         Change::Unit(act, unit) => unit_act(machine, *act, unit),
         Change::ReloadSystemd => must(
@@ -68,6 +57,23 @@ pub(super) fn take_back(site: &Site<'_>, change: &Change) {
         } => filter::let_in(site.firewall, ports),
         _ => Ok(()),
     };
+}
+
+/// Gets over an installation that was interrupted. What was unpacked is configured; a package that was cut off while it was
+/// unpacked has to be installed anew, which `dpkg` leaves to apt.
+fn repair(machine: &dyn Machine) -> Result<(), Failure> {
+    let configure = ["--configure", "-a", "--force-confdef", "--force-confold"];
+    let configured = machine.run(&Order::new("dpkg", &configure).time(INSTALLATION))?;
+    let left = machine.run(&Order::new("dpkg", &["--audit"]))?;
+    if configured.is_fine() && left.is_fine() && left.out.trim().is_empty() {
+        return Ok(());
+    }
+    let order = apt(&["install", "--fix-broken", "--yes"]);
+    must(machine, &order, "finish an installation of packages")
+        .map(drop)
+        .map_err(|failure| {
+            failure.hint("see what `dpkg --audit` and `apt-get install --fix-broken` say, then `hostkit server setup` again")
+        })
 }
 
 /// With what is known of packages already where the lists cannot be had: it may be enough.

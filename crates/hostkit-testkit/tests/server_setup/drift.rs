@@ -183,4 +183,6 @@ fn an_interrupted_installation() {
     let place = Place::ready();
     place.machine.is_half_installed();
     is_found_and_mended(&place, "packages", "interrupted");
+    place.machine.is_half_unpacked();
+    is_found_and_mended(&place, "packages", "interrupted");
 }

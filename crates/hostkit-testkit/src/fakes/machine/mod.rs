@@ -46,6 +46,7 @@ pub(super) struct State {
     installed: BTreeSet<String>,
     container: bool,
     half_installed: bool,
+    half_unpacked: bool,
     ufw: Option<Vec<String>>,
     free: u64,
     /// Settings in force, of programs that take their files over only when told.
@@ -190,6 +191,11 @@ impl FakeMachine {
     /// Leaves an installation of packages half done.
     pub fn is_half_installed(&self) {
         locked(&self.state).half_installed = true;
+    }
+
+    /// An installation of packages was interrupted while a package was unpacked: `dpkg` alone does not get over that.
+    pub fn is_half_unpacked(&self) {
+        locked(&self.state).half_unpacked = true;
     }
 
     /// What sshd goes by: what it read when it was last started or reloaded.

@@ -98,10 +98,10 @@ pub(super) fn run(state: &mut State, order: &Order) -> Ran {
         }
     }
     match order.program.as_str() {
-        "dpkg" if first == "--audit" => yes(if state.half_installed {
-            "half-configured: x\n"
-        } else {
-            ""
+        "dpkg" if first == "--audit" => yes(match (state.half_installed, state.half_unpacked) {
+            (_, true) => "must be reinstalled: x\n",
+            (true, false) => "half-configured: x\n",
+            (false, false) => "",
         }),
         "dpkg" => {
             state.half_installed = false;
@@ -176,6 +176,9 @@ fn no(code: i32, words: &str) -> Ran {
 }
 
 fn apt(state: &mut State, arguments: &[&str]) -> Ran {
+    if arguments.contains(&"--fix-broken") {
+        state.half_unpacked = false;
+    }
     if arguments.contains(&"install") {
         let names = arguments.iter().skip_while(|word| **word != "--").skip(1);
         for name in names {
