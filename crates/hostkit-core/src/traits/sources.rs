@@ -36,6 +36,7 @@ pub trait Sources: Send + Sync {
     /// The result is the number of bytes.
     async fn fetch(&self, project: &ProjectName, id: &SourceId, into: &Path) -> Result<u64, Failure>;
 
-    /// Removes trees that are not in `keep` and contents that no kept tree names. The result is the bytes freed.
+    /// Removes trees that are not in `keep` and contents that no kept tree names. What was stored a moment ago stays: who
+    /// stored it is about to say what it is for. The result is the bytes freed.
     async fn prune(&self, project: &ProjectName, keep: &[SourceId]) -> Result<u64, Failure>;
 }

@@ -23,7 +23,7 @@ use hostkit_server::{AccountOf, Settings};
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
     FakeAddon, FakeArchives, FakeBuilder, FakeCertificates, FakeDatabases, FakeInternet, FakePremises,
-    FakeProbe, FakeRuntime, FakeSources, FakeSshKeys, FakeTraffic, Faults,
+    FakeProbe, FakeRuntime, FakeSources, FakeSshKeys, FakeTraffic,
 };
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -112,8 +112,6 @@ impl House {
             FakeTraffic::default(),
         );
         let internet = FakeInternet::before(&traffic);
-        // The fake knows no grace for sources that no deployment names yet.
-        sources.faults.fail_always("prune", Faults::broken("prune"));
         let keys = FakeSshKeys::default();
         let builder = FakeBuilder::default();
         let databases = FakeDatabases::default();

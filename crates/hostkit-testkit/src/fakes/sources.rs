@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{ProjectName, RelativePath};
@@ -14,10 +15,14 @@ use hostkit_core::traits::Sources;
 use super::faults::locked;
 use super::{Faults, Journal};
 
+/// So long trees stay that nothing names: they were stored for a deployment that is asked for next.
+const GRACE: Duration = Duration::from_secs(60);
+
 #[derive(Default)]
 struct Store {
     contents: HashMap<ContentHash, Vec<u8>>,
     trees: BTreeMap<SourceId, Vec<SourceFile>>,
+    stored_at: HashMap<SourceId, Instant>,
 }
 
 /// Source trees in memory. Faults by method name. Clones share one state.
@@ -91,6 +96,7 @@ impl Store {
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let id = hash_of(format!("{files:?}").as_bytes());
         self.trees.insert(id.clone(), files);
+        self.stored_at.insert(id.clone(), Instant::now());
         id
     }
 }
@@ -204,7 +210,8 @@ impl Sources for FakeSources {
         self.journal.note(format!("prune {project}"));
         self.faults.pass("prune").await?;
         if let Some(store) = locked(&self.stores).get_mut(project) {
-            store.trees.retain(|id, _| keep.contains(id));
+            let is_fresh = |id: &SourceId| store.stored_at.get(id).is_some_and(|at| at.elapsed() < GRACE);
+            store.trees.retain(|id, _| keep.contains(id) || is_fresh(id));
         }
         Ok(0)
     }
