@@ -179,13 +179,21 @@ fn permit(
     };
     match shared.store().project(project) {
         Err(failure) if failure.kind == Kind::NotFound => {
-            match outlives_projects(name) && caller.may(Permission::ManageInstallation, None) {
+            let may = outlives_projects(name) && caller.may(Permission::ManageInstallation, None);
+            match may && has_backups(shared, project)? {
                 true => Ok(()),
                 false => Err(unknown(project, caller)),
             }
         }
         found => found.map(drop),
     }
+}
+
+fn has_backups(shared: &Shared, project: &ProjectName) -> Result<bool, Failure> {
+    let backups = shared.store().backups()?;
+    Ok(backups
+        .iter()
+        .any(|backup| backup.environment.project == *project))
 }
 
 /// Whether an endpoint is about what stays of a project that is gone. That is nobody's but the installation's.
