@@ -1,8 +1,7 @@
 //! Backups of a project with a database and a Redis: made, proven, damaged, restored; here and on another machine.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -38,18 +37,6 @@ fn fill(host: &Installation, project: &str) {
     );
     host.run(&["env", "set", &format!("API_KEY={CANARY}"), "--project", project])
         .ok();
-}
-
-fn with_input(host: &Installation, arguments: &[&str], input: &str) -> Said {
-    let mut child = host
-        .prepared(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    Said::from(child.wait_with_output().unwrap())
 }
 
 /// Every file below a folder.
@@ -227,8 +214,9 @@ fn on_another_machine_nothing_but_the_kit_is_needed() {
     fill(&host, "shop");
     host.run(&["backup", "now", "shop"]).ok();
     let kit = host.run(&["backup", "kit"]).ok().out;
-    with_input(&host, &["backup", "kit", "--confirm"], "ABCDE").failed();
-    with_input(&host, &["backup", "kit", "--confirm"], &kit).ok();
+    host.run_with_input(&["backup", "kit", "--confirm"], "ABCDE")
+        .failed();
+    host.run_with_input(&["backup", "kit", "--confirm"], &kit).ok();
     let list = host.run(&["backup", "list", "shop"]).ok();
     assert!(!list.all().contains("ot safe yet"), "{}", list.all());
     host.run(&["backup", "kit"]).failed();

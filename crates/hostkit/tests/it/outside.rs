@@ -1,8 +1,6 @@
 //! A project whose database somebody else keeps: a second server, with TLS, that HostKit knows by its address alone.
 
-use std::io::Write;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use hostkit_testkit::elsewhere::Elsewhere;
 use serde_json::json;
@@ -12,18 +10,6 @@ use crate::postgres::{counter, told};
 
 /// In the address its last letter is written otherwise.
 const PASSWORD: &str = "canary-4f1e%2F";
-
-fn with_input(host: &Installation, arguments: &[&str], input: &str) -> Said {
-    let mut child = host
-        .prepared(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    Said::from(child.wait_with_output().unwrap())
-}
 
 fn addons(host: &Installation) -> serde_json::Value {
     host.run(&["addon", "list", "shop", "--json"]).ok().json()
@@ -78,12 +64,9 @@ fn an_address_is_tried_before_anything_is_added_and_is_never_an_argument() {
         (other, "password authentication failed"),
         (good.replace("/customer?", "/nowhere?"), "does not exist"),
     ] {
-        let said = with_input(
-            &host,
-            &["addon", "add", "shop", "postgres", "--outside", "-"],
-            &address,
-        )
-        .failed();
+        let said = host
+            .run_with_input(&["addon", "add", "shop", "postgres", "--outside", "-"], &address)
+            .failed();
         assert!(
             said.err.contains(why) && !said.all().contains("canary"),
             "{why}: {}",
@@ -105,12 +88,9 @@ fn an_address_is_tried_before_anything_is_added_and_is_never_an_argument() {
 
     // A superuser is warned of.
     let boss = elsewhere.address("boss", "boss").replace("/boss?", "/postgres?");
-    let said = with_input(
-        &host,
-        &["addon", "rotate", "shop", "postgres", "--outside", "-"],
-        &boss,
-    )
-    .ok();
+    let said = host
+        .run_with_input(&["addon", "rotate", "shop", "postgres", "--outside", "-"], &boss)
+        .ok();
     assert!(said.err.contains("has a new address"), "{}", said.err);
     let warnings = addons(&host)[0]["state"]["warnings"].to_string();
     assert!(warnings.contains("superuser"), "{warnings}");
@@ -226,7 +206,8 @@ fn a_project_lives_on_a_database_that_somebody_else_keeps() {
     assert!(refused.err.contains("--outside -"), "{}", refused.err);
     let next = elsewhere.address("customer", "canary-second");
     let rotate = ["addon", "rotate", "shop", "postgres", "--outside", "-"];
-    with_input(&host, &rotate, &format!("DATABASE_URL='{next}'\nOTHER=x\n")).ok();
+    host.run_with_input(&rotate, &format!("DATABASE_URL='{next}'\nOTHER=x\n"))
+        .ok();
     wait_until("the new address is all there is", || {
         addons(&host)[0]["rotation"].is_null()
     });

@@ -1,7 +1,6 @@
 //! A project whose Redis somebody else keeps: a server with TLS that HostKit knows by its address alone, and one that is
 //! reached by Upstash's REST protocol.
 
-use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -78,15 +77,7 @@ fn free_port() -> u16 {
 }
 
 fn give(host: &Installation, verb: &str, address: &str) -> Said {
-    let mut child = host
-        .prepared(&["addon", verb, "shop", "redis", "--outside", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(address.as_bytes()).unwrap();
-    Said::from(child.wait_with_output().unwrap())
+    host.run_with_input(&["addon", verb, "shop", "redis", "--outside", "-"], address)
 }
 
 fn addons(host: &Installation) -> serde_json::Value {

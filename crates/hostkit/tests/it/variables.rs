@@ -1,8 +1,5 @@
 //! Variables arrive byte for byte wherever they are used (ACCEPTANCE A31, A32), and nowhere else (A33).
 
-use std::io::Write;
-use std::process::Stdio;
-
 use crate::harness::{Installation, projects};
 
 /// Values that others have mangled.
@@ -37,24 +34,6 @@ pub(crate) const CORPUS: [(&str, &str); 20] = [
     ),
     ("EXPORT", "export X=1; echo 'y'"),
 ];
-
-fn with_input(host: &Installation, arguments: &[&str], input: &str) -> String {
-    let mut child = host
-        .prepared(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
 
 #[test]
 fn the_corpus_arrives_in_build_process_and_one_off_commands_byte_for_byte() {
@@ -108,7 +87,8 @@ fn export_and_import_give_the_same_bytes_and_shells_read_them_too() {
     arguments.extend(pairs.iter().map(String::as_str));
     host.run(&arguments).ok();
     let text = host.run(&["env", "export", "--project", "shop"]).ok().out;
-    with_input(&host, &["env", "import", "-", "--project", "copy"], &text);
+    host.run_with_input(&["env", "import", "-", "--project", "copy"], &text)
+        .ok();
     assert_eq!(host.run(&["env", "export", "--project", "copy"]).ok().out, text);
     for (name, value) in CORPUS {
         let said = host.run(&["env", "get", name, "--project", "copy"]).ok().out;
@@ -161,11 +141,8 @@ fn a_planted_secret_shows_up_nowhere() {
     let host = Installation::start();
     host.run(&["project", "create", "shop"]).ok();
     let canary = "hk-canary-7Yb2/kQ9+zz=x1";
-    with_input(
-        &host,
-        &["env", "set", "CANARY", "--stdin", "--project", "shop"],
-        canary,
-    );
+    host.run_with_input(&["env", "set", "CANARY", "--stdin", "--project", "shop"], canary)
+        .ok();
     let folder = projects::node(&host.sources(), "shop", "here");
     let package = r#"{"name":"app","version":"1.0.0","scripts":{"build":"node -e \"console.log('plain', process.env.CANARY, Buffer.from(process.env.CANARY).toString('base64'), encodeURIComponent(process.env.CANARY))\"","start":"node server.js"}}"#;
     std::fs::write(folder.join("package.json"), package).unwrap();

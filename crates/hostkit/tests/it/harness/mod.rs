@@ -3,6 +3,7 @@
 pub(crate) mod projects;
 pub(crate) mod socket;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -216,6 +217,19 @@ impl Installation {
     /// Runs `hostkit ARGUMENTS` to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         self.command(arguments)
+    }
+
+    /// The same with something on its standard input.
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Said {
+        let mut child = self
+            .prepared(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        Said::from(child.wait_with_output().unwrap())
     }
 
     /// Runs `hostkit deploy FOLDER --project NAME --json` and returns what it said.
