@@ -163,7 +163,7 @@ pub(crate) async fn restore_moment(call: Admitted<RestoreMoment>) -> Result<Upda
     if at < made_at {
         return Err(Failure::new(
             Kind::NotFound,
-            format!("cannot restore `{environment}` to {at}: it was made on {made_at}"),
+            format!("cannot restore `{environment}` to {at}: it was made on {made_at:.0}"),
         )
         .hint("one that had the name before is brought back into another project: `--to`"));
     }

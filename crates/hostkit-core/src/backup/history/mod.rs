@@ -52,14 +52,17 @@ pub struct Window {
 }
 
 impl std::fmt::Display for Window {
-    /// `from 2026-11-22T02:10:00Z to 2026-11-29T12:00:00Z`, to the second and never more than there is.
+    /// `from 2026-11-22T02:10:00Z to 2026-11-29T12:00:00Z`, to the second and never more than there is; without its end where
+    /// it has just begun.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let second = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
         let up = |at: Timestamp| match second(at) == at {
             true => at,
             false => Timestamp::from_second(at.as_second() + 1).unwrap_or(at),
         };
-        write!(f, "from {} to {}", up(self.from), second(self.to))
+        let (from, to) = (up(self.from), second(self.to));
+        write!(f, "from {from}")?;
+        if from < to { write!(f, " to {to}") } else { Ok(()) }
     }
 }
 
