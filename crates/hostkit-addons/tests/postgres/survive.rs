@@ -8,6 +8,7 @@ use hostkit_addons::postgres::pooler::Pooler;
 use hostkit_core::addon::AddonHealth;
 use hostkit_core::services::ServiceName;
 use hostkit_core::traits::{Addon, Services};
+use hostkit_testkit::small_disk;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -117,7 +118,9 @@ async fn table(house: &House, project: &str) {
         .await
         .unwrap();
     client
-        .batch_execute("CREATE TABLE kept (n bigint, filling text)")
+        .batch_execute(
+            "CREATE TABLE kept (n bigint, filling text); ALTER TABLE kept ALTER filling SET STORAGE EXTERNAL",
+        )
         .await
         .unwrap();
 }
@@ -166,33 +169,9 @@ async fn a_server_whose_shim_is_killed_is_not_run_twice() {
     assert_all_there(&house, "orphan", &acknowledged).await;
 }
 
-/// Runs the named test again inside a mount namespace of its own, where it may mount file systems. Returns whether this
-/// process is that inner run.
-fn inside_own_namespaces(test: &str) -> bool {
-    if std::env::var_os("HK_TEST_INSIDE").is_some() {
-        return true;
-    }
-    let become_root: &[&str] = match nix::unistd::geteuid().is_root() {
-        true => &[],
-        false => &["--user", "--map-root-user"],
-    };
-    let output = std::process::Command::new("unshare")
-        .args(become_root)
-        .args(["--mount", "--"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env("HK_TEST_INSIDE", "1")
-        .output()
-        .unwrap();
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-    false
-}
-
 #[test]
 fn a_full_disk_is_said_and_takes_nothing_away() {
-    if !inside_own_namespaces("survive::a_full_disk_is_said_and_takes_nothing_away") {
+    if !small_disk::inside_own_mounts("survive::a_full_disk_is_said_and_takes_nothing_away") {
         return;
     }
     tokio::runtime::Runtime::new().unwrap().block_on(fill_the_disk());
@@ -200,12 +179,7 @@ fn a_full_disk_is_said_and_takes_nothing_away() {
 
 async fn fill_the_disk() {
     let small = tempfile::tempdir().unwrap();
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=200m", "tmpfs"])
-        .arg(small.path())
-        .status()
-        .unwrap();
-    assert!(mounted.success());
+    small_disk::mount(small.path(), 200 << 10);
     let house = House::start(small.path()).await;
     table(&house, "full").await;
     let ballast = small.path().join("ballast");
@@ -217,9 +191,7 @@ async fn fill_the_disk() {
     let mut acknowledged = Vec::new();
     let refused = loop {
         let number = acknowledged.len() as i64;
-        let row = format!(
-            "INSERT INTO kept SELECT {number}, string_agg(md5(n::text || '{number}'), '') FROM generate_series(1, 20000) n"
-        );
+        let row = format!("INSERT INTO kept VALUES ({number}, repeat(md5('{number}'), 20000))");
         match client.simple_query(&row).await {
             Ok(_) => acknowledged.push(number),
             Err(why) => break why,
@@ -262,10 +234,4 @@ async fn fill_the_disk() {
     assert_eq!(damaged.unwrap().get::<_, Option<i64>>(0), Some(0));
     house.services.stop(&Pooler::name()).await.unwrap();
     house.services.stop(&Cluster::name()).await.unwrap();
-    let unmounted = std::process::Command::new("umount")
-        .arg("--lazy")
-        .arg(small.path())
-        .status()
-        .unwrap();
-    assert!(unmounted.success());
 }

@@ -1,6 +1,7 @@
 //! An installation with real servers below real shims, and programs that use them.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -32,7 +33,12 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::inside(&std::env::temp_dir())
+    }
+
+    /// One whose data are in a folder of this one.
+    pub(crate) fn inside(folder: &Path) -> Self {
+        let data = tempfile::tempdir_in(folder).unwrap();
         let addon = RedisAddon::new(services(&data), PATH).with_port_rule(choose);
         let named = AtomicU32::new(0);
         House { data, addon, named }

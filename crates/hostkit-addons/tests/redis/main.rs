@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // Only inside `#[test]` functions does clippy know that this is a test.
 
 mod conformance;
+mod full_disk;
 mod house;
 mod rest;
 mod sdk;

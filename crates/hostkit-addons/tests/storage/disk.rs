@@ -1,7 +1,8 @@
-//! A full disk: told to the client, and nothing is broken by it. As root, because a small disk is mounted.
+//! A full disk: told to the client, and nothing is broken by it.
 
 use std::path::Path;
-use std::process::Command;
+
+use hostkit_testkit::small_disk;
 
 use crate::house::{House, went_well};
 
@@ -42,60 +43,44 @@ s3.put_object(Bucket="shop", Key="after", Body=b"there is room again")
 assert s3.get_object(Bucket="shop", Key="after")["Body"].read() == b"there is room again"
 "#;
 
-/// A disk of 16 MiB. Dropped, it is gone.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=16m,mode=700", "tmpfs"])
-            .arg(folder.path())
-            .status()
-            .unwrap();
-        assert!(
-            mounted.success(),
-            "cannot mount a small disk: this test needs root"
-        );
-        SmallDisk(folder)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let gone = Command::new("umount").arg(self.0.path()).status();
-        assert!(gone.is_ok_and(|status| status.success()) || std::thread::panicking());
+/// Runs on a disk of 16 MiB of its own.
+fn on_a_small_disk(test: &str, run: fn(&Path)) {
+    if small_disk::inside_own_mounts(&format!("disk::{test}")) {
+        let disk = tempfile::tempdir().unwrap();
+        small_disk::mount(disk.path(), 16 << 10);
+        run(disk.path());
     }
 }
 
 #[test]
 fn with_space_kept_free_a_full_disk_is_told_and_objects_can_still_be_removed() {
-    let disk = SmallDisk::mount();
-    let mut house = House::in_folder(disk.path(), 4 << 20);
-    house.begin();
-    let said = went_well(&house.python(FILL, &["500000"]).output().unwrap());
-    assert!(said.starts_with("InsufficientStorage "), "{said}");
-    went_well(&house.python(GO_ON, &[]).output().unwrap());
+    on_a_small_disk(
+        "with_space_kept_free_a_full_disk_is_told_and_objects_can_still_be_removed",
+        |disk| {
+            let mut house = House::in_folder(disk, 4 << 20);
+            house.begin();
+            let said = went_well(&house.python(FILL, &["500000"]).output().unwrap());
+            assert!(said.starts_with("InsufficientStorage "), "{said}");
+            went_well(&house.python(GO_ON, &[]).output().unwrap());
+        },
+    );
 }
 
 #[test]
 fn with_nothing_kept_free_nothing_is_corrupted_either() {
-    let disk = SmallDisk::mount();
-    let mut house = House::in_folder(disk.path(), 0);
-    house.begin();
-    for size in ["500000", "3000"] {
-        println!("{}", went_well(&house.python(FILL, &[size]).output().unwrap()));
-        house.kill();
+    on_a_small_disk("with_nothing_kept_free_nothing_is_corrupted_either", |disk| {
+        let mut house = House::in_folder(disk, 0);
         house.begin();
-    }
-    drop(house);
-    let index = rusqlite::Connection::open(disk.path().join("storage/objects/index.sqlite")).unwrap();
-    let verdict: String = index
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(verdict, "ok");
+        for size in ["500000", "3000"] {
+            println!("{}", went_well(&house.python(FILL, &[size]).output().unwrap()));
+            house.kill();
+            house.begin();
+        }
+        drop(house);
+        let index = rusqlite::Connection::open(disk.join("storage/objects/index.sqlite")).unwrap();
+        let verdict: String = index
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(verdict, "ok");
+    });
 }

@@ -159,6 +159,9 @@ fn a_window_is_told_to_the_second_and_never_wider_than_it_is() {
         told.to_string(),
         "from 2026-11-22T02:10:01Z to 2026-11-29T12:00:00Z"
     );
-    let just_begun = Window { to: told.from, ..told };
+    let just_begun = Window {
+        to: told.from,
+        ..told
+    };
     assert_eq!(just_begun.to_string(), "from 2026-11-22T02:10:01Z");
 }
