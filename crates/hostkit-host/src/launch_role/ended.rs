@@ -54,14 +54,16 @@ pub(crate) fn run() -> i32 {
     wait_for_last_words();
     let mut log = spec.log_about_it();
     log.line(now, LogStream::Hostkit, &text);
+    // Who sees the record finds what was said about it.
+    log.flush();
     if let Err(e) = record.write(&spec.state) {
         log.line(
             now,
             LogStream::Hostkit,
             &format!("cannot note how the program ended: {e}"),
         );
+        log.flush();
     }
-    log.flush();
     0
 }
 

@@ -36,6 +36,7 @@ pub(super) fn start(spec: &LaunchSpec, program: Option<ProcessMark>) -> io::Resu
         }
         ForkResult::Child => {
             drop((to_output, to_errors));
+            prepare();
             // SAFETY: as above. The one in between ends at once, and the keeper is nobody's child.
             if let Ok(ForkResult::Child) = unsafe { fork() } {
                 let _ = keep(spec, output, errors, program);
@@ -46,12 +47,11 @@ pub(super) fn start(spec: &LaunchSpec, program: Option<ProcessMark>) -> io::Resu
     }
 }
 
-fn keep(spec: &LaunchSpec, output: OwnedFd, errors: OwnedFd, program: Option<ProcessMark>) -> io::Result<()> {
+/// What the keeper must have from its first moment on, and has from the one that it is forked from: the name by which it is
+/// spared when a crashed program is swept away, and no ear for signals. Those are for the program; its last words come after
+/// them. A program that ends at once is swept away before the keeper itself has done anything.
+fn prepare() {
     let _ = prctl::set_name(KEEPER_NAME);
-    let _ = nix::unistd::setsid();
-    let _ = nix::unistd::chdir("/");
-    crate::guard::let_go_of_streams()?;
-    // Signals are for the program; its last words come after them.
     let mut deaf = SigSet::empty();
     for signal in [
         Signal::SIGTERM,
@@ -63,7 +63,13 @@ fn keep(spec: &LaunchSpec, output: OwnedFd, errors: OwnedFd, program: Option<Pro
     ] {
         deaf.add(signal);
     }
-    deaf.thread_block()?;
+    let _ = deaf.thread_block();
+}
+
+fn keep(spec: &LaunchSpec, output: OwnedFd, errors: OwnedFd, program: Option<ProcessMark>) -> io::Result<()> {
+    let _ = nix::unistd::setsid();
+    let _ = nix::unistd::chdir("/");
+    crate::guard::let_go_of_streams()?;
     let limits = LogLimits::default();
     let mut out_log = LogWriter::shared(spec.output_log.clone(), limits, &spec.writer());
     let mut err_log = spec.log_about_it();

@@ -249,8 +249,12 @@ pub async fn why_it_does_not_run_is_told(fixture: &dyn ServicesFixture) {
         state.last_exit.is_some_and(|exit| exit.code == Some(3))
     })
     .await;
-    let lines = services.last_lines(&service.name, 100).await.expect("lines");
-    assert!(lines.iter().any(|line| line == "no room"), "{lines:?}");
+    // Who keeps the lines may read them a moment after their writer has ended.
+    until("its last words", || async {
+        let lines = services.last_lines(&service.name, 100).await.expect("lines");
+        lines.iter().any(|line| line == "no room")
+    })
+    .await;
     assert_eq!(
         services.last_lines(&service.name, 1).await.expect("a line").len(),
         1

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::harness::tls_front::TlsFront;
 use crate::harness::{Installation, Said, projects, wait_until};
 
 /// A value that must be nowhere but encrypted.
@@ -278,7 +279,12 @@ fn the_data_of_an_addon_are_backed_up_before_it_is_removed_and_a_lost_disk_is_to
 
 #[test]
 fn a_bucket_keeps_backups_and_one_that_is_away_is_told_and_loses_none() {
-    let host = Installation::start();
+    // The bucket is reached over TLS, by a certificate that the system trusts.
+    let certificate = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (trusted, strange) = (certificate(), certificate());
+    let authority = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(authority.path(), trusted.cert.pem()).unwrap();
+    let host = Installation::start_with(&[("SSL_CERT_FILE", authority.path().to_str().unwrap())]);
     host.run(&["project", "create", "keeper", "--with-storage"]).ok();
     let page = projects::folder(&host.sources(), "keeper", &[("index.html", "a page")]);
     host.deploy("keeper", &page).ok();
@@ -290,21 +296,31 @@ fn a_bucket_keeps_backups_and_one_that_is_away_is_told_and_loses_none() {
             .find_map(|line| line.strip_prefix(&format!("{name}=")));
         line.unwrap().trim_matches('"').to_owned()
     };
-    let named = |bucket: &str, secret: &str| {
+    let storage = value("S3_ENDPOINT");
+    let storage = storage.strip_prefix("http://").unwrap().parse().unwrap();
+    let (front, stranger) = (
+        TlsFront::start(&trusted, storage),
+        TlsFront::start(&strange, storage),
+    );
+    let named_at = |port: u16, bucket: &str, secret: &str| {
+        let endpoint = format!("https://localhost:{port}");
         let target = host
-            .prepared(&["backup", "target", "s3", "--endpoint", &value("S3_ENDPOINT")])
+            .prepared(&["backup", "target", "s3", "--endpoint", &endpoint])
             .args(["--bucket", bucket, "--region", "auto", "--prefix", "backups/one"])
             .args(["--access-key-id", &value("S3_ACCESS_KEY_ID")])
             .env("HOSTKIT_S3_SECRET", secret)
             .output();
         Said::from(target.unwrap())
     };
+    let named = |bucket: &str, secret: &str| named_at(front.port, bucket, secret);
     let secret = value("S3_SECRET_ACCESS_KEY");
     let wrong = named("keeper", &"0".repeat(64)).failed();
     assert!(wrong.err.contains("SignatureDoesNotMatch"), "{}", wrong.err);
     assert!(!wrong.err.contains(&secret), "{}", wrong.err);
     let nowhere = named("no-such-bucket", &secret).failed();
     assert!(nowhere.err.contains("no-such-bucket"), "{}", nowhere.err);
+    let unknown = named_at(stranger.port, "keeper", &secret).failed();
+    assert!(unknown.err.contains("certificate"), "{}", unknown.err);
     named("keeper", &secret).ok();
 
     host.run(&["project", "create", "shop", "--with-db"]).ok();

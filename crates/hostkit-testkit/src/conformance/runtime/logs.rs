@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use hostkit_core::log::{LogStream, Shown};
 use hostkit_core::size::Span;
-use hostkit_core::workload::Scope;
+use hostkit_core::workload::{InstanceId, Scope};
 
 use super::*;
 
@@ -53,6 +53,34 @@ pub async fn both_streams_are_captured_in_order(fixture: &dyn RuntimeFixture) {
         assert_eq!(line.instance, Some(instance.id.to_string()));
     }
     assert!(printed.is_sorted_by_key(|l| l.at));
+}
+
+/// Programs that end as soon as they have said something, many at a time: each word is kept.
+pub async fn what_ends_at_once_was_heard(fixture: &dyn RuntimeFixture) {
+    let runtime = fixture.runtime();
+    let wanted = Workload {
+        count: 6,
+        ..line("shop", "web", 1, "echo no room >&2; exit 3")
+    };
+    ensure(&*runtime, &wanted).await;
+    let of = &wanted.id.environment;
+    eventually("each ended twice", || async {
+        let instances = observe(&*runtime, &Scope::of(of)).await;
+        instances.iter().all(|i| i.restarts > 1).then_some(())
+    })
+    .await;
+    remove(&*runtime, &wanted.id).await;
+    let printed = lines(&*runtime, of, all()).await;
+    for number in 1..=wanted.count {
+        let id = InstanceId {
+            workload: wanted.id.clone(),
+            number,
+        };
+        let of_it = || printed.iter().filter(|l| l.instance == Some(id.to_string()));
+        let said = of_it().filter(|l| l.text == "no room").count();
+        let ended = of_it().filter(|l| l.text.starts_with("program ended")).count();
+        assert!(ended > 1 && said >= ended, "{number}: {said} of {ended}: {printed:#?}");
+    }
 }
 
 /// A program that prints faster than anybody reads is not held up.

@@ -57,8 +57,8 @@ macro_rules! runtime_programs {
             what_ignores_the_signal_is_killed, daemons_are_ended_with_their_instance,
             daemons_are_ended_with_their_crashed_program, a_restart_is_not_a_crash);
         $crate::conformance_tests!([$($attribute)*], $fixture, logs:
-            both_streams_are_captured_in_order, much_output_does_not_block, lines_outlive_their_instance,
-            queries_choose_lines, following_sees_new_lines_and_new_instances);
+            both_streams_are_captured_in_order, what_ends_at_once_was_heard, much_output_does_not_block,
+            lines_outlive_their_instance, queries_choose_lines, following_sees_new_lines_and_new_instances);
         $crate::conformance_tests!([$($attribute)*], $fixture, one_off:
             streams_and_exit_code_are_passed_on, its_environment_is_exact, it_is_killed_when_dropped,
             a_terminal_is_given, what_is_not_there_is_a_failure);

@@ -2,6 +2,7 @@
 
 pub(crate) mod projects;
 pub(crate) mod socket;
+pub(crate) mod tls_front;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
