@@ -1,10 +1,11 @@
 //! Family of what an environment can have besides its programs. The catalogue: [`redis::RedisAddon`], a Redis server of
 //! its own, with [`redis_rest`], the REST protocol of Upstash, in front; [`postgres`], a database of the server that all
-//! share; and [`storage`], a bucket of a server of its own that speaks S3. What somebody else keeps is used by its address:
-//! [`postgres::outside`], [`redis::OutsideRedis`].
+//! share; and [`storage`], a bucket of a server of its own that speaks S3. What somebody else keeps is used by its address
+//! ([`outside`]): [`postgres::outside`], [`redis::OutsideRedis`].
 
 mod derived;
 mod given;
+pub mod outside;
 pub mod postgres;
 mod proof;
 mod reached;
@@ -20,6 +21,7 @@ use hostkit_core::reach::Reach;
 use hostkit_core::traits::{Addon, Copies, History, Services};
 use hostkit_host::command::Guard;
 
+use outside::Outside;
 use postgres::Described;
 use postgres::addon::Filing;
 use postgres::archiving::PostgresHistory;
@@ -94,8 +96,8 @@ fn all<P: Addon + Described + 'static>(with: Surroundings<'_>, postgres: Arc<P>)
             postgres.clone(),
             redis.clone(),
             storage.clone(),
-            Arc::new(outside.clone()),
-            Arc::new(OutsideRedis::new(with.reach)),
+            Arc::new(Outside::new(outside.clone())),
+            Arc::new(Outside::new(OutsideRedis::new(with.reach))),
         ],
         copies: vec![
             Arc::new(PostgresCopies::new(postgres, outside)),

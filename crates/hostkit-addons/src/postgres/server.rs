@@ -19,6 +19,9 @@ use super::local::{Seats, refuse_settings};
 use super::pooler::Pooler;
 use super::system::SystemCluster;
 
+/// What installs all that is missing.
+const SETUP: &str = "hostkit server setup";
+
 /// Provides PostgreSQL.
 pub struct ServerPostgres {
     services: Arc<dyn Services>,
@@ -60,7 +63,7 @@ impl ServerPostgres {
                 Kind::Unavailable,
                 "cannot use PostgreSQL: this machine had none when it was looked for",
             )
-            .hint("hostkit server setup"));
+            .hint(SETUP));
         };
         let pooler = (self.seats)(ServiceRole::PgBouncer)?;
         let described = Postgres::new(
@@ -105,11 +108,12 @@ impl Addon for ServerPostgres {
     async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure> {
         refuse_settings(order)?;
         // Before a database is made that nobody could be let into.
-        Pooler::refuse_missing().map_err(|failure| failure.hint("hostkit server setup"))?;
+        refuse_missing_pooler()?;
         self.looked_for().await?.ensure(order).await
     }
 
     async fn settled(&self, orders: &[&AddonOrder]) -> Result<BTreeSet<AddonId>, Failure> {
+        refuse_missing_pooler()?;
         self.looked_for().await?.settled(orders).await
     }
 
@@ -151,4 +155,9 @@ impl Addon for ServerPostgres {
     fn databases(&self, _: &AddonOrder) -> Option<Arc<dyn Databases>> {
         Some(Arc::new(self.postgres().ok()?.clone()))
     }
+}
+
+/// On a server it is installed by what sets the machine up.
+fn refuse_missing_pooler() -> Result<(), Failure> {
+    Pooler::refuse_missing().map_err(|failure| failure.hint(SETUP))
 }

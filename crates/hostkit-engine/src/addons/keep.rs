@@ -132,7 +132,11 @@ async fn rotate(context: &Context, lanes: &LaneSet) -> Result<(), Failure> {
 
 /// The same trouble is told once, and its end.
 fn tell(context: &Context, trouble: &Trouble, id: &AddonId, outcome: Result<(), Failure>) {
-    let now = outcome.err().map(|failure| failure.message);
+    // An event is all that is seen of it, so what to try is in it.
+    let now = outcome.err().map(|failure| match failure.hint {
+        Some(hint) => format!("{} (hint: {hint})", failure.message),
+        None => failure.message,
+    });
     let before = match &now {
         Some(why) => locked(trouble).insert(id.clone(), why.clone()),
         None => locked(trouble).remove(id),

@@ -7,6 +7,7 @@ use hostkit_core::secret::Secret;
 
 use super::parse;
 use crate::given;
+use crate::outside::address;
 use crate::postgres::session::Access;
 
 /// Under which names those who keep databases give the address for programs, and the one for sessions.
@@ -34,15 +35,7 @@ pub struct Given {
 impl Given {
     /// Reads what was given; the order is one of a database elsewhere.
     pub fn of(order: &AddonOrder, reach: Reach) -> Result<Self, Failure> {
-        let newest = order.credentials.first();
-        let newest = newest.ok_or_else(|| {
-            let message = format!(
-                "cannot tell where the PostgreSQL of `{}` is",
-                order.id.environment
-            );
-            Failure::new(Kind::Internal, message)
-        })?;
-        let given = given::Given::parse(&newest.secret)?;
+        let given = given::Given::parse(address(order)?)?;
         let pooled = match &given {
             given::Given::Url(url) => url,
             lines => lines.value(&POOLED).ok_or_else(|| {

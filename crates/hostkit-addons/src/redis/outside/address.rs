@@ -7,6 +7,7 @@ use hostkit_core::secret::Secret;
 use url::Url;
 
 use crate::given;
+use crate::outside;
 use crate::proof::Proof;
 use crate::stream::Listens;
 
@@ -51,12 +52,7 @@ pub(super) struct Rest {
 
 impl Given {
     pub(super) fn of(order: &AddonOrder, reach: Reach) -> Result<Self, Failure> {
-        let newest = order.credentials.first();
-        let newest = newest.ok_or_else(|| {
-            let message = format!("cannot tell where the Redis of `{}` is", order.id.environment);
-            Failure::new(Kind::Internal, message)
-        })?;
-        Given::parse(&newest.secret, reach)
+        Given::parse(outside::address(order)?, reach)
     }
 
     fn parse(text: &Secret, reach: Reach) -> Result<Self, Failure> {

@@ -4,24 +4,18 @@
 mod address;
 mod ask;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console};
-use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::addon::{AddonKind, AddonOrder, Console};
+use hostkit_core::kind::Failure;
 use hostkit_core::names::VariableName;
-use hostkit_core::port_use::PortUse;
 use hostkit_core::reach::Reach;
 use hostkit_core::secret::Secret;
-use hostkit_core::traits::Addon;
 use hostkit_core::variables::Variables;
 
 use super::{READ_ONLY_TOKENS, REST_TOKENS, REST_URLS, VARIABLES, all_names, variable};
+use crate::outside::{Elsewhere, Found};
 use crate::proof::Proof;
 use address::Given;
 
-/// How long a look may take.
-const LONGEST_LOOK: Duration = Duration::from_secs(20);
 /// What Celery wants to be told of encrypted connections, where nothing is said of it.
 const VERIFIED: &str = "ssl_cert_reqs=required";
 
@@ -35,69 +29,30 @@ impl OutsideRedis {
     pub fn new(reach: Reach) -> Self {
         OutsideRedis { reach }
     }
-
-    /// Whether it works by all that was given; and its version, where that is told.
-    async fn look(&self, order: &AddonOrder) -> Result<Option<String>, Failure> {
-        let given = Given::of(order, self.reach)?;
-        let looked = tokio::time::timeout(LONGEST_LOOK, async {
-            let version = match &given.server {
-                Some(server) => ask::server(server, self.reach).await?,
-                None => None,
-            };
-            if let Some(rest) = &given.rest {
-                ask::rest(rest, self.reach).await?;
-            }
-            Ok(version)
-        });
-        looked.await.unwrap_or_else(|_| {
-            let why = format!(
-                "cannot ask the Redis: no answer within {}s",
-                LONGEST_LOOK.as_secs()
-            );
-            Err(Failure::new(Kind::Unavailable, why))
-        })
-    }
 }
 
 #[async_trait::async_trait]
-impl Addon for OutsideRedis {
+impl Elsewhere for OutsideRedis {
     fn kind(&self) -> AddonKind {
         AddonKind::Redis
     }
 
-    fn is_outside(&self) -> bool {
-        true
-    }
-
-    fn needs_port(&self) -> bool {
-        false
-    }
-
-    async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure> {
-        self.look(order).await.map(drop)
-    }
-
-    async fn observe(&self, order: &AddonOrder) -> Result<AddonState, Failure> {
+    async fn look(&self, order: &AddonOrder) -> Result<Found, Failure> {
         let given = Given::of(order, self.reach)?;
-        let (health, version, mut warnings) = match self.look(order).await {
-            Ok(version) => (AddonHealth::Ready, version, Vec::new()),
-            Err(failure) => (AddonHealth::Down(failure.message), None, Vec::new()),
+        let version = match &given.server {
+            Some(server) => ask::server(server, self.reach).await?,
+            None => None,
         };
+        if let Some(rest) = &given.rest {
+            ask::rest(rest, self.reach).await?;
+        }
+        let mut warnings = Vec::new();
         let listens = given.server.iter().map(|server| &server.listens);
         let mut all = listens.chain(given.rest.iter().map(|rest| &rest.listens));
         if all.any(|listens| listens.proof == Proof::None && !address::is_here(&listens.host)) {
             warnings.push("nothing is encrypted on the way to it".to_owned());
         }
-        Ok(AddonState {
-            health,
-            memory: None,
-            version,
-            warnings,
-        })
-    }
-
-    async fn remove(&self, _: &AddonId) -> Result<(), Failure> {
-        Ok(())
+        Ok(Found { version, warnings })
     }
 
     fn variable_names(&self) -> Vec<VariableName> {
@@ -106,7 +61,6 @@ impl Addon for OutsideRedis {
 
     fn variables(&self, order: &AddonOrder) -> Variables {
         let mut variables = Variables::new();
-        // An order was looked at before it was taken.
         let Ok(given) = Given::of(order, self.reach) else {
             return variables;
         };
@@ -140,12 +94,7 @@ impl Addon for OutsideRedis {
             .rest
             .into_iter()
             .flat_map(|rest| [Some(rest.token), rest.read_only]);
-        let all = server.chain(rest).flatten();
-        all.filter(|secret| !secret.reveal().is_empty()).collect()
-    }
-
-    fn ports(&self, _: &AddonOrder) -> BTreeMap<u16, PortUse> {
-        BTreeMap::new()
+        server.chain(rest).flatten().collect()
     }
 
     fn console(&self, order: &AddonOrder, arguments: &[String]) -> Option<Console> {
