@@ -63,31 +63,28 @@ pub struct Surroundings<'a> {
 
 /// All of them, one of each kind, as local mode has them: with a PostgreSQL of the installation's own.
 pub fn catalogue(with: Surroundings<'_>) -> Catalogue {
-    let (services, guard) = (with.services.clone(), with.guard.clone());
     // Known before anything is started: a server that runs would let go of what it has to file.
     let filing = Filing::new(with.files_history.into());
-    let postgres = LocalPostgres::new(
-        services.clone(),
-        with.seats.clone(),
-        guard.clone(),
-        filing.clone(),
-    );
-    let postgres = Arc::new(postgres);
-    let history = PostgresHistory::new(postgres.clone(), services, guard, filing);
-    Catalogue {
-        history: Some(Arc::new(history)),
-        ..all(with, postgres)
-    }
+    let (services, seats, guard) = (with.services.clone(), with.seats.clone(), with.guard.clone());
+    let postgres = Arc::new(LocalPostgres::new(services, seats, guard, filing.clone()));
+    all(with, postgres, filing)
 }
 
 /// The same as a server has them: PostgreSQL is the machine's own `cluster`, if it has one so far.
 pub fn server_catalogue(with: Surroundings<'_>, cluster: Option<SystemCluster>) -> Catalogue {
     let (services, seats, guard) = (with.services.clone(), with.seats.clone(), with.guard.clone());
+    let filing = Filing::new(with.files_history.into());
     let postgres = ServerPostgres::new(services, seats, guard, cluster);
-    all(with, Arc::new(postgres))
+    all(with, Arc::new(postgres), filing)
 }
 
-fn all<P: Addon + Described + 'static>(with: Surroundings<'_>, postgres: Arc<P>) -> Catalogue {
+fn all<P: Addon + Described + 'static>(
+    with: Surroundings<'_>,
+    postgres: Arc<P>,
+    filing: Filing,
+) -> Catalogue {
+    let (services, guard) = (with.services.clone(), with.guard.clone());
+    let history = PostgresHistory::new(postgres.clone(), services, guard, filing);
     let redis = Arc::new(RedisAddon::new(with.services.clone(), with.system_path));
     let storage = Arc::new(StorageAddon::new(with.services.clone(), with.public));
     let outside = OutsidePostgres::new(postgres.clone(), with.guard, with.reach);
@@ -104,6 +101,6 @@ fn all<P: Addon + Described + 'static>(with: Surroundings<'_>, postgres: Arc<P>)
             Arc::new(RedisCopies::new(with.services.clone(), redis)),
             Arc::new(StorageCopies::new(with.services.clone(), storage)),
         ],
-        history: None,
+        history: Some(Arc::new(history)),
     }
 }

@@ -86,6 +86,7 @@ impl Debian {
             sockets: PathBuf::from(sockets),
             port,
             account: "postgres".to_owned(),
+            unit: "none.service".to_owned(),
         };
         Debian {
             cluster,

@@ -46,20 +46,20 @@ pub enum Server {
     System(SystemCluster),
 }
 
-/// Whether a private cluster files its log away. Shared by who decides it and who describes the cluster.
+/// Whether the server files its log away. Shared by who decides it and who describes a private cluster.
 pub type Filing = Arc<AtomicBool>;
 
 /// The server of all environments and what stands in front of it. Clones are one.
 #[derive(Clone)]
 pub struct Postgres {
-    services: Arc<dyn Services>,
-    server: Server,
+    pub(super) services: Arc<dyn Services>,
+    pub(super) server: Server,
     pooler: Pooler,
     /// Runs the server's own tools.
     guard: Guard,
     filing: Filing,
     /// Who changes what all share waits for who does: add-ons are ensured side by side.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    pub(super) turn: Arc<tokio::sync::Mutex<()>>,
     /// How databases were left.
     pub(super) left: Left,
 }
@@ -85,7 +85,7 @@ impl Postgres {
     }
 
     /// The cluster, where it is HostKit's own.
-    pub(crate) fn private(&self) -> Option<Cluster> {
+    fn private(&self) -> Option<Cluster> {
         let archiving = match self.filing.load(Ordering::Relaxed) {
             true => Archiving::Spool,
             false => Archiving::Off,

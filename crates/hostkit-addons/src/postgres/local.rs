@@ -107,9 +107,18 @@ pub(super) fn refuse_settings(order: &AddonOrder) -> Result<(), Failure> {
     Err(Failure::new(Kind::Invalid, message).hint("leave the settings out"))
 }
 
+#[async_trait::async_trait]
 impl super::Described for LocalPostgres {
     fn postgres(&self) -> Result<&Postgres, Failure> {
         LocalPostgres::postgres(self)
+    }
+
+    async fn filing(&self, _: bool) -> Result<Option<&Postgres>, Failure> {
+        // Where there never was a server, no port is chosen to find that out.
+        match self.services.observe(&Cluster::name()).await? {
+            Some(_) => self.postgres().map(Some),
+            None => Ok(None),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod copies;
 pub mod databases;
 pub mod extensions;
+mod filing;
 pub mod local;
 pub mod names;
 pub mod outside;
@@ -22,8 +23,15 @@ pub mod system;
 pub mod tenants;
 pub mod verifier;
 
+use hostkit_core::kind::Failure;
+
 /// Who has described the server and its pooler.
-pub(crate) trait Described: Send + Sync {
+#[async_trait::async_trait]
+pub trait Described: Send + Sync {
     /// Both; a failure where the machine has none.
-    fn postgres(&self) -> Result<&addon::Postgres, hostkit_core::kind::Failure>;
+    fn postgres(&self) -> Result<&addon::Postgres, Failure>;
+
+    /// The same where there is a server whose log can be filed away, if that is wanted, or that may have done so; none is
+    /// made to find that out.
+    async fn filing(&self, wanted: bool) -> Result<Option<&addon::Postgres>, Failure>;
 }

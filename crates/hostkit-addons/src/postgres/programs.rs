@@ -58,9 +58,18 @@ impl Programs {
     }
 
     fn for_data_in(installed: &Path, data: &Path) -> Result<Self, Failure> {
-        let Some(major) = major_of(data)? else {
-            return Self::newest_in(installed);
-        };
+        match major_of(data)? {
+            Some(major) => Self::of_major_in(installed, data, major),
+            None => Self::newest_in(installed),
+        }
+    }
+
+    /// The version that data were said to be of.
+    pub(super) fn of_major(data: &Path, major: u16) -> Result<Self, Failure> {
+        Self::of_major_in(Path::new(INSTALLED), data, major)
+    }
+
+    fn of_major_in(installed: &Path, data: &Path, major: u16) -> Result<Self, Failure> {
         let found = versions(installed);
         let there: Vec<String> = found.iter().map(|one| one.major.to_string()).collect();
         found.into_iter().find(|one| one.major == major).ok_or_else(|| {

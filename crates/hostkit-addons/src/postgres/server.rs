@@ -89,9 +89,20 @@ impl ServerPostgres {
     }
 }
 
+#[async_trait::async_trait]
 impl super::Described for ServerPostgres {
     fn postgres(&self) -> Result<&Postgres, Failure> {
         ServerPostgres::postgres(self)
+    }
+
+    async fn filing(&self, wanted: bool) -> Result<Option<&Postgres>, Failure> {
+        if self.cluster.get().is_none() && SystemCluster::find().await.is_err() {
+            return Ok(None);
+        }
+        let postgres = self.looked_for().await?;
+        // Chosen before the first environment wants a database, it begins with that one.
+        let is_in_use = wanted || postgres.access().try_connect("postgres").await.is_ok();
+        Ok(is_in_use.then_some(postgres))
     }
 }
 

@@ -56,6 +56,7 @@ impl Past {
             environment: production("past"),
             to,
             port: free_port(),
+            account: None,
         };
         let described = cluster(self.house.port, Archiving::Spool);
         Scratch::recover(

@@ -120,6 +120,9 @@ pub(crate) enum BackupCommand {
         /// How many days can be gone back [default: 7]
         #[arg(long, value_name = "DAYS", value_parser = days)]
         days: Option<u32>,
+        /// Do not ask before PostgreSQL is started anew
+        #[arg(short, long)]
+        yes: bool,
     },
     /// Show or choose where the backups of this installation are kept
     Target {

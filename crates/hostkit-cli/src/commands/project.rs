@@ -219,17 +219,21 @@ pub(super) fn confirm(session: &Session<'_>, name: &ProjectName, verb: &str, wha
             "add `--yes` if you mean it",
         ));
     }
-    session
-        .printer()
-        .ask(&format!("This {verb}s {what}. Type `{name}` to go on: "));
+    let question = format!("This {verb}s {what}. Type `{name}` to go on: ");
+    if answers(session, &question, name.as_str())? {
+        return Ok(());
+    }
+    session.printer().say(&format!("Nothing was {verb}d."));
+    Err(Stop::Code(1))
+}
+
+/// Whether somebody who is asked answers with this word.
+pub(super) fn answers(session: &Session<'_>, question: &str, word: &str) -> Result<bool, Stop> {
+    session.printer().ask(question);
     let mut answer = String::new();
     std::io::stdin()
         .lock()
         .read_line(&mut answer)
         .map_err(|error| Stop::internal(format!("cannot read the answer: {error}")))?;
-    if answer.trim() == name.as_str() {
-        return Ok(());
-    }
-    session.printer().say(&format!("Nothing was {verb}d."));
-    Err(Stop::Code(1))
+    Ok(answer.trim() == word)
 }

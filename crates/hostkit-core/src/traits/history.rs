@@ -44,6 +44,17 @@ pub trait History: Recovery {
     /// more, nothing lies filed. Idempotent; who is connected notices nothing.
     async fn settle(&self, on: bool) -> Result<Option<String>, Failure>;
 
+    /// Whether the server has to be started anew before it files changes. Until then [`History::settle`] is a Conflict.
+    async fn needs_start(&self) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
+    /// Starts it anew for that: who is connected is cut off or waits, and is let in again when this returns. Nothing where
+    /// it need not be.
+    async fn start_anew(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// What lies filed, in the order in which it was written.
     async fn filed(&self) -> Result<Vec<FiledPiece>, Failure>;
 

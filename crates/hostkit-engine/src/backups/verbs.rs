@@ -62,14 +62,20 @@ impl Engine {
         })
     }
 
+    /// Whether the database server has to be started anew before a history of its databases is kept.
+    pub async fn history_needs_start(&self) -> bool {
+        history::needs_start(&self.context).await
+    }
+
     /// How it stands with the history of databases.
     pub fn history(&self) -> Result<HistoryStanding, Failure> {
         history::standing(&self.context)
     }
 
-    /// Chooses whether a history of databases is kept, and how long.
-    pub fn set_history(&self, settings: HistorySettings, by: &str) -> Result<HistoryStanding, Failure> {
-        history::set(&self.context, settings, by)?;
+    /// Chooses whether a history of databases is kept, and how long. Returns when the server was started anew, where it has
+    /// to be.
+    pub async fn set_history(&self, settings: HistorySettings, by: &str) -> Result<HistoryStanding, Failure> {
+        history::set(&self.context, settings, by).await?;
         self.history()
     }
 

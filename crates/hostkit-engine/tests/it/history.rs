@@ -47,7 +47,7 @@ async fn keep(world: &World, engine: &Engine) {
         .await
         .unwrap();
     write(world, "first");
-    engine.set_history(settings(true, 7), "test").unwrap();
+    engine.set_history(settings(true, 7), "test").await.unwrap();
     soon(|| manifests(world) == 1).await;
     moment(world);
     world.history.file_now().await.unwrap();
@@ -210,7 +210,7 @@ async fn moments_that_cannot_be_had_are_told_from_each_other_and_change_nothing(
     };
     let failure = ended(engine.restore_moment(stranger)).await.unwrap_err();
     assert!(failure.message.contains("it had no database then"), "{failure}");
-    engine.set_history(settings(false, 7), "test").unwrap();
+    engine.set_history(settings(false, 7), "test").await.unwrap();
     moment(&world);
     let later = moment(&world);
     let failure = refused(later).await;
@@ -429,7 +429,7 @@ async fn what_is_too_old_goes_and_what_is_needed_stays() {
     assert_eq!(data(&world, &shop()), "day 13");
 
     // Nothing is kept any more, and what was kept goes in its time.
-    engine.set_history(settings(false, 2), "test").unwrap();
+    engine.set_history(settings(false, 2), "test").await.unwrap();
     world.clock.advance(DAY * 30);
     soon(|| windows(&engine).is_empty()).await;
     assert_eq!(files(&world, "cluster.postgres").await, Vec::<String>::new());
@@ -441,7 +441,7 @@ async fn a_base_that_cannot_be_made_is_tried_again_and_leaves_nothing() {
     world.history.faults.fail_next("base", Faults::broken("copy"));
     let engine = world.with_shop().await;
     write(&world, "first");
-    engine.set_history(settings(true, 7), "test").unwrap();
+    engine.set_history(settings(true, 7), "test").await.unwrap();
     soon(|| engine.history().unwrap().trouble.is_some()).await;
     assert_eq!(files(&world, "/base/").await, Vec::<String>::new());
     soon(|| {
@@ -450,4 +450,36 @@ async fn a_base_that_cannot_be_made_is_tried_again_and_leaves_nothing() {
     })
     .await;
     soon(|| engine.history().unwrap().trouble.is_none()).await;
+}
+
+#[tokio::test]
+async fn a_server_is_started_anew_for_whoever_chooses_a_history_and_for_nothing_else() {
+    let world = world();
+    world.history.lose_start();
+    let engine = world.with_shop().await;
+    let starts = || world.history.journal.count("start anew");
+    // What stands in the way is told before anything was chosen.
+    world
+        .history
+        .faults
+        .fail_next("needs_start", Faults::broken("somebody else"));
+    engine.set_history(settings(true, 7), "test").await.unwrap_err();
+    assert_eq!(engine.history().unwrap().settings, settings(false, 7));
+    engine.set_history(settings(false, 9), "test").await.unwrap();
+    assert_eq!((starts(), engine.history_needs_start().await), (0, true));
+    keep(&world, &engine).await;
+    assert_eq!((starts(), engine.history_needs_start().await), (1, false));
+    engine.set_history(settings(true, 8), "test").await.unwrap();
+    assert_eq!(starts(), 1);
+    // Lost later, it is told, and waits for somebody to choose again.
+    world.history.lose_start();
+    soon(|| {
+        let trouble = engine.history().unwrap().trouble;
+        trouble.is_some_and(|why| why.contains("started anew"))
+    })
+    .await;
+    assert_eq!(starts(), 1);
+    engine.set_history(settings(true, 8), "test").await.unwrap();
+    soon(|| engine.history().unwrap().trouble.is_none()).await;
+    assert_eq!(starts(), 2);
 }

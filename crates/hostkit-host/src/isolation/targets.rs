@@ -179,7 +179,13 @@ fn of_services(layout: &Layout, to: &Tenant) -> Vec<Target> {
         environment: None,
         role: ServiceRole::RedisRest,
     });
+    let postgres = layout.service(&ServiceName {
+        environment: None,
+        role: ServiceRole::Postgres,
+    });
     vec![
+        list("history", postgres.join("data/spool")),
+        create("history", postgres.join("data/spool")),
         list("add-on", layout.services()),
         list("add-on", redis.join("data")),
         create("add-on", redis.join("data")),
@@ -188,10 +194,11 @@ fn of_services(layout: &Layout, to: &Tenant) -> Vec<Target> {
     ]
 }
 
-/// Backups in the installation's own folder. They are encrypted besides.
+/// Backups, and bases of the history of databases, in the installation's own folder. They are encrypted besides.
 fn of_backups(layout: &Layout, to: &Tenant) -> Vec<Target> {
     let folder = layout.backups().join(to.project.as_str());
     vec![
+        list("history", layout.backups().join("cluster.postgres")),
         list("backup", folder.clone()),
         create("backup", folder),
         read("backup", layout.backup_key()),

@@ -178,14 +178,18 @@ pub(crate) async fn restore_moment(call: Admitted<RestoreMoment>) -> Result<Upda
 }
 
 pub(crate) async fn history(call: Admitted<GetHistory>, (): ()) -> Result<HistoryStanding, Failure> {
-    call.shared().engine.history()
+    let engine = &call.shared().engine;
+    Ok(HistoryStanding {
+        needs_start: engine.history_needs_start().await,
+        ..engine.history()?
+    })
 }
 
 pub(crate) async fn set_history(
     call: Admitted<SetHistory>,
     wanted: HistorySettings,
 ) -> Result<HistoryStanding, Failure> {
-    let standing = call.shared().engine.set_history(wanted, call.by())?;
+    let standing = call.shared().engine.set_history(wanted, call.by()).await?;
     tracing::info!(
         by = call.by(),
         on = wanted.on,

@@ -26,13 +26,13 @@ const NOBODY: &str = "";
 /// When, whose, and what they have from then on.
 type Change = (Timestamp, String, Vec<u8>);
 
-/// Files changes. Clones share them. Faults: `"settle"`, `"filed"`, `"read"`, `"forget"`, `"file_now"`, `"base"`,
+/// Files changes. Clones share them. Faults: `"settle"`, `"needs_start"`, `"start_anew"`, `"filed"`, `"read"`, `"forget"`, `"file_now"`, `"base"`,
 /// `"recover"`, `"export"`.
 #[derive(Debug, Clone)]
 pub struct FakeHistory {
     /// Faults by method.
     pub faults: Faults,
-    /// What was done: `forget 0000…`, `recover shop/production`, `end shop/production`, `sweep shop/production`.
+    /// What was done: `start anew`, `forget 0000…`, `recover shop/production`, `end shop/production`, `sweep shop/production`.
     pub journal: Journal,
     clock: FakeClock,
     inner: Arc<Mutex<Inner>>,
@@ -41,6 +41,7 @@ pub struct FakeHistory {
 #[derive(Debug)]
 struct Inner {
     is_on: bool,
+    needs_start: bool,
     all: Vec<Change>,
     /// What is in the piece that is being written.
     open: Vec<Change>,
@@ -59,6 +60,7 @@ impl FakeHistory {
             clock: clock.clone(),
             inner: Arc::new(Mutex::new(Inner {
                 is_on: false,
+                needs_start: false,
                 all: Vec::new(),
                 open: Vec::new(),
                 piece: piece.unwrap_or_else(|why| unreachable!("{why}")),
@@ -66,6 +68,11 @@ impl FakeHistory {
                 pasts: 0,
             })),
         }
+    }
+
+    /// From now on it files nothing before it is started anew.
+    pub fn lose_start(&self) {
+        locked(&self.inner).needs_start = true;
     }
 
     /// An environment has this from now on.
@@ -118,11 +125,27 @@ impl History for FakeHistory {
     async fn settle(&self, on: bool) -> Result<Option<String>, Failure> {
         self.faults.pass("settle").await?;
         let mut inner = locked(&self.inner);
+        if on && inner.needs_start {
+            let why = "cannot file changes: the server has to be started anew";
+            return Err(Failure::new(Kind::Conflict, why));
+        }
         inner.is_on = on;
         if !on {
             inner.filed.clear();
         }
         Ok(Some(SERVER.to_owned()))
+    }
+
+    async fn needs_start(&self) -> Result<bool, Failure> {
+        self.faults.pass("needs_start").await?;
+        Ok(locked(&self.inner).needs_start)
+    }
+
+    async fn start_anew(&self) -> Result<(), Failure> {
+        self.faults.pass("start_anew").await?;
+        locked(&self.inner).needs_start = false;
+        self.journal.note("start anew");
+        Ok(())
     }
 
     async fn filed(&self) -> Result<Vec<FiledPiece>, Failure> {

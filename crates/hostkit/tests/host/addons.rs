@@ -4,6 +4,7 @@ use hostkit_testkit::http::{self, Place};
 use hostkit_testkit::machine::{Flavour, Machine, World, wait_until};
 
 use crate::installed::{APT, purge_with_data, said, server, stop_control, until_healthy};
+use crate::moment;
 
 /// Who is kept out, and whose things they are.
 const FROM: &str = "mallory";
@@ -58,8 +59,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer((os.environ['HOST'], int(os.environ['PORT'])), Answer).serve_forever()
 "#;
 
-struct Site {
-    machine: Machine,
+pub(crate) struct Site {
+    pub(crate) machine: Machine,
     _world: World,
     _folder: tempfile::TempDir,
 }
@@ -97,13 +98,13 @@ impl Site {
         site
     }
 
-    fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.machine.exec_within(APT, arguments).ok();
         output.out.trim().to_owned()
     }
 
     /// What the program of a project answers.
-    fn get(&self, name: &str, path: &str) -> String {
+    pub(crate) fn get(&self, name: &str, path: &str) -> String {
         let host = format!("{name}.apps.example.com");
         http::get(Place::on(&self.machine, 80), &host, path).body
     }
@@ -138,7 +139,7 @@ impl Site {
     }
 
     /// Runs Python as an account; whether it ended well.
-    fn python(&self, account: &str, line: &str) -> bool {
+    pub(crate) fn python(&self, account: &str, line: &str) -> bool {
         let group = format!("--regid={account}");
         let user = format!("--reuid={account}");
         self.machine
@@ -509,6 +510,8 @@ fn a_database_is_its_projects_alone_and_outlives_control_kills_and_a_boot() {
     site.until_it_answers(TO, "/direct", "5");
     site.ok(&["hostkit", "backup", "restore", TO, "--yes", "--no-backup"]);
     site.until_it_answers(TO, "/pooled", "4");
+    // With a history of all of it on, which ends with the package.
+    moment::databases_come_back_to_a_moment(&site, TO, FROM);
     site.ok(&["hostkit", "addon", "remove", TO, "postgres", "--yes"]);
     site.ok(&["hostkit", "project", "delete", FROM, "--yes"]);
     let sql = |text: &str| site.ok(&["runuser", "-u", "postgres", "--", "psql", "-X", "-Atc", text]);
@@ -528,4 +531,5 @@ fn a_database_is_its_projects_alone_and_outlives_control_kills_and_a_boot() {
     site.machine
         .exec(&["systemctl", "is-active", "postgresql@15-main.service"])
         .ok();
+    moment::nothing_is_filed(&site);
 }

@@ -12,6 +12,7 @@ mod endings;
 mod fixture;
 mod images;
 mod installed;
+mod moment;
 mod package;
 mod setup;
 mod survive;

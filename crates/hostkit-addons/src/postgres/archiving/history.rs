@@ -1,4 +1,4 @@
-//! The history of the private cluster: its spool, its base backups, and scratch clusters made of both.
+//! The history of a server: its spool, its base backups, and scratch clusters made of both.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -19,9 +19,9 @@ use jiff::Timestamp;
 use super::past::PastPostgres;
 use super::scratch::{self, Scratch};
 use super::{base_backup, spool, switch_piece};
+use crate::postgres::Described;
 use crate::postgres::addon::{Filing, Postgres};
 use crate::postgres::cluster::{Cluster, LIBRARY};
-use crate::postgres::local::LocalPostgres;
 use crate::postgres::session::Access;
 
 /// Bytes that are handed on at once.
@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Files every change of the cluster of all projects.
 pub struct PostgresHistory {
-    postgres: Arc<LocalPostgres>,
+    postgres: Arc<dyn Described>,
     services: Arc<dyn Services>,
     guard: Guard,
     filing: Filing,
@@ -41,7 +41,7 @@ pub struct PostgresHistory {
 impl PostgresHistory {
     /// Of the cluster that `postgres` provides, which files its log as `filing` says: the one it was made with.
     pub fn new(
-        postgres: Arc<LocalPostgres>,
+        postgres: Arc<dyn Described>,
         services: Arc<dyn Services>,
         guard: Guard,
         filing: Filing,
@@ -54,27 +54,16 @@ impl PostgresHistory {
         }
     }
 
-    fn postgres(&self) -> Result<(&Postgres, Cluster), Failure> {
-        let postgres = self.postgres.postgres()?;
-        let cluster = postgres.private().ok_or_else(|| {
-            Failure::new(
-                Kind::Conflict,
-                "cannot keep a history of the databases: this cluster is not HostKit's own",
-            )
-        })?;
-        Ok((postgres, cluster))
-    }
-
-    /// The data of the service, below which the spool is.
-    fn data(&self) -> PathBuf {
-        self.services.place(&Cluster::name()).data
+    fn postgres(&self) -> Result<&Postgres, Failure> {
+        self.postgres.postgres()
     }
 
     async fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce(PathBuf) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let data = self.data();
+        // Where there never was a server, no port is chosen to find that out.
+        let data = self.services.place(&Cluster::name()).data;
         let done = tokio::task::spawn_blocking(move || work(data)).await;
         done.unwrap_or_else(|why| {
             Err(Failure::new(
@@ -93,12 +82,10 @@ impl History for PostgresHistory {
 
     async fn settle(&self, on: bool) -> Result<Option<String>, Failure> {
         let before = self.filing.swap(on, Ordering::Relaxed);
-        // Where there never was a server, no port is chosen to find that out.
-        if self.services.observe(&Cluster::name()).await?.is_none() {
+        let Some(postgres) = self.postgres.filing(on).await? else {
             return Ok(None);
-        }
-        let (postgres, _) = self.postgres()?;
-        postgres.ensure_server().await?;
+        };
+        postgres.file_log(on).await?;
         let access = postgres.access();
         if on && !before {
             wait_until_filed_so(&access).await?;
@@ -107,11 +94,27 @@ impl History for PostgresHistory {
             for filed in self.filed().await? {
                 self.forget(&filed.piece).await?;
             }
+            postgres.clear_spool().await?;
         }
         let session = access.connect(&access.home).await?;
         let question = "SELECT system_identifier::text FROM pg_control_system()";
         let row = session.row("ask which server this is", question, &[]).await?;
         Ok(row.map(|row| row.get(0)))
+    }
+
+    async fn needs_start(&self) -> Result<bool, Failure> {
+        match self.postgres.filing(true).await? {
+            Some(postgres) => postgres.filing_needs_start().await,
+            None => Ok(false),
+        }
+    }
+
+    async fn start_anew(&self) -> Result<(), Failure> {
+        self.filing.store(true, Ordering::Relaxed);
+        match self.postgres.filing(true).await? {
+            Some(postgres) => postgres.start_to_file().await,
+            None => Ok(()),
+        }
     }
 
     async fn filed(&self) -> Result<Vec<FiledPiece>, Failure> {
@@ -131,11 +134,11 @@ impl History for PostgresHistory {
     }
 
     async fn file_now(&self) -> Result<(), Failure> {
-        switch_piece(&self.postgres()?.0.access()).await.map(drop)
+        switch_piece(&self.postgres()?.access()).await.map(drop)
     }
 
     async fn base(&self) -> Result<BaseCopy, Failure> {
-        let (postgres, _) = self.postgres()?;
+        let postgres = self.postgres()?;
         let access = postgres.access();
         let act = "make a base backup";
         let session = access.connect(&access.home).await?;
@@ -183,11 +186,12 @@ impl Recovery for PostgresHistory {
         base: Pieces,
         log: Log,
     ) -> Result<Box<dyn Past>, Failure> {
-        let (_, cluster) = self.postgres()?;
+        let (cluster, account) = self.postgres()?.past(environment);
         let recovery = scratch::Recovery {
             environment: environment.clone(),
             to,
             port: free_port()?,
+            account,
         };
         let base = Box::pin(base.map(|piece| piece.map_err(|why| broken(&why))));
         let scratch = Scratch::recover(&self.services, &self.guard, &cluster, (base, log), &recovery).await?;

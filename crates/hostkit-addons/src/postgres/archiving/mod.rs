@@ -1,4 +1,4 @@
-//! Recovery of the private cluster to a point in time: full pieces of its log go into a spool, a base backup is the whole
+//! Recovery of a server to a point in time: full pieces of its log go into a spool, a base backup is the whole
 //! cluster at some moment, and both together are any moment after that.
 //!
 //! ```text

@@ -28,7 +28,7 @@ impl Past for PastPostgres {
 
     async fn export(&self, of: &CopyOf, part: &PartName) -> Result<Export, Failure> {
         let access = self.scratch.access();
-        let tools = Tools::new(self.guard.clone(), self.scratch.programs()?, access.port);
+        let tools = Tools::new(self.guard.clone(), self.scratch.programs().clone(), access.port);
         export_part(&access, &tools, &of.environment, part).await
     }
 

@@ -15,17 +15,17 @@ pub(crate) fn of_private_cluster() -> String {
 # TYPE DATABASE USER ADDRESS METHOD
 local all {SUPERUSER} scram-sha-256
 host all {SUPERUSER} 127.0.0.1/32 scram-sha-256
-host replication +{COPIERS} 127.0.0.1/32 scram-sha-256
-host all +{COPIERS} all reject
 {}",
-        of_tenants()
+        of_ours()
     )
 }
 
-/// The rules of projects. They come before all others, for the first that fits is taken.
-pub(crate) fn of_tenants() -> String {
+/// The rules of who makes base backups, and of projects. They come before all others, for the first that fits is taken.
+pub(crate) fn of_ours() -> String {
     format!(
         "\
+host replication +{COPIERS} 127.0.0.1/32 scram-sha-256
+host all +{COPIERS} all reject
 local samerole +{TENANTS} scram-sha-256
 host samerole +{TENANTS} 127.0.0.1/32 scram-sha-256
 local all +{TENANTS} reject

@@ -20,7 +20,7 @@ use hostkit_core::variables::Variables;
 use hostkit_core::workload::InstanceState;
 use jiff::Timestamp;
 
-pub(crate) use admission::{COPIERS, SUPERUSER, TENANTS, of_tenants as rules_of_tenants};
+pub(crate) use admission::{COPIERS, SUPERUSER, TENANTS, of_ours as rules_of_ours};
 pub(crate) use own::{own_role, prepare_own_database};
 pub(crate) use settings::LIBRARY;
 pub use settings::{Archiving, ClusterSettings};
@@ -153,8 +153,12 @@ impl Cluster {
     }
 
     /// Starts one that was filled, and returns when it has come to its moment.
-    pub(crate) async fn start_scratch(&self, services: &dyn Services) -> Result<(), Failure> {
-        let described = self.describe(services, &Programs::for_data(&self.own_data(services))?)?;
+    pub(crate) async fn start_scratch(
+        &self,
+        services: &dyn Services,
+        programs: &Programs,
+    ) -> Result<(), Failure> {
+        let described = self.describe(services, programs)?;
         services.ensure(&described).await?;
         self.wait(services).await.map(drop)
     }

@@ -15,3 +15,4 @@ pub use moment::contents;
 pub(crate) use pieces::{fed, last_lines, sent};
 pub use restore::{Waiting, discard, restore_beside, take_place};
 pub use tools::Tools;
+pub(crate) use tools::acting_as;

@@ -63,7 +63,11 @@ impl Tools {
         let mut environment = variables;
         environment.insert("PATH".to_owned(), "/usr/bin:/bin".to_owned());
         environment.insert("LC_ALL".to_owned(), "C.UTF-8".to_owned());
-        let mut words = as_nobody();
+        // An account that owns nothing.
+        let mut words = match nix::unistd::geteuid().is_root() {
+            true => acting_as("65534"),
+            false => Vec::new(),
+        };
         words.push(self.programs.file(name).display().to_string());
         words.extend(arguments.iter().map(|&word| word.to_owned()));
         let job = Job {
@@ -82,19 +86,14 @@ impl Tools {
     }
 }
 
-/// What is put before a command that root runs.
-fn as_nobody() -> Vec<String> {
-    if !nix::unistd::geteuid().is_root() {
-        return Vec::new();
-    }
-    [
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-        "--no-new-privs",
-        "--",
+/// What is put before a command that root runs as an account, by its name or number, and its group of the same.
+pub(crate) fn acting_as(account: &str) -> Vec<String> {
+    vec![
+        "setpriv".to_owned(),
+        format!("--reuid={account}"),
+        format!("--regid={account}"),
+        "--clear-groups".to_owned(),
+        "--no-new-privs".to_owned(),
+        "--".to_owned(),
     ]
-    .map(str::to_owned)
-    .to_vec()
 }

@@ -10,9 +10,9 @@ pub(super) fn identities() -> String {
     format!("{SUPERUSER} root {SUPERUSER}\n")
 }
 
-/// The rules of admission: our own way in, then those of projects.
-pub(super) fn admission(tenants: &str) -> String {
-    format!("local all {SUPERUSER} peer map={SUPERUSER}\nhost all {SUPERUSER} all reject\n{tenants}")
+/// The rules of admission: our own way in, then those of `others` of ours.
+pub(super) fn admission(others: &str) -> String {
+    format!("local all {SUPERUSER} peer map={SUPERUSER}\nhost all {SUPERUSER} all reject\n{others}")
 }
 
 /// The file with this block at its head, in the place of an earlier one: of rules, the first that fits is taken.

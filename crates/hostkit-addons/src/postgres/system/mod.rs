@@ -1,11 +1,12 @@
 //! The cluster that Debian's packages keep, on a server. Others may have databases in it: HostKit adds a role of its own,
 //! a database of its own, and a block of rules for its own projects, and touches nothing else.
 //!
-//! Root gets in by the kernel's word for who calls (`peer`), as the role `hostkit`: no password lies anywhere. The files
+//! Root gets in by the kernel's word for who calls (`peer`), as the role `hostkit`: no password lets it in. The files
 //! of the cluster are the account `postgres`'s, and so are the folders they lie in; whatever is done to them is done as
 //! that account, so that root follows nothing that it may have put there.
 
 mod block;
+mod filing;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,14 +14,17 @@ use std::time::Duration;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_host::system_program::{Outcome, SystemProgram};
 
-use super::cluster::{SUPERUSER, own_role, prepare_own_database, rules_of_tenants};
+use super::cluster::{SUPERUSER, own_role, prepare_own_database, rules_of_ours};
 use super::databases::OWN_DATABASE;
-use super::session::{Access, Place};
+use super::session::{Access, Place, Session};
+
+pub(crate) use filing::Effect;
 
 const RUNUSER: SystemProgram = SystemProgram::new("runuser", "util-linux");
+const SYSTEMCTL: SystemProgram = SystemProgram::new("systemctl", "systemd");
 const LIST_CLUSTERS: SystemProgram = SystemProgram::new("pg_lsclusters", "postgresql");
-/// How long new rules may take to hold.
-const LONGEST_RELOAD: Duration = Duration::from_secs(10);
+/// How long new rules may take to hold, and a server that was started to answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A cluster that somebody else keeps running on this machine.
@@ -34,6 +38,8 @@ pub struct SystemCluster {
     pub port: u16,
     /// The account that it runs as, and that its files belong to.
     pub account: String,
+    /// The unit that it runs in.
+    pub unit: String,
 }
 
 impl SystemCluster {
@@ -63,6 +69,7 @@ impl SystemCluster {
                     sockets: PathBuf::from("/var/run/postgresql"),
                     port,
                     account: owner.to_owned(),
+                    unit: format!("postgresql@{version}-main.service"),
                 };
                 (major, found)
             })
@@ -95,7 +102,7 @@ impl SystemCluster {
         }
         // Before the role of projects is there, no rule for it can let anybody in; the rules come first all the same.
         self.write("pg_ident.conf", &block::identities()).await?;
-        self.write("pg_hba.conf", &block::admission(&rules_of_tenants()))
+        self.write("pg_hba.conf", &block::admission(&rules_of_ours()))
             .await?;
         let statements = format!("{}\nSELECT pg_reload_conf();\n", own_role());
         let (sockets, port) = (self.sockets.display().to_string(), self.port.to_string());
@@ -113,6 +120,27 @@ impl SystemCluster {
         ];
         self.run("let HostKit into PostgreSQL", &words, statements.as_bytes())
             .await?;
+        let session = self
+            .get_in("it does not take the new rules of `pg_hba.conf`")
+            .await?;
+        prepare_own_database(&self.access(), &session).await
+    }
+
+    /// Starts it anew: who is connected is cut off, and refused until it is there again.
+    pub(crate) async fn start_anew(&self) -> Result<(), Failure> {
+        let said = SYSTEMCTL.run(&["restart", "--", &self.unit], b"").await?;
+        if !said.is_success() {
+            let why = format!("cannot start PostgreSQL anew: {}", said.why());
+            let hint = format!("`journalctl -u {}` says more", self.unit);
+            return Err(Failure::new(Kind::Unavailable, why).hint(hint));
+        }
+        self.get_in("it was started anew and does not answer")
+            .await
+            .map(drop)
+    }
+
+    /// Waits until HostKit is let in; `why` is what is told where it is not.
+    async fn get_in(&self, why: &str) -> Result<Session, Failure> {
         let gets_in = async {
             loop {
                 match self.access().try_connect("postgres").await {
@@ -121,21 +149,17 @@ impl SystemCluster {
                 }
             }
         };
-        match tokio::time::timeout(LONGEST_RELOAD, gets_in).await {
-            Ok(session) => prepare_own_database(&self.access(), &session).await,
-            Err(_) => Err(Failure::new(
-                Kind::Unavailable,
-                "cannot get into PostgreSQL: it does not take the new rules of `pg_hba.conf`",
-            )
-            .hint("its log says why: journalctl -u 'postgresql@*', or /var/log/postgresql")),
-        }
+        tokio::time::timeout(LONGEST_WAIT, gets_in).await.map_err(|_| {
+            Failure::new(Kind::Unavailable, format!("cannot get into PostgreSQL: {why}"))
+                .hint("its log says why: journalctl -u 'postgresql@*', or /var/log/postgresql")
+        })
     }
 
     async fn has_blocks(&self) -> Result<bool, Failure> {
         let identities = self.read("pg_ident.conf").await?;
         let admission = self.read("pg_hba.conf").await?;
         Ok(block::put(&identities, &block::identities()) == identities
-            && block::put(&admission, &block::admission(&rules_of_tenants())) == admission)
+            && block::put(&admission, &block::admission(&rules_of_ours())) == admission)
     }
 
     async fn read(&self, name: &str) -> Result<String, Failure> {
@@ -201,6 +225,7 @@ mod tests {
 ";
         let found = SystemCluster::choose(listed).unwrap();
         assert_eq!((found.port, found.account.as_str()), (5435, "postgres"));
+        assert_eq!(found.unit, "postgresql@16-main.service");
         assert_eq!(found.configuration, PathBuf::from("/etc/postgresql/16/main"));
         assert_eq!(
             SystemCluster::choose("13 main 5432 online postgres /a /b\n"),

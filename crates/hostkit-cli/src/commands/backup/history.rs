@@ -1,11 +1,14 @@
 //! `hostkit backup history`.
 
+use std::io::IsTerminal;
+
 use hostkit_api::endpoints::{GetHistory, NoQuery, SetHistory};
 use hostkit_api::target::Installation;
 use hostkit_core::backup::history::{HistorySettings, HistoryStanding};
 use hostkit_core::size::ByteSize;
 
 use crate::args::Switch;
+use crate::commands::project::answers;
 use crate::session::Session;
 use crate::stop::Stop;
 
@@ -13,6 +16,7 @@ pub(super) async fn history(
     session: &Session<'_>,
     switch: Option<Switch>,
     days: Option<u32>,
+    yes: bool,
 ) -> Result<(), Stop> {
     let client = session.client()?;
     let mut standing = client.call::<GetHistory>(&Installation, &NoQuery {}, &()).await?;
@@ -21,7 +25,12 @@ pub(super) async fn history(
         on: switch.map_or(before.on, |switch| switch == Switch::On),
         days: days.unwrap_or(before.days),
     };
-    let is_new = wanted != before;
+    // Chosen before there was a server, it may still wait for that one.
+    let is_start = switch == Some(Switch::On) && standing.needs_start;
+    let is_new = wanted != before || is_start;
+    if is_start && !yes {
+        confirm(session)?;
+    }
     if is_new {
         standing = client
             .call::<SetHistory>(&Installation, &NoQuery {}, &wanted)
@@ -50,6 +59,25 @@ pub(super) async fn history(
         printer.next("`hostkit backup history on`");
     }
     Ok(())
+}
+
+/// Asks whether PostgreSQL may be started anew.
+fn confirm(session: &Session<'_>) -> Result<(), Stop> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Stop::usage(
+            "cannot keep a history: PostgreSQL has to be started anew for it, and nobody can be asked",
+            "add `--yes` if programs may do without it for some seconds",
+        ));
+    }
+    let question = "PostgreSQL has to be started anew for this, once. For some seconds nobody gets in: what goes by DATABASE_URL waits, \
+        other connections are cut off. Type `on` to go on: ";
+    match answers(session, question, "on")? {
+        true => Ok(()),
+        false => {
+            session.printer().say("Nothing was changed.");
+            Err(Stop::Code(1))
+        }
+    }
 }
 
 /// Says to which moments databases can be brought back, where any can.

@@ -107,7 +107,7 @@ pub(crate) async fn run(session: &Session<'_>, command: BackupCommand) -> Result
             hold(session, &id, number, !release).await
         }
         BackupCommand::Plan { simulate, keep } => plan::plan(session, simulate, &keep),
-        BackupCommand::History { switch, days } => history::history(session, switch, days).await,
+        BackupCommand::History { switch, days, yes } => history::history(session, switch, days, yes).await,
         BackupCommand::Target { command } => target::run(session, command).await,
         BackupCommand::Kit { confirm, adopt } => match adopt {
             Some(file) => kit::adopt_and_say(session, &file).await,

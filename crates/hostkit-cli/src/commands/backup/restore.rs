@@ -1,6 +1,6 @@
 //! `hostkit backup restore`.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 
 use hostkit_api::backup::{OneBackup, Restoration, RestorationElsewhere};
 use hostkit_api::endpoints::{GetEnvironment, NoQuery, RestoreBackup, RestoreBackupElsewhere};
@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{act, numbered};
 use crate::args::Elsewhere;
+use crate::commands::project::answers;
 use crate::session::Session;
 use crate::stop::Stop;
 
@@ -111,16 +112,9 @@ pub(super) fn confirm(session: &Session<'_>, with: &str, what: &str, to: &Enviro
             "add `--yes` if you mean it",
         ));
     }
-    session.printer().ask(&format!(
-        "This replaces {what} of `{to}` with those of {with}. Type `{}` to go on: ",
-        to.project
-    ));
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Stop::internal(format!("cannot read the answer: {error}")))?;
-    if answer.trim() == to.project.as_str() {
+    let name = to.project.as_str();
+    let question = format!("This replaces {what} of `{to}` with those of {with}. Type `{name}` to go on: ");
+    if answers(session, &question, name)? {
         return Ok(());
     }
     session.printer().say("Nothing was changed.");

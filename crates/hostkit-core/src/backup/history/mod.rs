@@ -76,6 +76,9 @@ pub struct HistoryStanding {
     /// How many bytes it takes where it is kept, of all projects together: for who may look at the installation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// Whether `on` starts the database server anew: who is connected is cut off, and refused for a moment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_start: bool,
     /// Why it does not go on, where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,

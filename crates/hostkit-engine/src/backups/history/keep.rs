@@ -54,6 +54,13 @@ pub(crate) async fn run(context: Arc<Context>, history: Arc<dyn History>) {
 
 /// Takes away what recoveries left that were cut off.
 async fn sweep(context: &Context, history: &dyn History) {
+    // Where nobody ever chose there was nothing to recover from, and each look takes its time.
+    if matches!(
+        super::chosen(&*context.parts.files, &context.parts.layout),
+        Ok(None)
+    ) {
+        return;
+    }
     let _nobody = context.history.recovering.lock().await;
     for environment in context.parts.store.environments().unwrap_or_default() {
         if let Err(error) = history.sweep(&environment.id).await {

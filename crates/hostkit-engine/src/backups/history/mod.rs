@@ -82,10 +82,18 @@ fn driver(context: &Context) -> Result<&Arc<dyn History>, Failure> {
     super::parts(context)?.history.as_ref().ok_or_else(|| {
         Failure::new(
             Kind::Conflict,
-            "cannot keep a history of databases: on a server this version keeps none",
+            "cannot keep a history of databases: nothing here files their changes",
         )
         .hint("backups are made once a day: `hostkit backup list`")
     })
+}
+
+/// Whether a server has to be started anew before a history is kept. What stands in the way besides is told by who wants one.
+pub(crate) async fn needs_start(context: &Context) -> bool {
+    match driver(context) {
+        Ok(history) => history.needs_start().await.unwrap_or_default(),
+        Err(_) => false,
+    }
 }
 
 /// How it stands.
@@ -95,6 +103,7 @@ pub(crate) fn standing(context: &Context) -> Result<HistoryStanding, Failure> {
         settings: settings(context)?,
         windows: shown.windows,
         bytes: Some(shown.bytes),
+        needs_start: false,
         trouble: shown.trouble,
     })
 }
@@ -105,9 +114,9 @@ pub(super) async fn look_again(context: &Context) {
     context.history.wake.notify_one();
 }
 
-/// Chooses whether a history is kept, and how long.
-pub(crate) fn set(context: &Context, wanted: HistorySettings, by: &str) -> Result<(), Failure> {
-    driver(context)?;
+/// Chooses whether a history is kept, and how long. Where the server has to be started anew for it, it is.
+pub(crate) async fn set(context: &Context, wanted: HistorySettings, by: &str) -> Result<(), Failure> {
+    let history = driver(context)?;
     if !(1..=MOST_DAYS).contains(&wanted.days) {
         return Err(Failure::new(
             Kind::Invalid,
@@ -117,6 +126,7 @@ pub(crate) fn set(context: &Context, wanted: HistorySettings, by: &str) -> Resul
             ),
         ));
     }
+    let needs_start = wanted.on && history.needs_start().await?;
     let file = context.parts.layout.history();
     let text = serde_json::to_vec(&wanted)
         .map_err(|why| Failure::new(Kind::Internal, format!("cannot write what was chosen: {why}")))?;
@@ -128,6 +138,16 @@ pub(crate) fn set(context: &Context, wanted: HistorySettings, by: &str) -> Resul
         by: by.to_owned(),
     };
     context.parts.store.record(None, what)?;
+    let mut started = Ok(());
+    if needs_start {
+        let history = history.clone();
+        // To its end, also where who asked does not wait for it: programs do.
+        let start = tokio::spawn(async move { history.start_anew().await });
+        started = start.await.unwrap_or_else(|why| {
+            let why = format!("cannot start the database server anew: {why}");
+            Err(Failure::new(Kind::Internal, why))
+        });
+    }
     context.history.wake.notify_one();
-    Ok(())
+    started
 }
