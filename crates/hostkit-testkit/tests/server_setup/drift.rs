@@ -43,6 +43,10 @@ fn a_file_that_was_changed() {
             "/etc/systemd/system/postgresql@.service.d/60-hostkit.conf",
             "databases",
         ),
+        (
+            "/etc/postgresql-common/createcluster.d/60-hostkit.conf",
+            "databases",
+        ),
         (SSH_FILE, "ssh"),
     ] {
         let place = Place::ready();

@@ -19,11 +19,12 @@ http.server.HTTPServer((os.environ['HOST'], int(os.environ['PORT'])), Answer).se
 const MANIFEST: &str = "[process.web]\ncommand = \"python3 app.py\"\n";
 
 /// What `server setup` writes for the sake of projects, and what guards the machine.
-const FOR_PROJECTS: [&str; 4] = [
+const FOR_PROJECTS: [&str; 5] = [
     "/etc/sysctl.d/60-hostkit.conf",
     "/etc/systemd/system.conf.d/60-hostkit.conf",
     "/etc/systemd/journald.conf.d/60-hostkit.conf",
     "/etc/tmpfiles.d/hostkit-logs.conf",
+    "/etc/postgresql-common/createcluster.d/60-hostkit.conf",
 ];
 const GUARDS: [&str; 4] = [
     "/etc/ssh/sshd_config.d/00-hostkit.conf",

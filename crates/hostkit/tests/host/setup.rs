@@ -216,6 +216,16 @@ fn a_bare_machine_is_made_ready_in_one_command_and_stays_so() {
         .ok();
     assert_eq!(folder.out.trim(), "755 root:root");
     assert_eq!(server.checked("swap")["state"], "not_applicable");
+    let as_postgres = [
+        "runuser",
+        "-u",
+        "postgres",
+        "--",
+        "psql",
+        "-XAtc",
+        "SHOW max_connections",
+    ];
+    assert_eq!(server.machine.exec(&as_postgres).ok().out.trim(), "300");
 
     for port in [80, 443, 5432, 8123] {
         server.serve(port);

@@ -3,7 +3,7 @@
 //! us they are somebody's, and stay as they are.
 
 use hostkit_core::kind::Failure;
-use hostkit_core::server::{Change, Comment, Order, Sections, UnitAct};
+use hostkit_core::server::{Change, Comment, Order, Sections, UnitAct, comment_lines};
 
 use super::packages::installed;
 use crate::server::item::{Finding, Item, Site};
@@ -13,6 +13,10 @@ const POSTGRES: &str = "postgresql";
 const POSTGRES_UNIT: &str = "postgresql.service";
 /// Debian leaves a server that was killed where it is; those who stop it in order still stop it.
 const RESTART: &str = "/etc/systemd/system/postgresql@.service.d/60-hostkit.conf";
+/// What Debian makes new clusters with. The one of a machine that has PostgreSQL already is not touched.
+const NEW_CLUSTERS: &str = "/etc/postgresql-common/createcluster.d/60-hostkit.conf";
+/// As many as the server of local mode has: each project whose programs ask holds at least one.
+const CONNECTIONS: &str = "max_connections = 300\n";
 /// Packages whose program alone is wanted, and the unit that each would start.
 const PROGRAMS_ALONE: [(&str, &str); 2] = [
     ("pgbouncer", "pgbouncer.service"),
@@ -50,6 +54,10 @@ impl Item for Databases {
             finding.change(Change::Unit(UnitAct::Mask, (*unit).to_owned()));
         }
         let absent: Vec<String> = names.filter(|name| !is_there(name)).map(str::to_owned).collect();
+        let text = comment_lines(Comment(
+            "Room for the databases of many projects, in a cluster that is new.",
+        ));
+        want_file(site, NEW_CLUSTERS, text + CONNECTIONS, &mut finding)?;
         if !absent.is_empty() {
             finding.missing = true;
             finding.find(format!("not installed: {}", absent.join(", ")));

@@ -79,7 +79,10 @@ pub async fn what_ends_at_once_was_heard(fixture: &dyn RuntimeFixture) {
         let of_it = || printed.iter().filter(|l| l.instance == Some(id.to_string()));
         let said = of_it().filter(|l| l.text == "no room").count();
         let ended = of_it().filter(|l| l.text.starts_with("program ended")).count();
-        assert!(ended > 1 && said >= ended, "{number}: {said} of {ended}: {printed:#?}");
+        assert!(
+            ended > 1 && said >= ended,
+            "{number}: {said} of {ended}: {printed:#?}"
+        );
     }
 }
 
