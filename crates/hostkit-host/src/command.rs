@@ -60,6 +60,8 @@ pub enum Wiring {
     Pipes,
     /// Input, output and errors as pipes.
     PipesWithInput,
+    /// Input is this file, which the command may open anew as `/proc/self/fd/0`; output and errors as pipes.
+    PipesWithFile(OwnedFd),
     /// All three are this terminal's end (see [`crate::terminal`]).
     Terminal(OwnedFd),
 }
@@ -196,6 +198,7 @@ impl Guard {
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped()),
+            Wiring::PipesWithFile(file) => command.stdin(file).stdout(Stdio::piped()).stderr(Stdio::piped()),
             Wiring::Terminal(end) => command
                 .stdin(end.try_clone()?)
                 .stdout(end.try_clone()?)

@@ -178,6 +178,22 @@ async fn input_is_passed_on_and_closed() {
 }
 
 #[tokio::test]
+async fn input_that_is_a_file_can_be_opened_anew_and_from_its_beginning() {
+    let mut file = tempfile::tempfile().unwrap();
+    std::io::Write::write_all(&mut file, b"kept").unwrap();
+    let job = shell("cat /proc/self/fd/0; (cat /proc/self/fd/0)");
+    let mut running = guard()
+        .start(&job, Wiring::PipesWithFile(file.into()))
+        .await
+        .unwrap();
+    assert!(running.input.is_none());
+    let (mut text, mut output) = (String::new(), running.output.take().unwrap());
+    output.read_to_string(&mut text).await.unwrap();
+    assert_eq!(text, "keptkept");
+    assert_eq!(running.wait().await.unwrap(), Ending::Exited(0));
+}
+
+#[tokio::test]
 async fn a_terminal_is_one_and_knows_its_size() {
     let (terminal, end) = Terminal::open(33, 77).unwrap();
     let job = shell("test -t 0 && test -t 1 && stty size; read line; echo got $line; stty size");

@@ -22,7 +22,7 @@ fn guard() -> Guard {
     Guard::new(SelfProgram::at(env!("CARGO_BIN_EXE_addons-role")))
 }
 
-fn tools(port: u16) -> Tools {
+pub(crate) fn tools(port: u16) -> Tools {
     Tools::new(guard(), Programs::newest().unwrap(), port)
 }
 

@@ -25,12 +25,12 @@ const FILL: &str = "
     REFRESH MATERIALIZED VIEW moods;";
 
 /// The main database of a project.
-fn db(project: &str) -> DatabaseId {
+pub(crate) fn db(project: &str) -> DatabaseId {
     database(project, "db")
 }
 
 /// A dump that comes as these bytes, in pieces of odd lengths.
-fn coming(bytes: &[u8]) -> Dump {
+pub(crate) fn coming(bytes: &[u8]) -> Dump {
     let pieces: Vec<Result<Vec<u8>, Failure>> = bytes.chunks(3001).map(|piece| Ok(piece.to_vec())).collect();
     Box::pin(futures_util::stream::iter(pieces))
 }
@@ -50,7 +50,7 @@ async fn dump(house: &House, project: &str) -> Vec<u8> {
 }
 
 /// The logins for one piece of work that are there.
-async fn errands(house: &House, project: &str) -> usize {
+pub(crate) async fn errands(house: &House, project: &str) -> usize {
     let session = house.access().connect("postgres").await.unwrap();
     let question = "SELECT FROM pg_roles WHERE rolname LIKE $1";
     let logins = format!("{project}_db.w%");

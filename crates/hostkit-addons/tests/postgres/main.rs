@@ -9,6 +9,7 @@ mod databases;
 mod history;
 mod house;
 mod isolation;
+mod large;
 mod outside;
 mod pooler;
 mod sdk;

@@ -2,6 +2,8 @@
 
 mod backup;
 mod dump;
+mod fill;
+mod head;
 mod moment;
 mod pieces;
 mod restore;

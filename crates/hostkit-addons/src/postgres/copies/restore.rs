@@ -8,20 +8,18 @@ use hostkit_core::database::Contents;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::traits::Dump;
 
+use super::fill::fill;
+use super::head::Head;
 use super::moment::contents;
-use super::pieces::{fed, last_lines};
 use super::tools::Tools;
 use crate::postgres::databases::{
-    Errand, Limits, May, OWN_DATABASE, create_empty, disconnect, drop_database, drop_role, known,
-    let_nobody_in, mark,
+    Limits, OWN_DATABASE, create_empty, disconnect, drop_database, drop_role, known, let_nobody_in, mark,
 };
 use crate::postgres::names::DatabaseName;
 use crate::postgres::pooler::Pooler;
 use crate::postgres::quote::{identifier, literal};
 use crate::postgres::session::{Access, Session};
 
-/// What every archive in the custom format begins with.
-const MAGIC: &[u8; 5] = b"PGDMP";
 /// How long transactions that run may take to end while all others wait.
 const LONGEST_HOLD: Duration = Duration::from_secs(20);
 /// A database that waits to take another's place.
@@ -59,15 +57,15 @@ pub async fn restore_beside(
     tools: &Tools,
     waiting: &Waiting,
     limits: &Limits,
-    mut dump: Dump,
+    dump: Dump,
 ) -> Result<Contents, Failure> {
-    let beginning = beginning(&mut dump).await?;
+    let mut dump: Dump = Box::pin(dump.fuse());
+    let head = Head::read(&mut dump).await?;
     let session = access.connect(OWN_DATABASE).await?;
     discard(access, waiting).await?;
     create_empty(access, &session, &waiting.name, &waiting.main, limits).await?;
-    let whole = Box::pin(futures_util::stream::iter([Ok(beginning)]).chain(dump));
     let filled = async {
-        fill(access, tools, waiting, whole).await?;
+        fill(access, tools, waiting, head, dump).await?;
         // What is not analysed yet is slow, and would be so when it is needed most.
         let inside = access.connect(&waiting.name).await?;
         inside.run("look over what was restored", "ANALYZE").await?;
@@ -78,69 +76,6 @@ pub async fn restore_beside(
         discard(access, waiting).await?;
     }
     filled
-}
-
-/// The first bytes of a dump, which say what it is: nothing is made for what is none.
-async fn beginning(dump: &mut Dump) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    while bytes.len() < MAGIC.len()
-        && let Some(piece) = dump.next().await
-    {
-        bytes.extend(piece?);
-    }
-    if bytes.starts_with(MAGIC) {
-        return Ok(bytes);
-    }
-    Err(Failure::new(
-        Kind::Invalid,
-        "cannot restore this: it is not a dump in the custom format of pg_dump",
-    )
-    .hint("make one with `hostkit db dump`, or with `pg_dump --format=custom`"))
-}
-
-async fn fill(access: &Access, tools: &Tools, waiting: &Waiting, dump: Dump) -> Result<(), Failure> {
-    let errand = Errand::begin(access, &waiting.main, May::BeOwner).await?;
-    let database = format!("--dbname={}", waiting.name);
-    let arguments = [
-        "--exit-on-error",
-        "--no-owner",
-        "--no-privileges",
-        "--no-password",
-        &database,
-    ];
-    let done = async {
-        let running = tools
-            .start("pg_restore", &arguments, errand.key(), &waiting.name)
-            .await?;
-        let (ending, said) = fed(running, dump).await?;
-        let act = format!("restore the database `{}`", waiting.target);
-        if !ending.is_success() {
-            let kind = match is_about_this_server(&said) {
-                true => Kind::Unavailable,
-                false => Kind::Failed,
-            };
-            return Err(Failure::new(kind, format!("cannot {act}: pg_restore refused it"))
-                .hint("the database is as it was before")
-                .details(last_lines(&said)));
-        }
-        Ok(())
-    }
-    .await;
-    errand.end(access).await?;
-    done
-}
-
-/// Whether a complaint is about the server that a dump is restored into, and says nothing of the dump: no room, or it was
-/// made on one that is newer, has other extensions, other roles.
-fn is_about_this_server(said: &str) -> bool {
-    let lacks = |what: &str, ending: &str| {
-        let mut lines = said.lines().filter(|line| line.contains(what));
-        lines.any(|line| line.contains(ending))
-    };
-    said.contains("No space left on device")
-        || said.contains("unsupported version (")
-        || lacks("extension \"", "is not available")
-        || lacks("role \"", "does not exist")
 }
 
 /// Puts a restored database into the place of the one it is for. Transactions that come by PgBouncer wait meanwhile;

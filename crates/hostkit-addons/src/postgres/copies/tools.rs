@@ -2,15 +2,23 @@
 //! nothing.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use hostkit_core::kind::Failure;
+use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::secret::Secret;
 use hostkit_host::command::{Guard, Job, Limits, Running, Wiring};
 use hostkit_host::launch::Priority;
+use nix::unistd::{Gid, Uid, fchown};
+use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
 
 use crate::postgres::address::Address;
 use crate::postgres::programs::Programs;
+
+/// The account that owns nothing.
+const NOBODY: u32 = 65534;
 
 /// Runs programs of PostgreSQL's own for one server.
 #[derive(Debug, Clone)]
@@ -22,6 +30,9 @@ pub struct Tools {
 }
 
 impl Tools {
+    /// Where one finds the file that it was started on.
+    pub(super) const INPUT: &str = "/proc/self/fd/0";
+
     /// Those of the server's own version, which is the one whose dumps it reads for certain.
     pub fn new(guard: Guard, programs: Programs, port: u16) -> Self {
         Tools {
@@ -36,21 +47,40 @@ impl Tools {
         &self,
         name: &str,
         arguments: &[&str],
-        (login, password): (&str, &Secret),
+        key: (&str, &Secret),
         database: &str,
     ) -> Result<Running, Failure> {
+        self.start_with(name, arguments, self.variables(key, database))
+            .await
+    }
+
+    /// The same, and [`Tools::INPUT`] is a file that it reads.
+    pub(super) async fn start_on(
+        &self,
+        file: &Kept,
+        name: &str,
+        arguments: &[&str],
+        key: (&str, &Secret),
+        database: &str,
+    ) -> Result<Running, Failure> {
+        let wiring = Wiring::PipesWithFile(file.input()?);
+        self.run(name, arguments, self.variables(key, database), wiring)
+            .await
+    }
+
+    /// What one of them finds the server by.
+    fn variables(&self, (login, password): (&str, &Secret), database: &str) -> BTreeMap<String, String> {
         let address = Address {
             port: self.port,
             login: login.to_owned(),
             password: password.clone(),
             database: database.to_owned(),
         };
-        let variables = address
+        address
             .variables()
             .into_iter()
             .map(|(name, value): (_, Secret)| (name.to_string(), value.reveal().to_owned()))
-            .collect();
-        self.start_with(name, arguments, variables).await
+            .collect()
     }
 
     /// Starts one of them with what it finds the server by.
@@ -60,12 +90,21 @@ impl Tools {
         arguments: &[&str],
         variables: BTreeMap<String, String>,
     ) -> Result<Running, Failure> {
+        self.run(name, arguments, variables, Wiring::PipesWithInput).await
+    }
+
+    async fn run(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        variables: BTreeMap<String, String>,
+        wiring: Wiring,
+    ) -> Result<Running, Failure> {
         let mut environment = variables;
         environment.insert("PATH".to_owned(), "/usr/bin:/bin".to_owned());
         environment.insert("LC_ALL".to_owned(), "C.UTF-8".to_owned());
-        // An account that owns nothing.
         let mut words = match nix::unistd::geteuid().is_root() {
-            true => acting_as("65534"),
+            true => acting_as(&NOBODY.to_string()),
             false => Vec::new(),
         };
         words.push(self.programs.file(name).display().to_string());
@@ -82,7 +121,32 @@ impl Tools {
                 priority: Priority::Background,
             },
         };
-        self.guard.start(&job, Wiring::PipesWithInput).await
+        self.guard.start(&job, wiring).await
+    }
+}
+
+/// A file in memory that the tools may open as often as they like: [`Tools::INPUT`]. Nothing of it is left when nobody has it
+/// open any more.
+pub(super) struct Kept(OwnedFd);
+
+impl Kept {
+    pub(super) fn of(bytes: &[u8]) -> std::io::Result<Self> {
+        let mut file = File::from(memfd_create("hostkit-dump", MemfdFlags::CLOEXEC)?);
+        file.write_all(bytes)?;
+        fchmod(&file, Mode::RUSR)?;
+        if nix::unistd::geteuid().is_root() {
+            fchown(&file, Some(Uid::from_raw(NOBODY)), Some(Gid::from_raw(NOBODY)))?;
+        }
+        Ok(Kept(file.into()))
+    }
+
+    fn input(&self) -> Result<OwnedFd, Failure> {
+        self.0.try_clone().map_err(|why| {
+            Failure::new(
+                Kind::Internal,
+                format!("cannot hand over the head of a dump: {why}"),
+            )
+        })
     }
 }
 
