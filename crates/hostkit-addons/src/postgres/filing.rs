@@ -1,7 +1,8 @@
 //! A server that files its log away: a private cluster does so as it is described, the machine's by settings that it keeps
 //! itself, into a folder that is its account's alone.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hostkit_core::kind::{Failure, Kind};
@@ -92,16 +93,22 @@ impl Postgres {
         // What is brought to the disk now need not be while clients wait.
         session.run("start PostgreSQL anew", "CHECKPOINT").await?;
         drop(session);
+        // Nobody waits where no environment has a database so far.
         if self.services.observe(&Pooler::name()).await?.is_none() {
             return cluster.start_anew().await;
         }
         self.hold(&known).await;
         let started = cluster.start_anew().await;
+        let going = self.let_all_go_on().await;
+        started.and(going)
+    }
+
+    async fn let_all_go_on(&self) -> Result<(), Failure> {
         let console = self.pooler().console().await?;
         for held in console.held().await? {
             console.resume(&held).await?;
         }
-        started
+        Ok(())
     }
 
     /// Lets transactions wait, as far as those that run end in time.
@@ -138,7 +145,7 @@ impl Postgres {
 }
 
 /// Makes the folder that the cluster's account files the log in. What is above it is root's.
-fn make_spool(cluster: &SystemCluster, data: &std::path::Path) -> Result<(), Failure> {
+fn make_spool(cluster: &SystemCluster, data: &Path) -> Result<(), Failure> {
     let act = "make the spool of PostgreSQL";
     let account = User::from_name(&cluster.account).ok().flatten().ok_or_else(|| {
         let why = format!("cannot {act}: there is no account `{}`", cluster.account);
@@ -153,8 +160,8 @@ fn make_spool(cluster: &SystemCluster, data: &std::path::Path) -> Result<(), Fai
             format!("cannot {act}: `{}` is no place", spool.display()),
         )
     };
-    let name = |path: &std::path::Path| {
-        let name = path.file_name().and_then(std::ffi::OsStr::to_str);
+    let name = |path: &Path| {
+        let name = path.file_name().and_then(OsStr::to_str);
         name.map(str::to_owned).ok_or_else(internal)
     };
     let root = above

@@ -96,10 +96,13 @@ impl super::Described for ServerPostgres {
     }
 
     async fn filing(&self, wanted: bool) -> Result<Option<&Postgres>, Failure> {
-        if self.cluster.get().is_none() && SystemCluster::find().await.is_err() {
-            return Ok(None);
+        if self.cluster.get().is_none() {
+            let Ok(found) = SystemCluster::find().await else {
+                return Ok(None);
+            };
+            self.cluster.get_or_init(|| found);
         }
-        let postgres = self.looked_for().await?;
+        let postgres = self.postgres()?;
         // Chosen before the first environment wants a database, it begins with that one.
         let is_in_use = wanted || postgres.access().try_connect("postgres").await.is_ok();
         Ok(is_in_use.then_some(postgres))

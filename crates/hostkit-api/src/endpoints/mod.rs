@@ -181,6 +181,7 @@ endpoints! {
     GetHistory: GET "/api/backups/history", may ReadInstallation, on Installation,
         query NoQuery, takes Nothing, gives Json<HistoryStanding>;
     /// Chooses whether every change of databases is kept, and for how many days.
+    /// Where the database server has to be started anew for that (`needs_start`), it is, and this lasts until it answers.
     SetHistory: PUT "/api/backups/history", may ManageInstallation, on Installation,
         query NoQuery, takes Json<HistorySettings>, gives Json<HistoryStanding>;
     /// The recovery kit: the key of the backups, and where they are with what is needed to get there.

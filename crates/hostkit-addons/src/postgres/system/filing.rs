@@ -56,7 +56,7 @@ impl SystemCluster {
         // Its own setting is known to the server only once it is loaded.
         load(&session).await?;
         let has = |name: &str, value: &str| set.get(name).is_some_and(|there| there == value);
-        if set.contains_key(COMMAND) && has(COMMAND, FILES_NOTHING) {
+        if has(COMMAND, FILES_NOTHING) {
             reset(&session, COMMAND).await?;
         }
         // The one that shows whose all of this is comes first.
@@ -91,10 +91,9 @@ impl SystemCluster {
                 reset(&session, name).await?;
             }
             session.run(ACT, "SELECT pg_reload_conf()").await?;
+            session.run(ACT, &without_roles()).await?;
             // Last: as long as it is there, what was cut off is done again.
             reset(&session, PLACE).await?;
-            let role = format!("ALTER ROLE {SUPERUSER} PASSWORD NULL; DROP ROLE IF EXISTS {COPIERS};");
-            session.run(ACT, &role).await?;
         } else if set.get(COMMAND).is_some_and(|command| command == FILES_NOTHING) && !is_started_so {
             reset(&session, COMMAND).await?;
         }
@@ -115,6 +114,18 @@ impl SystemCluster {
         let give = format!("ALTER ROLE {SUPERUSER} PASSWORD {verifier}");
         session.run(ACT, &give).await
     }
+}
+
+/// Takes back what roles were made and given for it, also by bases that were cut off.
+fn without_roles() -> String {
+    format!(
+        "DO $$ DECLARE login text; BEGIN
+             FOR login IN SELECT rolname FROM pg_roles WHERE starts_with(rolname::text, '{COPIERS}') LOOP
+                 EXECUTE format('DROP ROLE %I', login);
+             END LOOP;
+         END $$;
+         ALTER ROLE {SUPERUSER} PASSWORD NULL;"
+    )
 }
 
 fn text(path: &Path) -> String {
