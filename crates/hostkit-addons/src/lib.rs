@@ -1,7 +1,7 @@
 //! Family of what an environment can have besides its programs. The catalogue: [`redis::RedisAddon`], a Redis server of
 //! its own, with [`redis_rest`], the REST protocol of Upstash, in front; [`postgres`], a database of the server that all
 //! share; and [`storage`], a bucket of a server of its own that speaks S3. What somebody else keeps is used by its address
-//! ([`outside`]): [`postgres::outside`], [`redis::OutsideRedis`].
+//! ([`outside`]): [`postgres::outside`], [`redis::OutsideRedis`], [`storage::OutsideStorage`].
 
 mod derived;
 mod given;
@@ -31,6 +31,7 @@ use postgres::outside::OutsidePostgres;
 use postgres::server::ServerPostgres;
 use postgres::system::SystemCluster;
 use redis::{OutsideRedis, RedisAddon, RedisCopies};
+use storage::OutsideStorage;
 use storage::addon::{PublicAddresses, StorageAddon, StorageCopies};
 
 /// What environments can have, and how it gets into backups.
@@ -95,6 +96,7 @@ fn all<P: Addon + Described + 'static>(
             storage.clone(),
             Arc::new(Outside::new(outside.clone())),
             Arc::new(Outside::new(OutsideRedis::new(with.reach))),
+            Arc::new(Outside::new(OutsideStorage::new(with.reach))),
         ],
         copies: vec![
             Arc::new(PostgresCopies::new(postgres, outside)),

@@ -9,12 +9,15 @@ pub mod error;
 pub mod gate;
 pub mod index;
 pub mod names;
+mod outside;
 mod place;
 pub mod s3;
 pub mod server;
 pub mod settings;
 pub mod state;
 pub mod tend;
+
+pub use outside::OutsideStorage;
 
 /// Answered with 200 as soon as a server answers at all. No bucket has this name.
 pub const READY: &str = "/-/ready";

@@ -10,5 +10,6 @@ mod disk;
 mod hostile;
 mod hostile_copies;
 mod house;
+mod outside;
 mod role;
 mod sdks;

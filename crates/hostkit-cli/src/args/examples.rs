@@ -86,6 +86,7 @@ examples! {
         ("hostkit addon add shop redis", "a Redis of its own; its programs find REDIS_URL"),
         ("hostkit addon add shop storage --quota 10GB", "a bucket that speaks S3; its programs find S3_ENDPOINT and the other names"),
         ("hostkit addon add shop postgres --outside -", "a database that somebody else keeps; its address is read from stdin"),
+        ("hostkit addon add shop storage --outside r2.env", "a bucket that somebody else keeps, by the lines of a file"),
         ("hostkit addon set shop redis --memory 256MB --keep-all", "more memory, and nothing pushed out of it"),
         ("hostkit addon list shop", "how each is, and since when its credential is the same"),
         ("hostkit addon rotate shop redis", "a new credential, told by a restart that loses no request; then the old one is refused"),

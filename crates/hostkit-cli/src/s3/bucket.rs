@@ -1,19 +1,20 @@
-//! A bucket and what is done with it: one request each, on a connection of its own. The server is on this machine.
+//! A bucket and what is done with it: one request each, on a connection of its own. The server is on this machine, or somebody
+//! else's.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::storage::listing::{Page, first};
+use hostkit_core::storage::signature::{self, Asked, Keys};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::listing::{all, decoded, first};
-use super::sign::{self, Asked, Keys};
+use super::connection::{Broken, Endpoint};
 
 /// For how long what is sent at once is signed.
 const SOON: Duration = Duration::from_secs(900);
@@ -25,36 +26,12 @@ const LONGEST: usize = 16 << 20;
 /// A bucket that is reached.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
-    /// Where its server is: `127.0.0.1:15000`.
-    pub(crate) address: String,
+    /// Where its server is.
+    pub(crate) endpoint: Endpoint,
     /// Its name.
     pub(crate) name: String,
     /// What is signed with.
     pub(crate) keys: Keys,
-}
-
-/// An object of a list.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Object {
-    /// Its key.
-    pub(crate) key: String,
-    /// Its bytes.
-    pub(crate) size: u64,
-    /// When it was put.
-    pub(crate) modified: String,
-    /// Its entity tag.
-    pub(crate) etag: String,
-}
-
-/// A page of a list.
-#[derive(Debug, Default)]
-pub(crate) struct Listed {
-    /// Objects.
-    pub(crate) objects: Vec<Object>,
-    /// What keys have in common up to the next `/`, where that was asked for.
-    pub(crate) prefixes: Vec<String>,
-    /// What the next page is asked with.
-    pub(crate) next: Option<String>,
 }
 
 /// A request: what of it differs.
@@ -72,13 +49,13 @@ impl Bucket {
     pub(crate) fn url(&self, method: &str, key: &str, expires: Duration) -> String {
         let asked = Asked {
             method,
-            host: &self.address,
+            host: &self.endpoint.authority,
             path: &format!("/{}/{key}", self.name),
             query: &[],
             headers: &[],
         };
-        let signed = sign::signed(&self.keys, asked, Timestamp::now(), expires);
-        format!("http://{}{signed}", self.address)
+        let signed = signature::signed(&self.keys, asked, Timestamp::now(), expires);
+        format!("{}{signed}", self.endpoint.origin())
     }
 
     /// A page of the objects whose keys begin so.
@@ -87,7 +64,7 @@ impl Bucket {
         prefix: &str,
         is_deep: bool,
         from: Option<&str>,
-    ) -> Result<Listed, Failure> {
+    ) -> Result<Page, Failure> {
         let mut query = vec![("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix)];
         if !is_deep {
             query.push(("delimiter", "/"));
@@ -97,24 +74,9 @@ impl Bucket {
             query: &query,
             ..Act::default()
         };
-        let text = self.asked("list the bucket", act).await?;
-        let objects = all(&text, "Contents").into_iter().map(|one| {
-            let text = |name| first(one, name).unwrap_or_default();
-            Object {
-                key: decoded(&text("Key")),
-                size: text("Size").parse().unwrap_or_default(),
-                modified: text("LastModified"),
-                etag: text("ETag").trim_matches('"').to_owned(),
-            }
-        });
-        let prefixes = all(&text, "CommonPrefixes").into_iter();
-        Ok(Listed {
-            objects: objects.collect(),
-            prefixes: prefixes
-                .filter_map(|one| Some(decoded(&first(one, "Prefix")?)))
-                .collect(),
-            next: first(&text, "NextContinuationToken"),
-        })
+        let what = "list the bucket";
+        let text = self.asked(what, act).await?;
+        Page::parse(&text, from).ok_or_else(|| away(what, &"its answer is no list of S3"))
     }
 
     /// Removes an object. One that is not there is removed, too.
@@ -138,16 +100,16 @@ impl Bucket {
 
     /// Copies an object to another key of the bucket. No byte of it leaves the server.
     pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<(), Failure> {
-        let source = sign::path(&format!("/{}/{from}", self.name));
+        let source = signature::path(&format!("/{}/{from}", self.name));
         let act = Act {
             method: Method::PUT,
             key: to,
             headers: &[("x-amz-copy-source", &source)],
             ..Act::default()
         };
-        self.asked(&format!("copy `{from}` to `{to}`"), act)
-            .await
-            .map(drop)
+        let what = format!("copy `{from}` to `{to}`");
+        let said = self.asked(&what, act).await?;
+        refuse_late(&what, &said)
     }
 
     /// Asks, and reads the answer.
@@ -162,16 +124,16 @@ impl Bucket {
     pub(super) async fn send(&self, what: &str, act: Act<'_>) -> Result<Response<Incoming>, Failure> {
         let asked = Asked {
             method: act.method.as_str(),
-            host: &self.address,
+            host: &self.endpoint.authority,
             path: &format!("/{}/{}", self.name, act.key),
             query: act.query,
             headers: act.headers,
         };
-        let target = sign::signed(&self.keys, asked, Timestamp::now(), SOON);
+        let target = signature::signed(&self.keys, asked, Timestamp::now(), SOON);
         let mut request = Request::builder()
             .method(act.method.clone())
             .uri(target)
-            .header("host", &self.address);
+            .header("host", &self.endpoint.authority);
         for (name, value) in act.headers {
             request = request.header(*name, *value);
         }
@@ -187,12 +149,8 @@ impl Bucket {
         }
     }
 
-    async fn exchange(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Box<dyn std::error::Error + Send + Sync>> {
-        let stream = TcpStream::connect(&self.address).await?;
-        stream.set_nodelay(true)?;
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Broken> {
+        let stream = self.endpoint.open().await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         // Ends with the answer.
         tokio::spawn(connection);
@@ -226,7 +184,15 @@ impl Bucket {
     }
 }
 
+/// A refusal may come behind a 200, as S3 has it.
+pub(super) fn refuse_late(what: &str, said: &str) -> Result<(), Failure> {
+    match first(said, "Code") {
+        Some(code) => Err(Failure::new(Kind::Failed, format!("cannot {what}: {code}"))),
+        None => Ok(()),
+    }
+}
+
 fn away(what: &str, why: &dyn std::fmt::Display) -> Failure {
     Failure::new(Kind::Unavailable, format!("cannot {what}: {why}"))
-        .hint("the storage answers on its own machine alone; see how it is with `hostkit addon list NAME`")
+        .hint("see how it is with `hostkit addon list NAME`; one that is not kept elsewhere answers on its own machine alone")
 }

@@ -2,9 +2,8 @@
 //! whatever is in them: they are encoded for a URL and never taken for paths here.
 
 mod bucket;
-mod listing;
-mod sign;
+mod connection;
 mod upload;
 
-pub(crate) use bucket::{Bucket, Object};
-pub(crate) use sign::Keys;
+pub(crate) use bucket::Bucket;
+pub(crate) use connection::Endpoint;

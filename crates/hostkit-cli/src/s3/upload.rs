@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::storage::listing::first;
 use http::{Method, header};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::bucket::{Act, Bucket};
-use super::listing::first;
+use super::bucket::{Act, Bucket, refuse_late};
 
 /// The least bytes of a part, and the most that are put at once.
 const PART: u64 = 16 << 20;
@@ -112,11 +112,7 @@ impl Bucket {
         };
         let what = format!("put `{key}`");
         let done = self.asked(&what, act).await?;
-        // A refusal may come behind a 200, as S3 has it.
-        match first(&done, "Code") {
-            Some(code) => Err(Failure::new(Kind::Failed, format!("cannot {what}: {code}"))),
-            None => Ok(()),
-        }
+        refuse_late(&what, &done)
     }
 
     async fn put_part(

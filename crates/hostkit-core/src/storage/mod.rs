@@ -1,7 +1,10 @@
 //! Storage: the bucket of an environment, what it holds, and what is so in it.
 
 pub mod cors;
+pub mod keys;
 pub mod lifecycle;
+pub mod listing;
+pub mod signature;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,6 +77,9 @@ pub struct BucketReport {
     pub objects: u64,
     /// Bytes of them, and of parts of uploads that are not completed.
     pub bytes: u64,
-    /// What is so in it.
+    /// What is so in it; nothing is told of one that is kept elsewhere.
     pub policy: BucketPolicy,
+    /// Whether somebody else keeps it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
 }

@@ -17,7 +17,7 @@ use crate::harness::{Installation, kill, projects, wait_until};
 
 /// A program that keeps objects with `@aws-sdk/client-s3`, which is told nothing but the variables: `/put/KEY` puts the key
 /// as its own content, `/get/KEY` reads it, `/key` is the access key it was told.
-fn keeper(parent: &Path) -> PathBuf {
+pub(crate) fn keeper(parent: &Path) -> PathBuf {
     let server = r#"
 import http from 'node:http';
 import { S3Client, PutObjectCommand, GetObjectCommand } from '@aws-sdk/client-s3';
@@ -46,7 +46,7 @@ http.createServer(async (request, response) => {
 }
 
 /// What the programs of a project are told.
-fn told(host: &Installation, project: &str) -> BTreeMap<String, String> {
+pub(crate) fn told(host: &Installation, project: &str) -> BTreeMap<String, String> {
     let path = format!("projects/{project}/environments/production/.env");
     let text = std::fs::read_to_string(host.data().join(path)).unwrap();
     let lines = text.lines().filter_map(|line| line.split_once('='));
@@ -56,7 +56,7 @@ fn told(host: &Installation, project: &str) -> BTreeMap<String, String> {
 }
 
 /// Runs boto3, unchanged, with `client` made from these variables.
-fn boto3(variables: &BTreeMap<String, String>, script: &str) -> Output {
+pub(crate) fn boto3(variables: &BTreeMap<String, String>, script: &str) -> Output {
     let begin = "import os, boto3, botocore, urllib.request\n\
                  e = os.environ\n\
                  client = boto3.client('s3', endpoint_url=e['S3_ENDPOINT'], region_name=e['S3_REGION'],\n\
@@ -70,7 +70,7 @@ fn boto3(variables: &BTreeMap<String, String>, script: &str) -> Output {
 }
 
 #[track_caller]
-fn went_well(output: &Output) -> String {
+pub(crate) fn went_well(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)

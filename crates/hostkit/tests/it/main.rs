@@ -25,6 +25,7 @@ mod no_downtime;
 mod no_downtime_tls;
 mod outside;
 mod outside_redis;
+mod outside_storage;
 mod point_in_time;
 mod postgres;
 mod production;

@@ -73,6 +73,11 @@ impl Copies for StorageCopies {
         KIND
     }
 
+    /// A bucket that somebody else keeps is copied there.
+    fn covers(&self, of: &CopyOf) -> bool {
+        !of.order.as_ref().is_some_and(|order| order.settings.outside)
+    }
+
     async fn parts(&self, _of: &CopyOf) -> Result<Vec<PartName>, Failure> {
         Ok(vec![PartName::main(KIND)])
     }

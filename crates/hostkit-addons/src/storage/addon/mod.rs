@@ -41,7 +41,7 @@ pub type PublicAddresses = Arc<dyn Fn(&EnvironmentId) -> String + Send + Sync>;
 
 /// What a variable tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+pub(super) enum Told {
     Endpoint,
     Bucket,
     Region,
@@ -51,7 +51,7 @@ enum Told {
 }
 
 /// The names that programs find, and those that were written for Cloudflare's R2.
-const VARIABLES: [(&str, Told); 11] = [
+pub(super) const VARIABLES: [(&str, Told); 11] = [
     ("S3_ENDPOINT", Told::Endpoint),
     ("S3_BUCKET", Told::Bucket),
     ("S3_REGION", Told::Region),
@@ -261,6 +261,7 @@ impl Buckets for StorageAddon {
                 public: order.settings.public.clone(),
                 rules: found.rules,
             },
+            outside: false,
         })
     }
 
@@ -272,7 +273,7 @@ impl Buckets for StorageAddon {
     }
 }
 
-fn variable(name: &str) -> Option<VariableName> {
+pub(super) fn variable(name: &str) -> Option<VariableName> {
     VariableName::parse(name).ok()
 }
 

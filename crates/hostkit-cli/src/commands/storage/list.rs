@@ -1,6 +1,7 @@
 //! `hostkit storage ls`.
 
 use hostkit_core::size::ByteSize;
+use hostkit_core::storage::listing::ListedObject;
 use serde_json::json;
 
 use crate::output::Style;
@@ -53,7 +54,7 @@ pub(super) async fn run(
 }
 
 /// All objects whose keys begin so.
-pub(super) async fn all(bucket: &Bucket, prefix: &str) -> Result<Vec<crate::s3::Object>, Stop> {
+pub(super) async fn all(bucket: &Bucket, prefix: &str) -> Result<Vec<ListedObject>, Stop> {
     let (mut objects, mut from) = (Vec::new(), None);
     loop {
         let page = bucket.list(prefix, true, from.as_deref()).await?;

@@ -15,9 +15,10 @@ use hostkit_core::addon::{AddonId, AddonKind};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
+use hostkit_core::storage::signature::Keys;
 
 use crate::args::{OfEnvironment, Place, StorageCommand};
-use crate::s3::{Bucket, Keys};
+use crate::s3::{Bucket, Endpoint};
 use crate::session::Session;
 use crate::stop::Stop;
 
@@ -86,14 +87,7 @@ impl Place {
 async fn open(session: &Session<'_>, place: &Place, of: &OfEnvironment) -> Result<Bucket, Stop> {
     let environment = place.environment(of);
     session.is_about(&environment);
-    if session.is_remote() {
-        let message =
-            format!("cannot reach the storage of `{environment}`: it answers on its own machine alone");
-        return Err(Failure::new(Kind::Invalid, message)
-            .hint("run this on that machine, without `--url`")
-            .into());
-    }
-    let target = OneAddon(AddonId::new(environment, AddonKind::Storage));
+    let target = OneAddon(AddonId::new(environment.clone(), AddonKind::Storage));
     let told = session
         .client()?
         .call::<RevealAddon>(&target, &NoQuery {}, &())
@@ -109,9 +103,16 @@ async fn open(session: &Session<'_>, place: &Place, of: &OfEnvironment) -> Resul
         };
         found.map(|(_, value)| value.clone()).ok_or_else(none)
     };
-    let endpoint = value("S3_ENDPOINT")?;
+    let endpoint = Endpoint::parse(&value("S3_ENDPOINT")?)?;
+    if session.is_remote() && endpoint.is_here() {
+        let message =
+            format!("cannot reach the storage of `{environment}`: it answers on its own machine alone");
+        return Err(Failure::new(Kind::Invalid, message)
+            .hint("run this on that machine, without `--url`")
+            .into());
+    }
     Ok(Bucket {
-        address: endpoint.trim_start_matches("http://").to_owned(),
+        endpoint,
         name: value("S3_BUCKET")?,
         keys: Keys {
             access: value("S3_ACCESS_KEY_ID")?,

@@ -1,6 +1,8 @@
 //! `hostkit storage stats` and `policy`: through the API.
 
-use hostkit_api::endpoints::{GetBucket, NoQuery, SetBucketPolicy};
+use hostkit_api::endpoints::{GetBucket, ListAddons, NoQuery, SetBucketPolicy};
+use hostkit_core::addon::AddonKind;
+use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
 use hostkit_core::size::ByteSize;
 use hostkit_core::storage::cors::{CorsRule, METHODS};
@@ -21,14 +23,13 @@ pub(super) async fn stats(session: &Session<'_>, environment: &EnvironmentId) ->
     if printer.wants_json() {
         return printer.json(&report);
     }
-    let quota = quota(&report.policy);
+    let bytes = ByteSize(report.bytes);
     line(session, "bucket", &report.bucket)?;
     line(session, "objects", &report.objects.to_string())?;
-    line(
-        session,
-        "bytes",
-        &format!("{} of {quota}", ByteSize(report.bytes)),
-    )
+    match report.outside {
+        true => line(session, "bytes", &bytes.to_string()),
+        false => line(session, "bytes", &format!("{bytes} of {}", quota(&report.policy))),
+    }
 }
 
 pub(super) async fn run(
@@ -36,6 +37,7 @@ pub(super) async fn run(
     environment: &EnvironmentId,
     change: PolicyChange,
 ) -> Result<(), Stop> {
+    refuse_outside(session, environment).await?;
     let before = get(session, environment).await?;
     let policy = changed(before.policy.clone(), change);
     let report = if policy == before.policy {
@@ -50,6 +52,24 @@ pub(super) async fn run(
     match printer.wants_json() {
         true => printer.json(&report.policy),
         false => show(session, &report),
+    }
+}
+
+/// What is so in a bucket that somebody else keeps is not told, and not set: before its objects are counted for nothing.
+async fn refuse_outside(session: &Session<'_>, environment: &EnvironmentId) -> Result<(), Stop> {
+    let client = session.client()?;
+    let all = client.call::<ListAddons>(environment, &NoQuery {}, &()).await?;
+    let is_outside = all
+        .iter()
+        .any(|addon| addon.kind == AddonKind::Storage && addon.settings.outside);
+    match is_outside {
+        true => Err(Failure::new(
+            Kind::Conflict,
+            format!("cannot show or set the policy of `{environment}`: its bucket is kept elsewhere"),
+        )
+        .hint("quota, public access, CORS and expiry are set there, by whoever keeps it")
+        .into()),
+        false => Ok(()),
     }
 }
 

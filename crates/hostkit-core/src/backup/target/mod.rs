@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::kind::{Failure, Kind};
 use crate::names::{BackupPath, HostName};
 use crate::secret::Secret;
+use crate::storage::keys::{is_access_key_id, is_region, is_secret_access_key};
 
 /// Where backups are kept. `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,12 +149,6 @@ impl S3Settings {
                 "use 3 to 63 lowercase letters, digits, hyphens and dots",
             ));
         }
-        let is_region = |text: &str| {
-            (1..=64).contains(&text.len())
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        };
         if !is_region(region) {
             return Err(refused(
                 "region",
@@ -162,14 +157,7 @@ impl S3Settings {
                 "use what the storage calls its region, as in `eu-central-1`; `auto` where it has none",
             ));
         }
-        // Part of a header: no space, comma or slash can be in it.
-        let is_key = |text: &str| {
-            (1..=128).contains(&text.len())
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b',' | b'='))
-        };
-        if !is_key(access_key_id) {
+        if !is_access_key_id(access_key_id) {
             return Err(refused(
                 "access key id",
                 access_key_id,
@@ -177,8 +165,7 @@ impl S3Settings {
                 "copy it from where the storage lists its keys",
             ));
         }
-        let secret = secret_access_key.reveal();
-        if secret.is_empty() || secret.len() > 256 || !secret.bytes().all(|b| b.is_ascii_graphic()) {
+        if !is_secret_access_key(secret_access_key.reveal()) {
             return Err(Failure::new(
                 Kind::Invalid,
                 "cannot use the secret access key: it is empty, too long, or has spaces in it",

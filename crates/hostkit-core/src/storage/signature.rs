@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use hostkit_core::secret::Secret;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::{digest, hmac};
+
+use crate::secret::Secret;
 
 /// What stands in a URL as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
@@ -19,30 +20,32 @@ const PATH: &AsciiSet = &PLAIN.remove(b'/');
 
 /// What a request is signed with.
 #[derive(Debug, Clone)]
-pub(crate) struct Keys {
+pub struct Keys {
     /// The public half.
-    pub(crate) access: String,
+    pub access: String,
     /// The secret half.
-    pub(crate) secret: Secret,
+    pub secret: Secret,
     /// The region that the signature is for.
-    pub(crate) region: String,
+    pub region: String,
 }
 
 /// What is signed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) method: &'a str,
-    pub(super) host: &'a str,
+pub struct Asked<'a> {
+    /// `GET`.
+    pub method: &'a str,
+    /// As in the header `host`.
+    pub host: &'a str,
     /// Not encoded.
-    pub(super) path: &'a str,
+    pub path: &'a str,
     /// Not encoded.
-    pub(super) query: &'a [(&'a str, &'a str)],
+    pub query: &'a [(&'a str, &'a str)],
     /// By name in lower case, besides `host`.
-    pub(super) headers: &'a [(&'a str, &'a str)],
+    pub headers: &'a [(&'a str, &'a str)],
 }
 
 /// Path and query of a URL that does what is asked, for so long from `at` on.
-pub(super) fn signed(keys: &Keys, asked: Asked<'_>, at: Timestamp, expires: Duration) -> String {
+pub fn signed(keys: &Keys, asked: Asked<'_>, at: Timestamp, expires: Duration) -> String {
     let time = at.strftime("%Y%m%dT%H%M%SZ").to_string();
     let scope = format!("{}/{}/s3/aws4_request", &time[..8], keys.region);
     let mut headers = vec![("host", asked.host)];
@@ -98,7 +101,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Encoded as in a path.
-pub(super) fn path(text: &str) -> String {
+pub fn path(text: &str) -> String {
     utf8_percent_encode(text, PATH).to_string()
 }
 
