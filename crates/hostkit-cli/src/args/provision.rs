@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use hostkit_core::names::{HostName, ProjectName};
+
+use super::addon::{AddressSource, KindName};
 
 #[derive(Debug, Args)]
 pub(crate) struct ProvisionArgs {
@@ -45,6 +47,10 @@ pub(crate) struct Extras {
     /// With a Redis of its own
     #[arg(long)]
     pub(crate) with_redis: bool,
+    /// Use one that somebody else keeps, such as postgres=address.txt; its address is read from a file, stdin (`-`) or a
+    /// variable (`env:NAME`); more than once
+    #[arg(long, value_name = "KIND=SOURCE", value_parser = outside)]
+    pub(crate) outside: Vec<(KindName, AddressSource)>,
     /// With the secrets of `hostkit env` in `.env`, which every project has
     #[arg(long)]
     pub(crate) with_secrets: bool,
@@ -57,4 +63,15 @@ pub(crate) struct Extras {
     /// Deploy this folder or archive at once; `-` reads an archive from stdin
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) source: Option<PathBuf>,
+}
+
+/// `KIND=SOURCE`.
+fn outside(text: &str) -> Result<(KindName, AddressSource), String> {
+    let (kind, source) = text.split_once('=').unwrap_or((text, ""));
+    let kind =
+        KindName::from_str(kind, false).map_err(|_| "it begins with `postgres=`, `redis=` or `storage=`")?;
+    match source.is_empty() {
+        true => Err("after the `=` comes where its address is read: a file, `-` or `env:NAME`".to_owned()),
+        false => Ok((kind, AddressSource::from(source))),
+    }
 }

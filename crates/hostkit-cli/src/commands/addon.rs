@@ -1,6 +1,6 @@
 //! `hostkit addon`.
 
-use hostkit_api::addon::{Addon, NewAddon};
+use hostkit_api::addon::{Addon, NewAddon, OutsideAddress};
 use hostkit_api::backup::Removal;
 use hostkit_api::endpoints::{
     AddAddon, ChangeAddon, ListAddons, MoveAddon, NoQuery, RemoveAddon, RevealAddon, RotateAddon,
@@ -104,27 +104,42 @@ async fn add(session: &Session<'_>, id: &AddonId, settings: AddonSettings) -> Re
     tell_added(session, id, &addon)
 }
 
-/// Adds one that somebody else keeps.
 async fn add_outside(session: &Session<'_>, id: &AddonId, source: &AddressSource) -> Result<(), Stop> {
+    let address = address::read(session.printer(), id, source)?;
+    let addon = made_outside(session, id, address).await?;
+    warn(session, &addon);
+    tell_added(session, id, &addon)
+}
+
+/// Adds one that somebody else keeps.
+pub(super) async fn made_outside(
+    session: &Session<'_>,
+    id: &AddonId,
+    address: OutsideAddress,
+) -> Result<Addon, Stop> {
     let new = NewAddon {
         kind: id.kind,
         settings: AddonSettings::default(),
-        outside: Some(address::read(session.printer(), id, source)?),
+        outside: Some(address),
     };
     let client = session.client()?;
-    let addon = client
+    Ok(client
         .call::<AddAddon>(&id.environment, &NoQuery {}, &new)
-        .await?;
-    tell_added(session, id, &addon)
+        .await?)
+}
+
+/// What would be better otherwise of one that was added.
+pub(super) fn warn(session: &Session<'_>, addon: &Addon) {
+    let printer = session.printer();
+    for warning in &addon.state.warnings {
+        printer.warn(&printer.foreign_on_err(warning));
+    }
 }
 
 fn tell_added(session: &Session<'_>, id: &AddonId, addon: &Addon) -> Result<(), Stop> {
     let printer = session.printer();
     if printer.wants_json() {
         return printer.json(addon);
-    }
-    for warning in &addon.state.warnings {
-        printer.warn(&printer.foreign_on_err(warning));
     }
     let names: Vec<String> = addon.variables.iter().map(ToString::to_string).collect();
     printer.say(&format!(
@@ -316,7 +331,16 @@ pub(super) async fn url(
         .await?;
     let mut told = told.variables.iter();
     let url = told.find(|(name, _)| name.as_str() == variable);
-    let (_, url) = url.ok_or_else(|| Failure::new(Kind::Internal, "cannot tell the URL: there is none"))?;
+    let (_, url) = url.ok_or_else(|| {
+        let message = format!(
+            "cannot tell the URL of the {} of `{environment}`: no `{variable}` is in its address",
+            kind.title()
+        );
+        Failure::new(Kind::NotFound, message).hint(format!(
+            "`hostkit env list{}` names what programs find",
+            spelled(environment)
+        ))
+    })?;
     let printer = session.printer();
     match printer.wants_json() {
         true => printer.json(&json!({ "url": url })),

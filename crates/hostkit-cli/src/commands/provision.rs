@@ -1,8 +1,10 @@
 //! `hostkit provision` and `hostkit project create`: a project with all it needs, and perhaps its first deployment. What
 //! this version cannot do is said before anything is made.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use hostkit_api::addon::OutsideAddress;
 use hostkit_api::endpoints::{CreateProject, ListAddons, NoQuery, ProvisionProject};
 use hostkit_api::project::{NewProject, Project, Provisioned};
 use hostkit_api::target::Installation;
@@ -14,7 +16,7 @@ use hostkit_core::project::EnvironmentId;
 use serde::Serialize;
 
 use super::deployment::{Outcome, told};
-use super::{addon, deploy};
+use super::{addon, address, deploy};
 use crate::args::{CreateArgs, DeployArgs, Extras, ProvisionArgs, Target};
 use crate::output::Style;
 use crate::session::{Session, read_manifest};
@@ -34,6 +36,8 @@ struct Made<T> {
 struct Addons {
     db: bool,
     storage: bool,
+    /// Those that somebody else keeps, instead of one of its own.
+    outside: BTreeMap<AddonKind, OutsideAddress>,
 }
 
 pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(), Stop> {
@@ -45,6 +49,7 @@ pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(
         return Err(Failure::new(Kind::Invalid, message).hint(hint).into());
     }
     check(name, &args.extras)?;
+    let outside = addresses(session, name, &args.extras)?;
     let body = NewProject { name: name.clone() };
     let made = session
         .client()?
@@ -63,6 +68,7 @@ pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(
     let addons = Addons {
         db: !args.no_db,
         storage: !args.no_storage,
+        outside,
     };
     finish::<Provisioned>(session, &project, made, addons, &args.extras).await
 }
@@ -77,6 +83,7 @@ pub(crate) async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(
             .into());
     }
     check(name, &args.extras)?;
+    let outside = addresses(session, name, &args.extras)?;
     let body = NewProject { name: name.clone() };
     let project = session
         .client()?
@@ -87,6 +94,7 @@ pub(crate) async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(
     let addons = Addons {
         db: args.with_db,
         storage: args.with_storage,
+        outside,
     };
     finish::<Project>(session, &project, made, addons, &args.extras).await
 }
@@ -114,6 +122,30 @@ fn check(name: &ProjectName, extras: &Extras) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The addresses of what somebody else keeps, read before anything is made.
+fn addresses(
+    session: &Session<'_>,
+    name: &ProjectName,
+    extras: &Extras,
+) -> Result<BTreeMap<AddonKind, OutsideAddress>, Stop> {
+    let mut addresses = BTreeMap::new();
+    for (kind, source) in &extras.outside {
+        let id = AddonId::new(
+            EnvironmentId::new(name.clone(), EnvironmentName::production()),
+            (*kind).into(),
+        );
+        let address = address::read(session.printer(), &id, source)?;
+        if addresses.insert(id.kind, address).is_some() {
+            let message = format!("cannot make `{name}` with two of {}", id.kind.title());
+            return Err(Stop::usage(
+                message,
+                "an environment has one of each kind: leave one `--outside` out",
+            ));
+        }
+    }
+    Ok(addresses)
+}
+
 /// The checked manifest of a source; an archive is looked into on the other side.
 fn manifest_of(source: &Path) -> Result<Option<Manifest>, Failure> {
     if source == Path::new("-") {
@@ -134,7 +166,7 @@ async fn finish<T: Serialize>(
     session: &Session<'_>,
     project: &Project,
     made: T,
-    addons: Addons,
+    mut addons: Addons,
     extras: &Extras,
 ) -> Result<(), Stop> {
     let printer = session.printer();
@@ -146,8 +178,11 @@ async fn finish<T: Serialize>(
         (addons.storage, AddonKind::Storage, "a bucket"),
         (extras.with_redis, AddonKind::Redis, "a Redis"),
     ];
-    for (_, kind, words) in wanted.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
-        with(session, &project.name, kind, words).await?;
+    for (is_wanted, kind, words) in wanted {
+        let outside = addons.outside.remove(&kind);
+        if is_wanted || outside.is_some() {
+            with(session, &project.name, kind, words, outside).await?;
+        }
     }
     let deployment = match &extras.source {
         Some(source) => Some(deploy::carry_out(session, &first(project, source)).await?),
@@ -171,7 +206,13 @@ async fn finish<T: Serialize>(
 }
 
 /// An add-on, where production has none of its kind; before the first deployment, which finds it.
-async fn with(session: &Session<'_>, name: &ProjectName, kind: AddonKind, words: &str) -> Result<(), Stop> {
+async fn with(
+    session: &Session<'_>,
+    name: &ProjectName,
+    kind: AddonKind,
+    words: &str,
+    outside: Option<OutsideAddress>,
+) -> Result<(), Stop> {
     let production = EnvironmentId::new(name.clone(), EnvironmentName::production());
     let there = session
         .client()?
@@ -179,8 +220,13 @@ async fn with(session: &Session<'_>, name: &ProjectName, kind: AddonKind, words:
         .await?;
     if !there.iter().any(|addon| addon.kind == kind) {
         let id = AddonId::new(production, kind);
-        addon::made(session, &id, AddonSettings::default()).await?;
-        session.printer().say(&format!("`{name}` has {words}."));
+        let place = if outside.is_some() { ", kept elsewhere" } else { "" };
+        let made = match outside {
+            Some(address) => addon::made_outside(session, &id, address).await?,
+            None => addon::made(session, &id, AddonSettings::default()).await?,
+        };
+        addon::warn(session, &made);
+        session.printer().say(&format!("`{name}` has {words}{place}."));
     }
     Ok(())
 }

@@ -341,13 +341,16 @@ pub(crate) fn reveal(context: &Context, id: &AddonId, by: &str) -> Result<Variab
 pub(crate) fn console(context: &Context, id: &AddonId, arguments: &[String]) -> Result<Console, Failure> {
     let addon = context.parts.store.addon(id)?;
     let driver = provided(context, "open a console of", id, &addon.order.settings)?;
-    driver.console(&addon.order, arguments).ok_or_else(|| {
-        Failure::new(
-            Kind::Conflict,
-            format!(
-                "cannot open a console of {id}: there is none for {}",
-                id.kind.title()
+    driver
+        .console(&addon.order, arguments)
+        .ok_or_else(|| match addon.order.settings.outside {
+            true => outside::without_console(id),
+            false => Failure::new(
+                Kind::Conflict,
+                format!(
+                    "cannot open a console of {id}: there is none for {}",
+                    id.kind.title()
+                ),
             ),
-        )
-    })
+        })
 }

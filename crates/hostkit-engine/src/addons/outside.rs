@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hostkit_core::addon::{AddonId, Credential};
+use hostkit_core::addon::{AddonId, AddonKind, Credential};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::secret::Secret;
 use hostkit_store::Addon;
@@ -77,4 +77,23 @@ pub(super) fn not_rotated(id: &AddonId) -> Failure {
     Failure::new(Kind::Conflict, message).hint(format!(
         "make a new one there, then `hostkit addon rotate {project} {kind} --outside -` with the new address"
     ))
+}
+
+/// Its address is none that a program for people takes.
+pub(super) fn without_console(id: &AddonId) -> Failure {
+    let (project, kind) = (&id.environment.project, id.kind);
+    match kind {
+        AddonKind::Redis => {
+            let message = format!(
+                "cannot open a console of {id}: its address is for REST alone, which `redis-cli` does not speak"
+            );
+            Failure::new(Kind::Conflict, message).hint(format!(
+                "give the other address as well, `REDIS_URL=rediss://…` beside the lines for REST: `hostkit addon rotate {project} {kind} --outside -`"
+            ))
+        }
+        AddonKind::Postgres | AddonKind::Storage => {
+            let message = format!("cannot open a console of {id}: there is none for what its address names");
+            Failure::new(Kind::Conflict, message)
+        }
+    }
 }

@@ -183,6 +183,20 @@ fn lines_that_upstash_shows_are_an_address() {
     let said = give(&host, "add", &format!("UPSTASH_REDIS_REST_URL={url}")).failed();
     assert!(said.err.contains("go together"), "{}", said.err);
     give(&host, "add", &lines(&token)).ok();
+    for command in [&["cli", "shop", "--", "PING"][..], &["info", "shop"]] {
+        let refused = host.run(&[&["redis"][..], command].concat()).failed();
+        assert!(
+            refused.err.contains("for REST alone") && refused.err.contains("REDIS_URL=rediss://"),
+            "{}",
+            refused.err
+        );
+    }
+    let refused = host.run(&["redis", "url", "shop"]).failed();
+    assert!(
+        refused.err.contains("no `REDIS_URL` is in its address"),
+        "{}",
+        refused.err
+    );
     host.deploy("shop", &app).ok();
     for name in ["UPSTASH_REDIS_REST_TOKEN", "KV_REST_API_TOKEN"] {
         assert_eq!(told(&host, "shop", name), token);

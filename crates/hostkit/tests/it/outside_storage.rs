@@ -138,6 +138,28 @@ fn a_project_lives_on_a_bucket_that_somebody_else_keeps() {
         gone.err
     );
     assert_eq!(host.get("theirs", "/get/a").body, "a");
+
+    // In one command; an address that cannot be read stops it before anything is made.
+    let file = home.path().join("bucket.env");
+    let make = |source: &str| host.run(&["project", "create", "second", "--outside", source]);
+    let source = format!("storage={}", file.display());
+    let refused = make(&source).failed();
+    assert!(refused.err.contains("cannot read the address"), "{}", refused.err);
+    assert!(
+        make("storage=s3://k:canary@h/b")
+            .failed()
+            .err
+            .contains("from the command line")
+    );
+    std::fs::write(&file, address(&host)).unwrap();
+    let made = make(&source).ok();
+    assert!(
+        made.err.contains("`second` has a bucket, kept elsewhere."),
+        "{}",
+        made.err
+    );
+    let listed = host.run(&["storage", "ls", "second", "--json"]).ok().json();
+    assert_eq!(listed["objects"][0]["key"], "a");
     let events = host.run(&["events", "--json"]).ok().out;
     assert!(!events.contains(&key), "{events}");
 }
