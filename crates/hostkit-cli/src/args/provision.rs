@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 use hostkit_core::names::{HostName, ProjectName};
+use hostkit_core::secret::Secret;
 
 use super::addon::{AddressSource, KindName};
 
@@ -49,8 +50,8 @@ pub(crate) struct Extras {
     pub(crate) with_redis: bool,
     /// Use one that somebody else keeps, such as postgres=address.txt; its address is read from a file, stdin (`-`) or a
     /// variable (`env:NAME`); more than once
-    #[arg(long, value_name = "KIND=SOURCE", value_parser = outside)]
-    pub(crate) outside: Vec<(KindName, AddressSource)>,
+    #[arg(long, value_name = "KIND=SOURCE")]
+    pub(crate) outside: Vec<OutsideChoice>,
     /// With the secrets of `hostkit env` in `.env`, which every project has
     #[arg(long)]
     pub(crate) with_secrets: bool,
@@ -65,13 +66,26 @@ pub(crate) struct Extras {
     pub(crate) source: Option<PathBuf>,
 }
 
-/// `KIND=SOURCE`.
-fn outside(text: &str) -> Result<(KindName, AddressSource), String> {
-    let (kind, source) = text.split_once('=').unwrap_or((text, ""));
-    let kind =
-        KindName::from_str(kind, false).map_err(|_| "it begins with `postgres=`, `redis=` or `storage=`")?;
-    match source.is_empty() {
-        true => Err("after the `=` comes where its address is read: a file, `-` or `env:NAME`".to_owned()),
-        false => Ok((kind, AddressSource::from(source))),
+/// `KIND=SOURCE`, read later: what is refused while arguments are read is repeated, and this may be an address by mistake.
+#[derive(Debug, Clone)]
+pub(crate) struct OutsideChoice(Secret);
+
+impl From<String> for OutsideChoice {
+    fn from(text: String) -> Self {
+        OutsideChoice(Secret::new(text))
+    }
+}
+
+impl OutsideChoice {
+    /// Which kind, and where its address is read.
+    pub(crate) fn read(&self) -> Result<(KindName, AddressSource), &'static str> {
+        let text = self.0.reveal();
+        let (kind, source) = text.split_once('=').unwrap_or((text, ""));
+        let kind = KindName::from_str(kind, false)
+            .map_err(|_| "it begins with `postgres=`, `redis=` or `storage=`")?;
+        match source.is_empty() {
+            true => Err("after the `=` comes where its address is read: a file, `-` or `env:NAME`"),
+            false => Ok((kind, AddressSource::from(source))),
+        }
     }
 }

@@ -129,12 +129,18 @@ fn addresses(
     extras: &Extras,
 ) -> Result<BTreeMap<AddonKind, OutsideAddress>, Stop> {
     let mut addresses = BTreeMap::new();
-    for (kind, source) in &extras.outside {
+    for choice in &extras.outside {
+        let (kind, source) = choice.read().map_err(|why| {
+            Stop::usage(
+                "cannot read `--outside`",
+                format!("{why}, such as `--outside postgres=address.txt`"),
+            )
+        })?;
         let id = AddonId::new(
             EnvironmentId::new(name.clone(), EnvironmentName::production()),
-            (*kind).into(),
+            kind.into(),
         );
-        let address = address::read(session.printer(), &id, source)?;
+        let address = address::read(session.printer(), &id, &source)?;
         if addresses.insert(id.kind, address).is_some() {
             let message = format!("cannot make `{name}` with two of {}", id.kind.title());
             return Err(Stop::usage(

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::reach::Reach;
 use http::Uri;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
 /// What goes wrong on the way.
@@ -25,13 +26,15 @@ pub(crate) struct Endpoint {
     is_encrypted: bool,
     host: String,
     port: u16,
+    reach: Reach,
     /// What stands in the header `host`: `127.0.0.1:15000`.
     pub(super) authority: String,
 }
 
 impl Endpoint {
-    /// Reads `https://HOST` or `http://HOST:PORT`.
-    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+    /// Reads `https://HOST` or `http://HOST:PORT`, to which nobody goes further than `reach`: on a server whoever asks may be
+    /// root, and a project names the place.
+    pub(crate) fn parse(text: &str, reach: Reach) -> Result<Self, Failure> {
         let parsed = text.parse::<Uri>().ok();
         let read = parsed.as_ref().and_then(|uri| {
             let authority = uri.authority()?;
@@ -46,6 +49,7 @@ impl Endpoint {
                 port: authority
                     .port_u16()
                     .unwrap_or(if is_encrypted { 443 } else { 80 }),
+                reach,
                 authority: authority.as_str().to_owned(),
             })
         });
@@ -68,8 +72,30 @@ impl Endpoint {
         format!("{scheme}://{}", self.authority)
     }
 
+    /// Connects to one of its addresses.
+    async fn connect(&self) -> Result<TcpStream, Broken> {
+        // A bucket of HostKit's own: what somebody else keeps is never taken by an address of this machine.
+        let reach = if self.is_here() { Reach::All } else { self.reach };
+        let mut why: Broken = "it has no address".into();
+        for address in lookup_host((self.host.as_str(), self.port)).await? {
+            if let Some(refusal) = reach.refusal(address.ip(), &[]) {
+                why = refusal.into();
+                continue;
+            }
+            match TcpStream::connect(address).await {
+                // Whoever connects to an address of this machine comes from the same one.
+                Ok(stream) => match reach.refusal(address.ip(), &[stream.local_addr()?.ip()]) {
+                    None => return Ok(stream),
+                    Some(refusal) => why = refusal.into(),
+                },
+                Err(broken) => why = broken.into(),
+            }
+        }
+        Err(why)
+    }
+
     pub(super) async fn open(&self) -> Result<Box<dyn Both>, Broken> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let stream = self.connect().await?;
         stream.set_nodelay(true)?;
         if !self.is_encrypted {
             return Ok(Box::new(stream));
@@ -92,16 +118,30 @@ mod tests {
 
     #[test]
     fn an_endpoint_says_how_and_where() {
-        let near = Endpoint::parse("http://127.0.0.1:15000").unwrap();
+        let near = Endpoint::parse("http://127.0.0.1:15000", Reach::All).unwrap();
         assert_eq!(
             (near.is_here(), near.origin()),
             (true, "http://127.0.0.1:15000".to_owned())
         );
-        let far = Endpoint::parse("https://s3.example.com").unwrap();
+        let far = Endpoint::parse("https://s3.example.com", Reach::All).unwrap();
         assert_eq!((far.is_here(), far.is_encrypted, far.port), (false, true, 443));
         assert_eq!(far.authority, "s3.example.com");
         for bad in ["", "127.0.0.1:80", "ftp://h", "https://"] {
-            assert!(Endpoint::parse(bad).is_err(), "{bad}");
+            assert!(Endpoint::parse(bad, Reach::All).is_err(), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn on_a_server_no_name_leads_to_the_machine_itself() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["127.0.0.2", "2130706433", "0.0.0.0"] {
+            let place = format!("http://{host}:{port}");
+            let endpoint = Endpoint::parse(&place, Reach::OtherMachines).unwrap();
+            let refused = endpoint.connect().await.unwrap_err().to_string();
+            assert!(refused.contains("this machine"), "{host}: {refused}");
+        }
+        let own = Endpoint::parse(&format!("http://127.0.0.1:{port}"), Reach::OtherMachines).unwrap();
+        own.connect().await.unwrap();
     }
 }

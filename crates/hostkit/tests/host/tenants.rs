@@ -306,6 +306,12 @@ impl Site {
             "/tmp/blog-notes",
         ]);
         self.ok(&["hostkit", "backup", "now", TO]);
+        // As a history of databases leaves them; that it does so is shown where there is one.
+        let kept = "install -d -m 711 /var/lib/hostkit/services /var/lib/hostkit/services/postgres \
+             /var/lib/hostkit/services/postgres/data && \
+             install -d -m 700 -o postgres -g postgres /var/lib/hostkit/services/postgres/data/spool && \
+             install -d -m 700 /var/lib/hostkit/backups/cluster.postgres";
+        self.ok(&["sh", "-c", kept]);
         self.machine.write("0 0 1 1 * true\n", "/root/table", 0o644);
         self.ok(&["crontab", "-u", TO, "/root/table"]);
         if self.exec(&["test", "-e", "/home/blog/.ssh/authorized_keys"]).code != 0 {
@@ -319,7 +325,8 @@ impl Site {
              /home/blog/shared /home/blog/shared/app.sock /home/blog/.cache /home/blog/.env /home/blog/.ssh \
              /home/blog/.ssh/authorized_keys /var/log/projects/blog /var/log/projects/blog/*.log /var/lib/hostkit \
              /var/lib/hostkit/hostkit.db /var/lib/hostkit/key /var/lib/hostkit/projects \
-             /var/lib/hostkit/backups $(find /var/lib/hostkit/backups/blog) /var/lib/hostkit/backup.key \
+             /var/lib/hostkit/backups $(find /var/lib/hostkit/backups/blog) \
+             /var/lib/hostkit/backups/cluster.postgres /var/lib/hostkit/backup.key \
              $(find /var/lib/hostkit/projects/blog -path '*/blobs' -prune -o -print) /run/hostkit \
              /run/hostkit/proxy.sock /home /etc /usr/local/bin /var/log/projects /etc/systemd/system \
              /etc/sudoers.d /etc/sudoers.d/hostkit-blog /etc/cron.d /var/lib/systemd/linger /var/spool/cron/crontabs \

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::bucket::{boto3, keeper, told, went_well};
+use crate::harness::tls_front::TlsFront;
 use crate::harness::{Installation, Said, wait_until};
 
 fn give(host: &Installation, verb: &str, address: &str) -> Said {
@@ -15,7 +16,11 @@ fn addons(host: &Installation) -> serde_json::Value {
 
 #[test]
 fn a_project_lives_on_a_bucket_that_somebody_else_keeps() {
-    let host = Installation::start();
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let authority = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(authority.path(), certificate.cert.pem()).unwrap();
+    let trusted = authority.path().to_str().unwrap();
+    let host = Installation::start_with(&[("SSL_CERT_FILE", trusted)]);
     host.run(&["project", "create", "theirs", "--with-storage"]).ok();
     host.run(&["project", "create", "shop"]).ok();
     let folder = keeper(&host.sources());
@@ -139,18 +144,53 @@ fn a_project_lives_on_a_bucket_that_somebody_else_keeps() {
     );
     assert_eq!(host.get("theirs", "/get/a").body, "a");
 
+    // The same bucket behind a proxy with TLS, by its URL; trusted where the system does, on both sides.
+    let (mut parts, theirs) = (told(&host, "theirs"), tempfile::NamedTempFile::new().unwrap());
+    let storage = parts["S3_ENDPOINT"]
+        .strip_prefix("http://")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let front = TlsFront::start(&certificate, storage);
+    let mut part = |name: &str| parts.remove(name).unwrap();
+    let url = format!(
+        "s3://{}:{}@localhost:{}/{}?region={}",
+        part("S3_ACCESS_KEY_ID"),
+        part("S3_SECRET_ACCESS_KEY"),
+        front.port,
+        part("S3_BUCKET"),
+        part("S3_REGION")
+    );
+    std::fs::write(theirs.path(), url).unwrap();
+    let source = format!("storage={}", theirs.path().display());
+    let words = ["project", "create", "encrypted", "--outside", &source];
+    host.run(&words).ok();
+    let cat = |trust: &str| {
+        let mut command = host.prepared(&["storage", "cp", "encrypted:a", "-"]);
+        Said::from(command.env("SSL_CERT_FILE", trust).output().unwrap())
+    };
+    assert_eq!(cat(trusted).ok().out, "a");
+    let strange = cat("/dev/null").failed();
+    assert!(strange.err.contains("certificate"), "{}", strange.err);
+
     // In one command; an address that cannot be read stops it before anything is made.
     let file = home.path().join("bucket.env");
     let make = |source: &str| host.run(&["project", "create", "second", "--outside", source]);
     let source = format!("storage={}", file.display());
     let refused = make(&source).failed();
     assert!(refused.err.contains("cannot read the address"), "{}", refused.err);
-    assert!(
-        make("storage=s3://k:canary@h/b")
-            .failed()
-            .err
-            .contains("from the command line")
-    );
+    for (wrong, why) in [
+        ("storage=s3://k:canary@h/b", "from the command line"),
+        ("postgresql://k:canary@h/b?sslmode=require", "it begins with"),
+        ("canary", "it begins with"),
+    ] {
+        let refused = make(wrong).failed();
+        assert!(
+            refused.err.contains(why) && !refused.all().contains("canary"),
+            "{wrong}: {}",
+            refused.all()
+        );
+    }
     std::fs::write(&file, address(&host)).unwrap();
     let made = make(&source).ok();
     assert!(

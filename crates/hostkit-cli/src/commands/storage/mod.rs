@@ -14,6 +14,7 @@ use hostkit_api::target::OneAddon;
 use hostkit_core::addon::{AddonId, AddonKind};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::project::EnvironmentId;
+use hostkit_core::reach::Reach;
 use hostkit_core::secret::Secret;
 use hostkit_core::storage::signature::Keys;
 
@@ -103,7 +104,11 @@ async fn open(session: &Session<'_>, place: &Place, of: &OfEnvironment) -> Resul
         };
         found.map(|(_, value)| value.clone()).ok_or_else(none)
     };
-    let endpoint = Endpoint::parse(&value("S3_ENDPOINT")?)?;
+    let reach = match session.is_server() {
+        true => Reach::OtherMachines,
+        false => Reach::All,
+    };
+    let endpoint = Endpoint::parse(&value("S3_ENDPOINT")?, reach)?;
     if session.is_remote() && endpoint.is_here() {
         let message =
             format!("cannot reach the storage of `{environment}`: it answers on its own machine alone");
