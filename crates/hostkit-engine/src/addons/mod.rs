@@ -116,6 +116,9 @@ async fn report(context: &Context, addon: Addon) -> AddonReport {
     }
 }
 
+/// How many ports are tried when others turn out to have them.
+const MOST_TRIES: u32 = 3;
+
 /// What is added.
 pub(crate) enum New {
     /// One of HostKit's own, as somebody chose it.
@@ -149,34 +152,41 @@ pub(crate) async fn add(
     let made = tokio::spawn(async move {
         let lock = context.lock_of_addon(&id);
         let _held = lock.lock().await;
-        let store = &context.parts.store;
-        let addon = match &new {
-            New::Own(settings) => {
-                let port = driver.needs_port().then_some(context.parts.port_is_free);
-                store.add_addon(&id, settings, port, &by)?
-            }
-            New::Outside(address) => store.add_outside_addon(&id, address, &by)?,
-        };
-        let made = async {
-            ports::bring_in_force(&context).await?;
-            driver.ensure(&addon.order).await?;
-            // Programs that serve all projects may have got their ports only now.
-            ports::bring_in_force(&context).await?;
-            context.parts.store.note_addon_made(&id)
-        };
-        match made.await {
-            Ok(()) => {
-                if !settings.public.is_empty() {
-                    bucket::lead_visitors(&context).await;
+        let (store, is_free) = (&context.parts.store, context.parts.port_is_free);
+        let mut tries = 1;
+        loop {
+            let addon = match &new {
+                New::Own(settings) => {
+                    let port = driver.needs_port().then_some(is_free);
+                    store.add_addon(&id, settings, port, &by)?
                 }
-                Ok(report(&context, addon).await)
+                New::Outside(address) => store.add_outside_addon(&id, address, &by)?,
+            };
+            let made = async {
+                ports::bring_in_force(&context).await?;
+                driver.ensure(&addon.order).await?;
+                // Programs that serve all projects may have got their ports only now.
+                ports::bring_in_force(&context).await?;
+                context.parts.store.note_addon_made(&id)
+            };
+            let failure = match made.await {
+                Ok(()) => {
+                    if !settings.public.is_empty() {
+                        bucket::lead_visitors(&context).await;
+                    }
+                    return Ok(report(&context, addon).await);
+                }
+                Err(failure) => failure,
+            };
+            // Marked first: where it cannot be taken back now, the loop does it.
+            context.parts.store.begin_addon_removal(&id)?;
+            take_away(&context, &driver, &id).await?;
+            // Another program may have come back to its port between the choice and the start: then it is another one's.
+            let is_lost = addon.order.port.is_some_and(|port| !is_free(port));
+            if !is_lost || tries == MOST_TRIES {
+                return Err(failure);
             }
-            Err(failure) => {
-                // Marked first: where it cannot be taken back now, the loop does it.
-                context.parts.store.begin_addon_removal(&id)?;
-                take_away(&context, &driver, &id).await?;
-                Err(failure)
-            }
+            tries += 1;
         }
     });
     finished(made.await)

@@ -1,5 +1,6 @@
 //! Add-ons: what programs are told of them, rotations, interruptions, and what becomes of them with their project.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings};
@@ -55,6 +56,35 @@ async fn programs_are_told_of_it_from_the_next_start_on() {
     assert_eq!(twice.unwrap_err().kind, Kind::Conflict);
     let owned = world.port_owners.owned().unwrap();
     assert_eq!(owned.get(&15000), Some(&PortUse::of_project(shop().project)));
+}
+
+/// As another installation's server that was down when it was looked whether its port is free.
+#[tokio::test]
+async fn one_whose_port_turns_out_to_be_somebody_elses_gets_another() {
+    let mut world = World::new();
+    world.port_is_free = |port| {
+        static WAS_CHOSEN: AtomicBool = AtomicBool::new(false);
+        port != 15000 || !WAS_CHOSEN.swap(true, Ordering::Relaxed)
+    };
+    let engine = world.with_shop().await;
+    world
+        .addon
+        .faults
+        .fail_next("ensure_addon", Faults::broken("start it"));
+    add(&engine).await;
+    let list = engine.addons(&shop()).await.unwrap();
+    assert_eq!(list[0].addon.order.port, Some(15001));
+    let owned = world.port_owners.owned().unwrap();
+    assert!(!owned.contains_key(&15000) && owned.contains_key(&15001));
+    // Of a failure that has to do with no port it is told at once.
+    engine.remove_addon(&redis(), false).await.unwrap();
+    world
+        .addon
+        .faults
+        .fail_next("ensure_addon", Faults::broken("start it"));
+    let settings = AddonSettings::default();
+    let failure = engine.add_addon(&redis(), &settings, "test").await.unwrap_err();
+    assert!(failure.message.contains("start it"), "{failure}");
 }
 
 #[tokio::test]

@@ -68,6 +68,8 @@ pub(crate) struct World {
     pub(crate) addon: FakeAddon,
     /// The same, kept elsewhere.
     pub(crate) outside: FakeAddon,
+    /// Whether a port is nobody's; by default each is.
+    pub(crate) port_is_free: fn(u16) -> bool,
     /// Whether backups are made; by default none are.
     pub(crate) makes_backups: bool,
     /// Whether what add-ons keep is left out of them.
@@ -127,6 +129,7 @@ impl World {
             port_owners: FakePortOwners::new(&journal),
             addon: FakeAddon::new(&journal),
             outside: FakeAddon::outside(&journal),
+            port_is_free: |_| true,
             makes_backups: false,
             copies_nothing: false,
             copies: FakeCopies::default(),
@@ -195,7 +198,7 @@ impl World {
             probe: Arc::new(self.probe.clone()),
             files: Arc::new(DiskFiles::default()),
             clock: Arc::new(self.clock.clone()),
-            port_is_free: |_| true,
+            port_is_free: self.port_is_free,
             settings: self.settings.clone(),
         };
         Engine::start(parts).await.unwrap()
