@@ -54,6 +54,15 @@ pub const STABLE_PORTS: std::ops::RangeInclusive<u16> = 8001..=8999;
 pub const INSTANCE_PORTS: std::ops::RangeInclusive<u16> = 20000..=31999;
 /// Ports that servers of add-ons listen on.
 pub const ADDON_PORTS: std::ops::RangeInclusive<u16> = 15000..=19999;
+
+/// All of [`ADDON_PORTS`], beginning somewhere: `chance` says where. Installations on one machine that all took the first one
+/// that is free would choose ports of each other's servers that are down for a moment.
+pub fn addon_ports_from(chance: u16) -> impl Iterator<Item = u16> {
+    let (first, last) = ADDON_PORTS.into_inner();
+    let begin = first + chance % (last - first + 1);
+    (begin..=last).chain(first..begin)
+}
+
 /// How far the ports of a project's services are from its base port: auth, payments, SMS, booking, chatbot. They are
 /// kept free with it.
 pub const SERVICE_OFFSETS: [u16; 5] = [1000, 2000, 3000, 4000, 5000];

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hostkit_core::addon::{AddonId, AddonOrder, Credential};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::manifest::StopRule;
-use hostkit_core::project::ADDON_PORTS;
+use hostkit_core::project::{ADDON_PORTS, addon_ports_from};
 use hostkit_core::secret::Secret;
 use hostkit_core::services::{Service, ServiceName, ServiceRole, WhenChanged};
 use hostkit_core::size::{ByteSize, Span};
@@ -135,8 +135,11 @@ impl RestGateway {
     }
 
     fn free_address(&self) -> Result<SocketAddr, Failure> {
-        // From above: the state gives ports of the same range to servers, from below.
-        let port = ADDON_PORTS.rev().find(|port| (self.port_is_free)(*port));
+        let mut chance = [0; 2];
+        // Without it the first that is free is as good.
+        let _ = getrandom::fill(&mut chance);
+        let mut ports = addon_ports_from(u16::from_ne_bytes(chance));
+        let port = ports.find(|port| (self.port_is_free)(*port));
         let port = port.ok_or_else(|| {
             let range = format!("{} to {}", ADDON_PORTS.start(), ADDON_PORTS.end());
             Failure::new(

@@ -1,6 +1,6 @@
 //! Add-ons: what programs are told of them, rotations, interruptions, and what becomes of them with their project.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings};
@@ -8,6 +8,7 @@ use hostkit_core::deployment::{Act, DeploymentState};
 use hostkit_core::event::What;
 use hostkit_core::kind::Kind;
 use hostkit_core::port_use::PortUse;
+use hostkit_core::project::ADDON_PORTS;
 use hostkit_engine::Engine;
 use hostkit_store::EventQuery;
 use hostkit_testkit::fakes::Faults;
@@ -49,22 +50,25 @@ async fn programs_are_told_of_it_from_the_next_start_on() {
     assert!(dotenv.contains("REDIS_URL=fake://1:"), "{dotenv}");
     let list = engine.addons(&shop()).await.unwrap();
     assert_eq!(list.len(), 1);
-    assert_eq!(list[0].addon.order.port, Some(15000));
+    let port = list[0].addon.order.port.unwrap();
+    assert!(ADDON_PORTS.contains(&port), "{port}");
     let twice = engine
         .add_addon(&redis(), &AddonSettings::default(), "test")
         .await;
     assert_eq!(twice.unwrap_err().kind, Kind::Conflict);
     let owned = world.port_owners.owned().unwrap();
-    assert_eq!(owned.get(&15000), Some(&PortUse::of_project(shop().project)));
+    assert_eq!(owned.get(&port), Some(&PortUse::of_project(shop().project)));
 }
 
 /// As another installation's server that was down when it was looked whether its port is free.
 #[tokio::test]
 async fn one_whose_port_turns_out_to_be_somebody_elses_gets_another() {
     let mut world = World::new();
+    // The first one that is asked for, from the second time on.
+    static LOST: AtomicU16 = AtomicU16::new(0);
     world.port_is_free = |port| {
-        static WAS_CHOSEN: AtomicBool = AtomicBool::new(false);
-        port != 15000 || !WAS_CHOSEN.swap(true, Ordering::Relaxed)
+        !ADDON_PORTS.contains(&port)
+            || LOST.compare_exchange(0, port, Ordering::Relaxed, Ordering::Relaxed) != Err(port)
     };
     let engine = world.with_shop().await;
     world
@@ -73,9 +77,10 @@ async fn one_whose_port_turns_out_to_be_somebody_elses_gets_another() {
         .fail_next("ensure_addon", Faults::broken("start it"));
     add(&engine).await;
     let list = engine.addons(&shop()).await.unwrap();
-    assert_eq!(list[0].addon.order.port, Some(15001));
+    let (lost, port) = (LOST.load(Ordering::Relaxed), list[0].addon.order.port.unwrap());
+    assert_ne!(port, lost);
     let owned = world.port_owners.owned().unwrap();
-    assert!(!owned.contains_key(&15000) && owned.contains_key(&15001));
+    assert!(!owned.contains_key(&lost) && owned.contains_key(&port));
     // Of a failure that has to do with no port it is told at once.
     engine.remove_addon(&redis(), false).await.unwrap();
     world

@@ -5,7 +5,7 @@ use hostkit_core::addon::{AddonId, AddonKind, AddonOrder, AddonSettings, Credent
 use hostkit_core::deployment::DeploymentId;
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::project::{ADDON_PORTS, EnvironmentId};
+use hostkit_core::project::{ADDON_PORTS, EnvironmentId, addon_ports_from};
 use hostkit_core::secret::Secret;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -405,7 +405,10 @@ pub(crate) fn free_port(sql: &Connection, preferred: Option<u16>, is_free: fn(u1
     let taken: std::collections::BTreeSet<u16> = statement
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut ports = preferred.into_iter().chain(ADDON_PORTS);
+    let mut chance = [0; 2];
+    seal::random(&mut chance)?;
+    let chance = u16::from_ne_bytes(chance);
+    let mut ports = preferred.into_iter().chain(addon_ports_from(chance));
     let found = ports.find(|port| !taken.contains(port) && is_free(*port));
     found.ok_or_else(|| {
         let (first, last) = (ADDON_PORTS.start(), ADDON_PORTS.end());
