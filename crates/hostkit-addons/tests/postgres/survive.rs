@@ -8,6 +8,7 @@ use hostkit_addons::postgres::pooler::Pooler;
 use hostkit_core::addon::AddonHealth;
 use hostkit_core::services::ServiceName;
 use hostkit_core::traits::{Addon, Services};
+use hostkit_host::processes;
 use hostkit_testkit::small_disk;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -160,7 +161,14 @@ async fn a_server_whose_shim_is_killed_is_not_run_twice() {
     let writers = Writers::start(house.pooled, "orphan");
     for name in [Cluster::name(), Pooler::name()] {
         writers.more(50).await;
-        kill(parent(process(&house, &name).await), Signal::SIGKILL).unwrap();
+        let shim = parent(process(&house, &name).await);
+        kill(shim, Signal::SIGKILL).unwrap();
+        // On a busy machine a signal takes its time.
+        until("its shim is gone", async || {
+            let stat = processes::stat(shim.as_raw().unsigned_abs());
+            stat.is_none_or(|stat| matches!(stat.state, 'Z' | 'X'))
+        })
+        .await;
         // As control does after a while: it looks, and orders again.
         house.addon.ensure(&order("orphan", &[1])).await.unwrap();
         writers.more(50).await;

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 use hostkit_core::addon::AddonHealth;
 use hostkit_core::size::ByteSize;
 use hostkit_core::traits::Addon;
-use hostkit_host::processes;
 use hostkit_testkit::small_disk;
-use nix::sys::signal::Signal;
 use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
 
@@ -82,7 +80,7 @@ async fn fill_the_disk() {
         house.addon.observe(&order).await.unwrap().health,
         AddonHealth::Ready
     );
-    processes::signal(house.pid(&order).await, Signal::SIGKILL);
+    house.kill(&order).await;
     house.addon.ensure(&order).await.unwrap();
     assert_eq!(whole(&mut house.connect(&order).await, answered).await, answered);
 }

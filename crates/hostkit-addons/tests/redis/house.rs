@@ -15,10 +15,12 @@ use hostkit_core::secret::Secret;
 use hostkit_core::services::{ServiceName, ServicePlace, ServiceRole};
 use hostkit_core::size::Span;
 use hostkit_core::traits::{Addon, Services};
+use hostkit_host::processes;
 use hostkit_host::roles::SelfProgram;
 use hostkit_host::shim::RestartRule;
 use hostkit_host::stable_ports;
 use hostkit_runtimes::services::ProcessServices;
+use nix::sys::signal::Signal;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, RedisResult, Value};
 
@@ -60,6 +62,15 @@ impl House {
     pub(crate) async fn pid(&self, order: &AddonOrder) -> u32 {
         let state = self.services().observe(&name(order)).await.unwrap();
         state.unwrap().pid.unwrap()
+    }
+
+    /// Kills its server, and returns when that one is gone: on a busy machine a signal takes its time.
+    pub(crate) async fn kill(&self, order: &AddonOrder) {
+        let pid = self.pid(order).await;
+        processes::signal(pid, Signal::SIGKILL);
+        while processes::stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X')) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// What programs are told.

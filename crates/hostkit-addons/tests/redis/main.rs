@@ -140,7 +140,7 @@ async fn a_rotation_fails_no_command_and_cuts_off_just_the_old_credential() {
     let old = house.client(&first);
     assert!(old.get_multiplexed_async_connection().await.is_err());
     // Also after a new start.
-    processes::signal(house.pid(&only).await, Signal::SIGKILL);
+    house.kill(&only).await;
     house.addon.ensure(&only).await.unwrap();
     assert!(old.get_multiplexed_async_connection().await.is_err());
     ask(&mut house.connect(&only).await, "GET n").await.unwrap();
