@@ -64,13 +64,9 @@ impl House {
         state.unwrap().pid.unwrap()
     }
 
-    /// Kills its server, and returns when that one is gone: on a busy machine a signal takes its time.
+    /// Kills its server.
     pub(crate) async fn kill(&self, order: &AddonOrder) {
-        let pid = self.pid(order).await;
-        processes::signal(pid, Signal::SIGKILL);
-        while processes::stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X')) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        kill(self.pid(order).await).await;
     }
 
     /// What programs are told.
@@ -133,6 +129,14 @@ pub(crate) fn credential(number: u32, seed: &str) -> Credential {
     Credential {
         number,
         secret: Secret::new(format!("{seed:0>64}")),
+    }
+}
+
+/// Kills a process, and returns when it is gone: on a busy machine a signal takes its time.
+pub(crate) async fn kill(pid: u32) {
+    processes::signal(pid, Signal::SIGKILL);
+    while processes::stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X')) {
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 

@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 use hostkit_core::addon::AddonOrder;
 use hostkit_core::services::{ServiceName, ServiceRole};
 use hostkit_core::traits::Addon;
-use hostkit_host::processes;
 use hostkit_testkit::http;
-use nix::sys::signal::Signal;
 
-use crate::house::{House, credential, order};
+use crate::house::{House, credential, kill, order};
 
 const GATEWAY: ServiceName = ServiceName {
     environment: None,
@@ -146,7 +144,7 @@ async fn tokens_follow_the_credentials_and_the_gateway_comes_back_with_them() {
     house.addon.ensure(&only).await.unwrap();
     assert_eq!(gateway(&house).await, Some(pid));
     wait_until_refused(new.port, &old.token);
-    processes::signal(pid, Signal::SIGKILL);
+    kill(pid).await;
     house.addon.ensure(&only).await.unwrap();
     assert_ne!(gateway(&house).await, Some(pid));
     assert_eq!(ask(new.port, &new.reader, "/get/k").0, 200);
