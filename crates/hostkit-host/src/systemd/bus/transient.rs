@@ -26,6 +26,9 @@ use crate::systemd::{
 /// `MS_REC`: a bound folder comes with what is mounted below it.
 const WITH_MOUNTS: u64 = 16384;
 
+/// `CLONE_NEWUTS`: the kind of namespace in which the machine has a name of its own.
+const CLONE_NEWUTS: u64 = 0x0400_0000;
+
 type Properties = Vec<(&'static str, Variant<'static>)>;
 
 /// Starts it. In a task of its own: a caller that goes away in the middle must not leave a unit that nobody holds.
@@ -123,14 +126,21 @@ fn properties(unit: TransientUnit, memory: &OwnedFd, of_manager: &[String]) -> R
     let unset = environment_file::to_unset(&unit.variables, of_manager.iter().map(String::as_str));
     let variables = format!("/proc/{}/fd/{}", std::process::id(), memory.as_fd().as_raw_fd());
     let program = utf8(&unit.program)?;
-    let mut line = vec![program.clone()];
-    line.extend(unit.arguments);
-    let command = vec![(program, line, vec!["no-env-expand".to_owned()])];
+    // Systemd replaces variables in them. Its setting without that (`ExecStartEx`) is of no use: version 252 keeps it in a
+    // file that it refuses when it reads all files anew, and a start that is under way then is no more.
+    let literally = |word: &String| word.replace('$', "$$");
+    let line: Vec<String> = [&program]
+        .into_iter()
+        .chain(&unit.arguments)
+        .map(literally)
+        .collect();
+    let is_its_failure_ignored = false;
+    let command = vec![(program, line, is_its_failure_ignored)];
     let mut all: Properties = vec![
         ("Description", Variant::new(unit.description)),
         // Start is over when the program was executed, and fails when it cannot be.
         ("Type", Variant::new("exec")),
-        ("ExecStartEx", Variant::new(command)),
+        ("ExecStart", Variant::new(command)),
         ("WorkingDirectory", Variant::new(utf8(&unit.directory)?)),
         ("EnvironmentFiles", Variant::new(vec![(variables, false)])),
         (
@@ -191,7 +201,9 @@ fn of_wall(wall: Wall) -> (&'static str, Variant<'static>) {
         Wall::Yes(key) => (key, Variant::new(true)),
         Wall::Word(key, word) => (key, Variant::new(word)),
         Wall::NoCapabilities => ("CapabilityBoundingSet", Variant::new(0_u64)),
-        Wall::NoNamespaces => ("RestrictNamespaces", Variant::new(0_u64)),
+        // None at all systemd keeps as an empty setting, and takes that for no wall when it reads all files anew. A name of
+        // the machine of its own is the least of them, and takes a right that nobody behind this wall has.
+        Wall::NoNamespaces => ("RestrictNamespaces", Variant::new(CLONE_NEWUTS)),
         Wall::NativeCalls => ("SystemCallArchitectures", Variant::new(vec!["native".to_owned()])),
         Wall::Filter(key, only, words) => (key, Variant::new((only == Only::These, texts(words)))),
         Wall::Refused => ("SystemCallErrorNumber", Variant::new(nix::libc::EPERM)),

@@ -66,7 +66,8 @@ macro_rules! systemd_programs {
             walls_are_the_same_from_a_file_and_without_one, a_call_that_is_taken_away_fails, files_pass_systemd_s_own_check,
             an_alias_is_a_name_of_the_live_unit, it_ends_with_the_unit_it_is_bound_to,
             a_manager_that_starts_itself_afresh_loses_no_job, a_bus_that_is_restarted_is_found_again,
-            signals_that_are_not_from_systemd_are_passed_over);
+            signals_that_are_not_from_systemd_are_passed_over,
+            what_ends_at_once_is_told_while_the_manager_reads_its_files);
     };
 }
 
