@@ -52,6 +52,11 @@ impl Reach {
     }
 }
 
+/// Whether a host, as an address names it, is this machine whatever else is true: nothing has to be encrypted on the way to it.
+pub fn is_this_machine(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "::1" | "[::1]")
+}
+
 /// An address as it is connected to: IPv6 has ways to write those of IPv4.
 fn plain(address: IpAddr) -> IpAddr {
     let IpAddr::V6(long) = address else {

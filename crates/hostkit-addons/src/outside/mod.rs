@@ -24,6 +24,16 @@ use looks::Looks;
 /// How long a look may take, with the name's resolution and all.
 const LONGEST_LOOK: Duration = Duration::from_secs(20);
 
+/// A part of an address, with what `%XX` stands for; why it is none.
+pub(crate) fn plain(text: &str) -> Result<String, &'static str> {
+    let text = percent_encoding::percent_decode_str(text).decode_utf8();
+    let text = text.map_err(|_| "a part of it is not UTF-8")?;
+    match text.contains('\0') {
+        true => Err("it has the byte 0 inside"),
+        false => Ok(text.into_owned()),
+    }
+}
+
 /// What a look tells of one that works.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hostkit_addons::postgres::cluster::Cluster;
 use hostkit_addons::postgres::pooler::Pooler;
@@ -175,6 +176,22 @@ async fn a_server_whose_shim_is_killed_is_not_run_twice() {
     }
     let acknowledged = writers.end().await;
     assert_all_there(&house, "orphan", &acknowledged).await;
+}
+
+/// Control orders a server while what keeps it running is being ended, which takes its time on a busy machine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_ordered_while_its_shim_ends_is_ordered_again() {
+    let house = House::start(&std::env::temp_dir()).await;
+    for _ in 0..3 {
+        let server = process(&house, &Cluster::name()).await;
+        let shim = parent(server);
+        kill(server, Signal::SIGSTOP).unwrap();
+        kill(shim, Signal::SIGKILL).unwrap();
+        kill(server, Signal::SIGKILL).unwrap();
+        let ordered = house.addon.ensure(&order("again", &[1]));
+        let ordered = tokio::time::timeout(Duration::from_secs(60), ordered).await;
+        ordered.expect("it is there long before waiting is given up").unwrap();
+    }
 }
 
 #[test]

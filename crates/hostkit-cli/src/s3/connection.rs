@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::reach::Reach;
+use hostkit_core::reach::{Reach, is_this_machine};
 use http::Uri;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -63,7 +63,7 @@ impl Endpoint {
 
     /// Whether it is found on its own machine alone.
     pub(crate) fn is_here(&self) -> bool {
-        matches!(self.host.as_str(), "127.0.0.1" | "localhost" | "::1")
+        is_this_machine(&self.host)
     }
 
     /// How URLs of it begin.

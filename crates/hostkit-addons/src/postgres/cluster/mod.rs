@@ -139,7 +139,7 @@ impl Cluster {
         let described = self.describe(services, &programs)?;
         initialise::ensure(services, &described, &programs, &self.superuser).await?;
         services.ensure(&described).await?;
-        let session = self.wait(services).await?;
+        let session = self.wait(services, &described).await?;
         session.run("set up PostgreSQL", &own_role()).await?;
         session.run("set up PostgreSQL", &shut()).await?;
         prepare_own_database(&self.access(services), &session).await
@@ -160,7 +160,7 @@ impl Cluster {
     ) -> Result<(), Failure> {
         let described = self.describe(services, programs)?;
         services.ensure(&described).await?;
-        self.wait(services).await.map(drop)
+        self.wait(services, &described).await.map(drop)
     }
 
     /// A moment that the log does not have is told by the server as it ends.
@@ -230,8 +230,8 @@ impl Cluster {
         })
     }
 
-    /// Waits until it answers.
-    async fn wait(&self, services: &dyn Services) -> Result<Session, Failure> {
+    /// Waits until it answers. What kept it running may be ended meanwhile; then it is ordered again.
+    async fn wait(&self, services: &dyn Services, described: &Service) -> Result<Session, Failure> {
         let access = self.access(services);
         let began = Instant::now();
         let answers = async {
@@ -246,20 +246,26 @@ impl Cluster {
                 if self.scratch.is_some() {
                     self.refuse_unreached(services).await?;
                 }
-                if let Some(found) = services.observe(&self.service_name()).await?
-                    && found.state == InstanceState::CrashLoop
-                    && began.elapsed() > LONGEST_CRASHING
+                match services
+                    .observe(&described.name)
+                    .await?
+                    .map(|found| found.state)
                 {
-                    return Err(
-                        does_not_start(services, &self.service_name(), "it ends again and again").await,
-                    );
+                    None | Some(InstanceState::Stopped) => {
+                        services.ensure(described).await?;
+                    }
+                    Some(InstanceState::CrashLoop) if began.elapsed() > LONGEST_CRASHING => {
+                        let why = "it ends again and again";
+                        return Err(does_not_start(services, &described.name, why).await);
+                    }
+                    Some(_) => {}
                 }
                 tokio::time::sleep(PAUSE).await;
             }
         };
         match tokio::time::timeout(LONGEST_START, answers).await {
             Ok(done) => done,
-            Err(_) => Err(does_not_start(services, &self.service_name(), "it does not answer").await),
+            Err(_) => Err(does_not_start(services, &described.name, "it does not answer").await),
         }
     }
 }

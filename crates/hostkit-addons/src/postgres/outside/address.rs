@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 
 use hostkit_core::kind::{Failure, Kind};
-use hostkit_core::reach::Reach;
+use hostkit_core::reach::{Reach, is_this_machine};
 use hostkit_core::secret::Secret;
 use url::Url;
 
+use crate::outside;
 use crate::postgres::session::{Access, Place};
 use crate::proof::Proof;
 use crate::reached;
@@ -33,14 +34,7 @@ pub fn parse(url: &Secret, reach: Reach) -> Result<(Access, String), Failure> {
     }
     let host = parsed.host_str().filter(|host| !host.is_empty());
     let host = host.ok_or_else(|| refused("it names no host"))?;
-    let plain = |text: &str| {
-        let text = percent_encoding::percent_decode_str(text).decode_utf8();
-        let text = text.map_err(|_| refused("a part of it is not UTF-8"))?;
-        if text.contains('\0') {
-            return Err(refused("it has the byte 0 inside"));
-        }
-        Ok(text.into_owned())
-    };
+    let plain = |text: &str| outside::plain(text).map_err(refused);
     let user = plain(parsed.username())?;
     if user.is_empty() {
         return Err(refused("it names no user"));
@@ -51,7 +45,7 @@ pub fn parse(url: &Secret, reach: Reach) -> Result<(Access, String), Failure> {
         all.find(|(key, _)| key == name)
             .map(|(_, value)| value.into_owned())
     };
-    let is_here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    let is_here = is_this_machine(host);
     let proof = match (parameter("sslmode").as_deref(), parameter("sslrootcert")) {
         (Some("disable"), _) => Proof::None,
         (None, None) if is_here => Proof::None,

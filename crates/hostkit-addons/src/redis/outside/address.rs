@@ -153,15 +153,8 @@ fn listens(url: &Url, port: u16, proof: Proof) -> Result<Listens, Failure> {
     })
 }
 
-/// Whether a host is this machine, to which nothing has to be encrypted.
-pub(super) fn is_here(host: &str) -> bool {
-    matches!(host, "localhost" | "127.0.0.1" | "::1")
-}
-
 fn plain(text: &str) -> Result<String, Failure> {
-    let text = percent_encoding::percent_decode_str(text).decode_utf8();
-    let text = text.map_err(|_| refused("a part of it is not UTF-8"))?;
-    Ok(text.into_owned())
+    outside::plain(text).map_err(refused)
 }
 
 /// Never with the text: there are passwords in it.

@@ -7,7 +7,7 @@ mod ask;
 use hostkit_core::addon::{AddonKind, AddonOrder, Console};
 use hostkit_core::kind::Failure;
 use hostkit_core::names::VariableName;
-use hostkit_core::reach::Reach;
+use hostkit_core::reach::{Reach, is_this_machine};
 use hostkit_core::secret::Secret;
 use hostkit_core::variables::Variables;
 
@@ -49,7 +49,7 @@ impl Elsewhere for OutsideRedis {
         let mut warnings = Vec::new();
         let listens = given.server.iter().map(|server| &server.listens);
         let mut all = listens.chain(given.rest.iter().map(|rest| &rest.listens));
-        if all.any(|listens| listens.proof == Proof::None && !address::is_here(&listens.host)) {
+        if all.any(|listens| listens.proof == Proof::None && !is_this_machine(&listens.host)) {
             warnings.push("nothing is encrypted on the way to it".to_owned());
         }
         Ok(Found { version, warnings })

@@ -5,7 +5,6 @@ use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::secret::Secret;
 use hostkit_core::storage::keys::{is_access_key_id, is_region, is_secret_access_key};
 use hostkit_core::storage::signature::Keys;
-use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::given;
@@ -205,9 +204,7 @@ fn region_of(host: &str) -> String {
 }
 
 fn plain(text: &str) -> Result<String, Failure> {
-    let text = percent_decode_str(text).decode_utf8();
-    let text = text.map_err(|_| refused("a part of it is not UTF-8"))?;
-    Ok(text.into_owned())
+    outside::plain(text).map_err(refused)
 }
 
 /// Never with the text: there is a key in it.

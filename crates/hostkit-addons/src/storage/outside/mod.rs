@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hostkit_core::addon::{AddonId, AddonKind, AddonOrder};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::VariableName;
-use hostkit_core::reach::Reach;
+use hostkit_core::reach::{Reach, is_this_machine};
 use hostkit_core::secret::Secret;
 use hostkit_core::storage::{BucketPolicy, BucketReport, BucketRules};
 use hostkit_core::traits::Buckets;
@@ -119,7 +119,7 @@ impl Elsewhere for OutsideStorage {
                 "its keys may not delete: an object `{TRIAL_KEY}…` of the trial stays in it"
             )),
         }
-        if given.listens.proof == Proof::None && !is_here(&given.listens.host) {
+        if given.listens.proof == Proof::None && !is_this_machine(&given.listens.host) {
             warnings.push("nothing is encrypted on the way to it".to_owned());
         }
         Ok(Found {
@@ -211,9 +211,4 @@ impl Buckets for OutsideStorage {
         );
         Err(Failure::new(Kind::Conflict, message).hint("set them there"))
     }
-}
-
-/// Whether a host is this machine, to which nothing has to be encrypted.
-fn is_here(host: &str) -> bool {
-    matches!(host, "localhost" | "127.0.0.1" | "::1")
 }
