@@ -188,9 +188,12 @@ async fn a_server_ordered_while_its_shim_ends_is_ordered_again() {
         kill(server, Signal::SIGSTOP).unwrap();
         kill(shim, Signal::SIGKILL).unwrap();
         kill(server, Signal::SIGKILL).unwrap();
-        let ordered = house.addon.ensure(&order("again", &[1]));
+        let wanted = order("again", &[1]);
+        let ordered = house.addon.ensure(&wanted);
         let ordered = tokio::time::timeout(Duration::from_secs(60), ordered).await;
-        ordered.expect("it is there long before waiting is given up").unwrap();
+        ordered
+            .expect("it is there long before waiting is given up")
+            .unwrap();
     }
 }
 

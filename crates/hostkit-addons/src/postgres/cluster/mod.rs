@@ -246,11 +246,7 @@ impl Cluster {
                 if self.scratch.is_some() {
                     self.refuse_unreached(services).await?;
                 }
-                match services
-                    .observe(&described.name)
-                    .await?
-                    .map(|found| found.state)
-                {
+                match services.observe(&described.name).await?.map(|found| found.state) {
                     None | Some(InstanceState::Stopped) => {
                         services.ensure(described).await?;
                     }
