@@ -182,8 +182,8 @@ async fn a_server_whose_shim_is_killed_is_not_run_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_ordered_while_its_shim_ends_is_ordered_again() {
     let house = House::start(&std::env::temp_dir()).await;
-    for _ in 0..3 {
-        let server = process(&house, &Cluster::name()).await;
+    for name in [Cluster::name(), Pooler::name(), Cluster::name()] {
+        let server = process(&house, &name).await;
         let shim = parent(server);
         kill(server, Signal::SIGSTOP).unwrap();
         kill(shim, Signal::SIGKILL).unwrap();

@@ -114,7 +114,7 @@ impl Pooler {
             never_root: true,
         };
         services.ensure(&described).await?;
-        self.wait(services).await?.reload().await
+        self.wait(services, &described).await?.reload().await
     }
 
     /// Opens the console.
@@ -137,7 +137,8 @@ impl Pooler {
         })
     }
 
-    async fn wait(&self, services: &dyn Services) -> Result<Console, Failure> {
+    /// Waits until it answers. What kept it running may be ended meanwhile; then it is ordered again.
+    async fn wait(&self, services: &dyn Services, described: &Service) -> Result<Console, Failure> {
         let began = Instant::now();
         let answers = async {
             loop {
@@ -147,11 +148,15 @@ impl Pooler {
                     Err(failure) if failure.kind == Kind::Denied => return Err(failure),
                     Err(_) => {}
                 }
-                if let Some(found) = services.observe(&Self::name()).await?
-                    && found.state == InstanceState::CrashLoop
-                    && began.elapsed() > LONGEST_CRASHING
-                {
-                    return Err(does_not_start(services, "it ends again and again").await);
+                let found = services.observe(&described.name).await?;
+                match found.map(|found| found.state) {
+                    None | Some(InstanceState::Stopped) => {
+                        services.ensure(described).await?;
+                    }
+                    Some(InstanceState::CrashLoop) if began.elapsed() > LONGEST_CRASHING => {
+                        return Err(does_not_start(services, "it ends again and again").await);
+                    }
+                    Some(_) => {}
                 }
                 tokio::time::sleep(PAUSE).await;
             }
