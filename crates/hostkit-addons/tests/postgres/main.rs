@@ -15,3 +15,4 @@ mod pooler;
 mod sdk;
 mod stats;
 mod survive;
+mod woven;

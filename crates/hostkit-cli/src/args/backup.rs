@@ -69,7 +69,7 @@ pub(crate) enum BackupCommand {
         /// The number of the backup [default: the newest]
         #[arg(long, short, value_name = "NUMBER")]
         number: Option<u64>,
-        /// The file to write, or - for stdout
+        /// The file to write, or - for stdout; a large database is several files (FILE-2, …)
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
     },

@@ -8,6 +8,7 @@ pub mod part;
 pub mod retention;
 pub mod schedule;
 pub mod target;
+pub mod woven;
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;

@@ -343,3 +343,74 @@ fn a_bucket_keeps_backups_and_one_that_is_away_is_told_and_loses_none() {
     host.run(&["backup", "restore", "shop", "1", "--yes"]).ok();
     assert_eq!(psql(&host, "shop", "SELECT count(*) FROM orders"), "20000");
 }
+
+/// Tables that are large on the disk, with a row or two in each page.
+const LARGE: &str = "
+    CREATE TABLE orders (id int PRIMARY KEY, body text) WITH (fillfactor = 10);
+    INSERT INTO orders SELECT n, repeat(md5(n::text), 24) FROM generate_series(1, 9000) n;
+    CREATE TABLE lines (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, of int REFERENCES orders, body text)
+        WITH (fillfactor = 10);
+    INSERT INTO lines (of, body) SELECT n, repeat(md5(n::text), 24) FROM generate_series(1, 9000) n;
+    CREATE TABLE small (n int); INSERT INTO small VALUES (1)";
+/// What is in them.
+const SUMS: &str = "SELECT (SELECT md5(string_agg(o::text, ',' ORDER BY id)) FROM orders o),
+    (SELECT md5(string_agg(l::text, ',' ORDER BY id)) FROM lines l), (SELECT sum(n) FROM small),
+    (SELECT count(*) FROM pg_constraint WHERE conrelid = 'lines'::regclass)";
+
+#[test]
+fn a_large_database_is_taken_out_in_several_dumps_that_tools_of_ones_own_restore() {
+    if std::thread::available_parallelism().is_ok_and(|processors| processors.get() < 2) {
+        eprintln!("left out: with one processor there is one dump");
+        return;
+    }
+    let host = Installation::start();
+    host.run(&["project", "create", "shop", "--with-db"]).ok();
+    host.run(&["project", "create", "empty", "--with-db"]).ok();
+    psql(&host, "shop", LARGE);
+    let there = psql(&host, "shop", SUMS);
+    host.run(&["backup", "now", "shop"]).ok();
+    assert_eq!(backups(&host)[0]["state"], "proven");
+
+    let folder = tempfile::tempdir().unwrap();
+    let first = folder.path().join("shop.dump");
+    let download = |to: &str| host.run(&["backup", "download", "shop", "postgres", "-o", to]);
+    let refused = download("-").failed();
+    assert!(
+        refused.err.contains("several dumps") && refused.out.is_empty(),
+        "{}",
+        refused.err
+    );
+    let said = download(first.to_str().unwrap()).ok();
+    let second = folder.path().join("shop-2.dump");
+    for file in [&first, &second] {
+        assert!(std::fs::read(file).unwrap().starts_with(b"PGDMP"));
+    }
+    // What is said is what restores them.
+    let url = host.run(&["db", "url", "empty", "--direct"]).ok().out;
+    let commands: Vec<&str> = said
+        .err
+        .lines()
+        .filter(|line| line.contains("pg_restore "))
+        .collect();
+    assert_eq!(commands.len(), 4, "{}", said.err);
+    for command in commands {
+        let done = Command::new("sh")
+            .args(["-ec", command])
+            .env("URL", url.trim())
+            .output();
+        let done = done.unwrap();
+        assert!(
+            done.status.success(),
+            "{command}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+    assert_eq!(psql(&host, "empty", SUMS), there);
+    // Nothing is written over, and nothing of half a download is left.
+    std::fs::remove_file(&first).unwrap();
+    download(first.to_str().unwrap()).failed();
+    assert!(!first.exists() && second.exists());
+
+    host.run(&["backup", "restore", "shop", "--to", "copy"]).ok();
+    assert_eq!(psql(&host, "copy", SUMS), there);
+}

@@ -6,7 +6,7 @@ use hostkit_core::traits::{CopyOf, Export, Past};
 use hostkit_host::command::Guard;
 
 use super::scratch::Scratch;
-use crate::postgres::copies::{Tools, export_part, parts_of};
+use crate::postgres::copies::{Sharing, Tools, export_part, parts_of};
 
 /// A scratch cluster that has come to its moment.
 pub(super) struct PastPostgres {
@@ -29,7 +29,7 @@ impl Past for PastPostgres {
     async fn export(&self, of: &CopyOf, part: &PartName) -> Result<Export, Failure> {
         let access = self.scratch.access();
         let tools = Tools::new(self.guard.clone(), self.scratch.programs().clone(), access.port);
-        export_part(&access, &tools, &of.environment, part).await
+        export_part(&access, &tools, (&of.environment, part), Sharing::of_machine()).await
     }
 
     async fn end(self: Box<Self>) -> Result<(), Failure> {

@@ -15,7 +15,7 @@ use hostkit_core::traits::{Copies, CopyOf, Counting, Databases, Export, LeftOut,
 
 use super::dump::dump_at;
 use super::moment::Moment;
-use super::{Tools, Waiting, discard, restore_beside, take_place};
+use super::{Sharing, Tools, Waiting, discard, restore_beside, take_place};
 use crate::postgres::Described;
 use crate::postgres::addon::Postgres;
 use crate::postgres::databases;
@@ -112,19 +112,18 @@ pub(crate) async fn parts_of(access: &Access, environment: &EnvironmentId) -> Re
     Ok(parts)
 }
 
-/// A copy of a database, counted at the moment that it is of.
-pub(crate) async fn export_part(
+/// A copy of a database, counted at the moment that it is of. A large one is several dumps, woven together.
+pub async fn export_part(
     access: &Access,
     tools: &Tools,
-    environment: &EnvironmentId,
-    part: &PartName,
+    (environment, part): (&EnvironmentId, &PartName),
+    sharing: Sharing,
 ) -> Result<Export, Failure> {
     let main = DatabaseName::main(environment);
     let name = DatabaseName::of(&database(environment, part)?)?;
     let moment = Moment::begin(access, &main, name.as_str()).await?;
     let counts = counted(&moment.contents);
-    // Not compressed: that is done to all that is backed up.
-    let dump = dump_at(access, tools, (&main, name.as_str()), 0, moment).await?;
+    let dump = dump_at(access, tools, (&main, name.as_str()), moment, sharing).await?;
     Ok(Export {
         pieces: Box::pin(dump.map_err(io::Error::other)),
         counting: Counting::known(counts),
@@ -162,7 +161,8 @@ impl Copies for PostgresCopies {
             });
         }
         let postgres = self.server().await?;
-        export_part(&postgres.access(), &postgres.tools()?, &of.environment, part).await
+        let (access, tools) = (postgres.access(), postgres.tools()?);
+        export_part(&access, &tools, (&of.environment, part), Sharing::of_machine()).await
     }
 
     async fn stage(&self, of: &CopyOf, part: &PartName, content: Pieces) -> Result<Counts, Failure> {

@@ -1,18 +1,21 @@
-//! Filling a new database with what a dump says: one stream brings the data in, for there is no copy of a dump that can be
-//! read in several places at once. What takes longer of a large one are its indexes and keys: they are made afterwards,
-//! several at a time.
+//! Filling a new database with what a dump says. One stream brings the data in as they come, for there is no copy of a dump
+//! that can be read in several places at once; of dumps that were woven together each is restored by a program of its own. What
+//! takes longer of a large one are its indexes and keys: they are made afterwards, several at a time.
 
 use std::thread::available_parallelism;
 
 use futures_util::StreamExt;
+use futures_util::future::{try_join, try_join_all};
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::traits::Dump;
 use hostkit_host::command::Ending;
 
+use super::coming::Coming;
 use super::head::Head;
 use super::pieces::{fed, last_lines};
 use super::restore::Waiting;
 use super::tools::{Kept, Tools};
+use super::weave::Woven;
 use crate::postgres::databases::{Errand, May};
 use crate::postgres::session::Access;
 
@@ -31,8 +34,7 @@ pub(super) async fn fill(
     access: &Access,
     tools: &Tools,
     waiting: &Waiting,
-    head: Head,
-    rest: Dump,
+    coming: Coming,
 ) -> Result<(), Failure> {
     let errand = Errand::begin(access, &waiting.main, May::BeOwner).await?;
     let restore = Restore {
@@ -40,7 +42,10 @@ pub(super) async fn fill(
         waiting,
         errand: &errand,
     };
-    let done = restore.all(head, rest).await;
+    let done = match coming {
+        Coming::One(head, rest) => restore.one(head, rest).await,
+        Coming::Woven(woven) => restore.woven(woven).await,
+    };
     errand.end(access).await?;
     done
 }
@@ -52,7 +57,7 @@ struct Restore<'a> {
 }
 
 impl Restore<'_> {
-    async fn all(&self, head: Head, rest: Dump) -> Result<(), Failure> {
+    async fn one(&self, head: Head, rest: Dump) -> Result<(), Failure> {
         let kept = self.kept(&head).await?;
         let whole = Box::pin(futures_util::stream::iter([Ok(head.bytes)]).chain(rest));
         let Some(kept) = kept else {
@@ -60,10 +65,30 @@ impl Restore<'_> {
         };
         self.stream(whole, &["--section=pre-data", "--section=data"])
             .await?;
+        self.what_data_are_made_into(&kept).await
+    }
+
+    /// Several that were woven together. All that stands in front of the data is in the head of the first; then the rows
+    /// of each come in at the same time.
+    async fn woven(&self, woven: Woven) -> Result<(), Failure> {
+        let kept = Kept::of(&woven.head.bytes, &self.act())?;
+        let database = self.database();
+        self.judged(self.on(&kept, &["--section=pre-data", &database]).await?)?;
+        let (dumps, splits) = woven.apart();
+        let restores = dumps
+            .into_iter()
+            .map(|dump| self.stream(dump, &["--format=custom", "--section=data"]));
+        // One that fails is the end of the others: dropped, they are ended.
+        try_join(splits, try_join_all(restores)).await?;
+        self.what_data_are_made_into(&kept).await
+    }
+
+    /// Makes indexes, keys and what else comes after the data, several at a time.
+    async fn what_data_are_made_into(&self, kept: &Kept) -> Result<(), Failure> {
         let jobs = available_parallelism().map_or(1, usize::from).clamp(2, MOST);
         let jobs = format!("--jobs={jobs}");
         self.judged(
-            self.on(&kept, &[&jobs, "--section=post-data", &self.database()])
+            self.on(kept, &[&jobs, "--section=post-data", &self.database()])
                 .await?,
         )
     }
@@ -74,17 +99,12 @@ impl Restore<'_> {
         if !head.is_of_large {
             return Ok(None);
         }
-        let kept = Kept::of(&head.bytes).map_err(|why| {
-            Failure::new(
-                Kind::Internal,
-                format!(
-                    "cannot restore the database `{}`: cannot keep the head of its dump in memory: {why}",
-                    self.waiting.target
-                ),
-            )
-        })?;
-        let (ending, _) = self.on(&kept, &["--list", "--file=/dev/null"]).await?;
-        Ok(ending.is_success().then_some(kept))
+        let kept = Kept::of(&head.bytes, &self.act())?;
+        let is_read = self
+            .tools
+            .reads(&kept, self.errand.key(), &self.waiting.name)
+            .await?;
+        Ok(is_read.then_some(kept))
     }
 
     /// Restores from a stream.
@@ -110,6 +130,10 @@ impl Restore<'_> {
         fed(running, Box::pin(futures_util::stream::empty())).await
     }
 
+    fn act(&self) -> String {
+        format!("restore the database `{}`", self.waiting.target)
+    }
+
     fn database(&self) -> String {
         format!("--dbname={}", self.waiting.name)
     }
@@ -122,10 +146,7 @@ impl Restore<'_> {
             true => Kind::Unavailable,
             false => Kind::Failed,
         };
-        let message = format!(
-            "cannot restore the database `{}`: pg_restore refused it",
-            self.waiting.target
-        );
+        let message = format!("cannot {}: pg_restore refused it", self.act());
         Err(Failure::new(kind, message)
             .hint("the database is as it was before")
             .details(last_lines(&said)))

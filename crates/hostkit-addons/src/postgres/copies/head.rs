@@ -1,15 +1,14 @@
 //! The head of a dump. In front of all data stands what else there is: tables, indexes, keys, triggers.
 
 use futures_util::StreamExt;
+use hostkit_core::backup::woven::HEAD;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::traits::Dump;
 
 /// What every archive in the custom format begins with.
 const MAGIC: &[u8; 5] = b"PGDMP";
-/// So much of a dump is its head. One that has no more is small.
-const HEAD: usize = 8 << 20;
 
-/// What a dump begins with.
+/// What a dump begins with: [`HEAD`] bytes of it, and what came with them. One that has no more is small.
 pub(super) struct Head {
     /// Its bytes.
     pub(super) bytes: Vec<u8>,
@@ -29,13 +28,24 @@ impl Head {
                 return Err(none());
             }
         }
-        if !bytes.starts_with(MAGIC) {
-            return Err(none());
-        }
-        Ok(Head {
+        let head = Head {
             is_of_large: bytes.len() >= HEAD,
             bytes,
-        })
+        };
+        match head.is_of_dump() {
+            true => Ok(head),
+            false => Err(none()),
+        }
+    }
+
+    /// Whether it is that of an archive in the custom format.
+    pub(super) fn is_of_dump(&self) -> bool {
+        self.bytes.starts_with(MAGIC)
+    }
+
+    /// Whether it is still to come, or a part of it.
+    pub(super) fn is_wanting(&self) -> bool {
+        self.is_of_large && self.bytes.len() < HEAD
     }
 }
 

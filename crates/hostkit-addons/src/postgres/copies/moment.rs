@@ -24,7 +24,7 @@ pub(crate) struct Moment {
     pub(crate) contents: Contents,
     /// What a dump names the moment by.
     pub(crate) snapshot: String,
-    session: Session,
+    pub(super) session: Session,
     /// The login that was made for it, on a server of HostKit's own.
     errand: Option<Errand>,
 }

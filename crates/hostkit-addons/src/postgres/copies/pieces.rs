@@ -17,7 +17,7 @@ const WAITING: usize = 4;
 const PIECE: usize = 64 * 1024;
 
 /// Bytes, or the end.
-type Piece = Result<Option<Vec<u8>>, Failure>;
+pub(super) type Piece = Result<Option<Vec<u8>>, Failure>;
 
 /// What a program writes, as it comes. It ends without a failure only where the program ended well; given up, the program is
 /// ended. `after` is done in any case, and apart from who takes the pieces.
@@ -34,14 +34,25 @@ pub(crate) fn sent(
         ));
     };
     let complaints = tokio::spawn(read_complaints(errors));
-    let (pieces, taken) = mpsc::channel(WAITING);
+    let (pieces, stream) = handed();
     tokio::spawn(async move {
         let written = write(running, bytes, complaints, &act, &pieces).await;
         let end = after.await.and(written);
         // Where nobody is there any more, nobody has to be told.
         drop(pieces.send(end).await);
     });
-    Ok(Box::pin(futures_util::stream::unfold(Some(taken), next)))
+    Ok(stream)
+}
+
+/// A dump, and where its maker hands in what it is made of, and its end.
+pub(super) fn handed() -> (Sender<Piece>, Dump) {
+    let (pieces, receiver) = mpsc::channel(WAITING);
+    (pieces, taken(receiver))
+}
+
+/// What is handed in, as a dump.
+pub(super) fn taken(pieces: Receiver<Piece>) -> Dump {
+    Box::pin(futures_util::stream::unfold(Some(pieces), next))
 }
 
 async fn write(

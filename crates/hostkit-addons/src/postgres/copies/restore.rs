@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use hostkit_core::database::Contents;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::traits::Dump;
 
+use super::coming::Coming;
 use super::fill::fill;
-use super::head::Head;
 use super::moment::contents;
 use super::tools::Tools;
 use crate::postgres::databases::{
@@ -59,13 +58,12 @@ pub async fn restore_beside(
     limits: &Limits,
     dump: Dump,
 ) -> Result<Contents, Failure> {
-    let mut dump: Dump = Box::pin(dump.fuse());
-    let head = Head::read(&mut dump).await?;
+    let coming = Coming::begin(dump).await?;
     let session = access.connect(OWN_DATABASE).await?;
     discard(access, waiting).await?;
     create_empty(access, &session, &waiting.name, &waiting.main, limits).await?;
     let filled = async {
-        fill(access, tools, waiting, head, dump).await?;
+        fill(access, tools, waiting, coming).await?;
         // What is not analysed yet is slow, and would be so when it is needed most.
         let inside = access.connect(&waiting.name).await?;
         inside.run("look over what was restored", "ANALYZE").await?;

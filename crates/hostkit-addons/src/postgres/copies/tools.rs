@@ -14,6 +14,7 @@ use hostkit_host::launch::Priority;
 use nix::unistd::{Gid, Uid, fchown};
 use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
 
+use super::pieces::fed;
 use crate::postgres::address::Address;
 use crate::postgres::programs::Programs;
 
@@ -66,6 +67,21 @@ impl Tools {
         let wiring = Wiring::PipesWithFile(file.input()?);
         self.run(name, arguments, self.variables(key, database), wiring)
             .await
+    }
+
+    /// Whether what is kept of a dump has all that stands in front of its data.
+    pub(super) async fn reads(
+        &self,
+        kept: &Kept,
+        key: (&str, &Secret),
+        database: &str,
+    ) -> Result<bool, Failure> {
+        let arguments = ["--list", "--file=/dev/null", Tools::INPUT];
+        let running = self
+            .start_on(kept, "pg_restore", &arguments, key, database)
+            .await?;
+        let (ending, _) = fed(running, Box::pin(futures_util::stream::empty())).await?;
+        Ok(ending.is_success())
     }
 
     /// What one of them finds the server by.
@@ -130,7 +146,15 @@ impl Tools {
 pub(super) struct Kept(OwnedFd);
 
 impl Kept {
-    pub(super) fn of(bytes: &[u8]) -> std::io::Result<Self> {
+    /// Keeps bytes. `act` names what they are for, as in `cannot <act>`.
+    pub(super) fn of(bytes: &[u8], act: &str) -> Result<Self, Failure> {
+        Self::write(bytes).map_err(|why| {
+            let message = format!("cannot {act}: cannot keep the head of its dump in memory: {why}");
+            Failure::new(Kind::Internal, message)
+        })
+    }
+
+    fn write(bytes: &[u8]) -> std::io::Result<Self> {
         let mut file = File::from(memfd_create("hostkit-dump", MemfdFlags::CLOEXEC)?);
         file.write_all(bytes)?;
         fchmod(&file, Mode::RUSR)?;

@@ -8,7 +8,7 @@ use hostkit_core::size::{ByteSize, Span};
 pub struct Limits {
     /// Connections of PgBouncer to each database, and thereby transactions that run at once.
     pub pooled: u32,
-    /// All connections to each database: the pooled ones, direct ones, and one for a dump.
+    /// All connections to each database: the pooled ones, direct ones, and those of dumps.
     pub connections: u32,
     /// The longest a statement may run.
     pub statement: Span,

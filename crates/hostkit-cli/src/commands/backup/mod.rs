@@ -2,10 +2,12 @@
 
 mod act;
 mod download;
+mod dumps;
 mod history;
 mod kit;
 mod list;
 mod moment;
+mod new_files;
 mod plan;
 mod restore;
 mod target;
