@@ -18,6 +18,7 @@ use hostkit_core::port_use::PortUse;
 use hostkit_core::secret::Secret;
 use hostkit_core::traits::{Addon, Buckets, Databases};
 use hostkit_core::variables::Variables;
+use hostkit_core::variables::mask::Masker;
 
 use looks::Looks;
 
@@ -75,27 +76,30 @@ pub trait Elsewhere: Send + Sync {
     fn buckets(&self) -> Option<&dyn Buckets> {
         None
     }
+
+    /// One is not used any more: nothing is known of it from now on.
+    fn forget(&self, _id: &AddonId) {}
 }
 
 /// Uses those of one kind that somebody else keeps.
 pub struct Outside<E> {
     of: E,
     looks: Looks,
-    now: fn() -> Instant,
+    now: Box<dyn Fn() -> Instant + Send + Sync>,
 }
 
 impl<E: Elsewhere> Outside<E> {
     /// Those of a kind.
     pub fn new(of: E) -> Self {
-        Outside::at(of, Instant::now)
+        Outside::by_clock(of, Instant::now)
     }
 
-    /// The same by another clock.
-    fn at(of: E, now: fn() -> Instant) -> Self {
+    /// The same by another clock, as tests have one.
+    pub fn by_clock(of: E, now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         Outside {
             of,
             looks: Looks::default(),
-            now,
+            now: Box::new(now),
         }
     }
 
@@ -110,9 +114,22 @@ impl<E: Elsewhere> Outside<E> {
                 LONGEST_LOOK.as_secs()
             );
             Err(Failure::new(Kind::Unavailable, why))
-        })?;
+        });
+        let found = found.map_err(|failure| self.hidden(order, failure))?;
         self.looks.note_good(order, (self.now)());
         Ok(found)
+    }
+
+    /// A failure without what gets in there: the other side may be anything, also what repeats all that it is told.
+    fn hidden(&self, order: &AddonOrder, failure: Failure) -> Failure {
+        let masker = Masker::new(self.passwords(order).iter().map(Secret::reveal));
+        let masked = |text: &String| masker.mask(text).into_owned();
+        Failure {
+            kind: failure.kind,
+            message: masked(&failure.message),
+            hint: failure.hint.as_ref().map(masked),
+            details: failure.details.iter().map(masked).collect(),
+        }
     }
 }
 
@@ -155,6 +172,7 @@ impl<E: Elsewhere> Addon for Outside<E> {
 
     async fn remove(&self, id: &AddonId) -> Result<(), Failure> {
         self.looks.forget(id);
+        self.of.forget(id);
         Ok(())
     }
 

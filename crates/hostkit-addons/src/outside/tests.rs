@@ -91,7 +91,7 @@ async fn kept_for(addon: &Outside<Counting>, order: &AddonOrder, long: Duration)
 
 #[tokio::test]
 async fn one_that_is_good_is_asked_every_few_minutes_and_one_that_is_not_at_each_round() {
-    let addon = Outside::at(Counting::default(), now);
+    let addon = Outside::by_clock(Counting::default(), now);
     let order = order("there");
     assert!(
         addon.settled(&[&order]).await.unwrap().is_empty(),
@@ -113,7 +113,7 @@ async fn one_that_is_good_is_asked_every_few_minutes_and_one_that_is_not_at_each
 
 #[tokio::test]
 async fn another_address_was_never_good_and_what_is_forgotten_is_not() {
-    let addon = Outside::at(Counting::default(), now);
+    let addon = Outside::by_clock(Counting::default(), now);
     let (one, two) = (order("one"), order("two"));
     addon.ensure(&one).await.unwrap();
     let made = AddonOrder {

@@ -64,13 +64,11 @@ impl Access {
     /// Opens a connection to a database. On this machine nothing that somebody made in there is found by a bare name:
     /// HostKit has more rights there than who made it. Elsewhere its rights are theirs, and no setting is left in a pool.
     pub async fn connect(&self, database: &str) -> Result<Session, Failure> {
-        let act = format!("connect to the database `{database}`");
         if let Place::Outside { host, proof, reach } = &self.place {
             let addresses = reached::addresses(host, self.port, *reach).await?;
-            return self
-                .connect_outside(database, proof, (host, &addresses), &act)
-                .await;
+            return self.connect_outside(database, proof, (host, &addresses)).await;
         }
+        let act = format!("connect to the database `{database}`");
         let session = self
             .try_connect(database)
             .await
@@ -90,27 +88,36 @@ impl Access {
         database: &str,
         proof: &Proof,
         (host, addresses): (&str, &[IpAddr]),
-        act: &str,
     ) -> Result<Session, Failure> {
+        let act = format!("connect to the database `{database}` at `{host}`");
+        let is_it_up = format!("is `{host}` up, and does it let this machine in?");
         let mut config = self.config(database);
         for address in addresses {
             config.host(host).hostaddr(*address);
         }
-        let opened = match outside::connector(proof)? {
-            Some(connector) => {
-                config.ssl_mode(SslMode::Require);
-                let opened = config.connect(connector).await;
-                opened.map(|(client, connection)| Session::new(client, connection))
+        let connector = outside::connector(proof)?;
+        let opened = tokio::time::timeout(LONGEST_CONNECT, async {
+            match connector {
+                Some(connector) => {
+                    config.ssl_mode(SslMode::Require);
+                    let opened = config.connect(connector).await;
+                    opened.map(|(client, connection)| Session::new(client, connection))
+                }
+                None => {
+                    config.ssl_mode(SslMode::Disable);
+                    let opened = config.connect(NoTls).await;
+                    opened.map(|(client, connection)| Session::new(client, connection))
+                }
             }
-            None => {
-                config.ssl_mode(SslMode::Disable);
-                let opened = config.connect(NoTls).await;
-                opened.map(|(client, connection)| Session::new(client, connection))
-            }
-        };
+        });
+        // What takes the connection and says nothing that PostgreSQL says is waited for no longer.
+        let opened = opened.await.map_err(|_| {
+            let why = format!("cannot {act}: it does not answer in time");
+            Failure::new(Kind::Unavailable, why).hint(&is_it_up)
+        })?;
         opened.map_err(|why| match why.as_db_error() {
-            Some(_) => explain(act, &why),
-            None => explain(act, &why).hint(format!("is `{host}` up, and does it let this machine in?")),
+            Some(_) => explain(&act, &why),
+            None => explain(&act, &why).hint(is_it_up),
         })
     }
 

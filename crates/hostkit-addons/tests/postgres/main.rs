@@ -6,6 +6,7 @@ mod changes;
 mod conformance;
 mod copies;
 mod databases;
+mod elsewhere;
 mod history;
 mod house;
 mod isolation;

@@ -4,6 +4,7 @@
 mod conformance;
 mod full_disk;
 mod house;
+mod outside;
 mod rest;
 mod sdk;
 mod tenants;

@@ -7,6 +7,7 @@ mod conformance;
 mod copies;
 mod crash;
 mod disk;
+mod elsewhere;
 mod hostile;
 mod hostile_copies;
 mod house;

@@ -20,8 +20,8 @@ use hostkit_outbound::cipher::FileCipher;
 use hostkit_store::Store;
 use hostkit_testkit::fakes::{
     FakeAddon, FakeArchives, FakeBackupTarget, FakeBuilder, FakeCertificates, FakeClock, FakeCopies,
-    FakeDatabases, FakeHistory, FakeInternet, FakePortOwners, FakePremises, FakeProbe, FakeRuntime,
-    FakeSources, FakeTraffic, Journal,
+    FakeDatabases, FakeHistory, FakeInternet, FakeOutside, FakePortOwners, FakePremises, FakeProbe,
+    FakeRuntime, FakeSources, FakeTraffic, Journal,
 };
 
 /// The front door as the fake traffic has it: what its table says is what a visitor gets.
@@ -66,8 +66,8 @@ pub(crate) struct World {
     pub(crate) archives: FakeArchives,
     pub(crate) port_owners: FakePortOwners,
     pub(crate) addon: FakeAddon,
-    /// The same, kept elsewhere.
-    pub(crate) outside: FakeAddon,
+    /// One that somebody else keeps.
+    pub(crate) outside: FakeOutside,
     /// Whether a port is nobody's; by default each is.
     pub(crate) port_is_free: fn(u16) -> bool,
     /// Whether backups are made; by default none are.
@@ -128,7 +128,7 @@ impl World {
             archives: FakeArchives::default(),
             port_owners: FakePortOwners::new(&journal),
             addon: FakeAddon::new(&journal),
-            outside: FakeAddon::outside(&journal),
+            outside: FakeOutside::default(),
             port_is_free: |_| true,
             makes_backups: false,
             copies_nothing: false,

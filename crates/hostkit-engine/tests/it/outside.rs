@@ -28,19 +28,19 @@ async fn an_address_is_tried_told_changed_and_forgotten() {
     let world = World::new();
     let (engine, _) = world.with_live_shop().await;
     let refused = engine
-        .add_outside_addon(&redis(), &address("wrong-1"), "test")
+        .add_outside_addon(&redis(), &address("wrong-1@there"), "test")
         .await;
     assert_eq!(refused.unwrap_err().kind, Kind::Denied);
     assert!(engine.addons(&shop()).await.unwrap().is_empty());
 
     let added = engine
-        .add_outside_addon(&redis(), &address("there-1"), "test")
+        .add_outside_addon(&redis(), &address("first@there"), "test")
         .await;
     let added = added.unwrap().addon.order;
     assert!(added.settings.outside && added.port.is_none());
     assert!(world.addon.accepted(&redis()).is_empty(), "nothing is made here");
     succeeds(&engine, Act::Restart).await;
-    assert_eq!(told(&world), "fake://1:there-1@");
+    assert_eq!(told(&world), "first@there");
 
     // HostKit gives no credentials there, and sets nothing.
     let refused = engine.rotate_addon(&redis(), "test").await.unwrap_err();
@@ -52,18 +52,18 @@ async fn an_address_is_tried_told_changed_and_forgotten() {
 
     // Another address: one that does not work changes nothing.
     let refused = engine
-        .move_outside_addon(&redis(), &address("wrong-2"), "test")
+        .move_outside_addon(&redis(), &address("wrong-2@there"), "test")
         .await;
     assert_eq!(refused.unwrap_err().kind, Kind::Denied);
     let before = world.store.addon(&redis()).unwrap();
     assert_eq!(before.order.credentials, added.credentials);
     let moved = engine
-        .move_outside_addon(&redis(), &address("there-2"), "test")
+        .move_outside_addon(&redis(), &address("second@there"), "test")
         .await;
     assert!(moved.unwrap().rotation.is_some());
     let is_one = || world.store.addon(&redis()).unwrap().order.credentials.len() == 1;
     until("the old address is forgotten", is_one).await;
-    assert_eq!(told(&world), "fake://2:there-2@");
+    assert_eq!(told(&world), "second@there");
 
     engine.remove_addon(&redis(), true).await.unwrap();
     assert!(world.store.addon(&redis()).is_err());
@@ -82,14 +82,14 @@ async fn one_of_our_own_has_no_address_and_one_elsewhere_needs_one() {
     let own = AddonSettings::default();
     engine.add_addon(&redis(), &own, "test").await.unwrap();
     let refused = engine
-        .move_outside_addon(&redis(), &address("there"), "test")
+        .move_outside_addon(&redis(), &address("first@there"), "test")
         .await;
     assert_eq!(refused.unwrap_err().kind, Kind::Conflict);
     let refused = engine.change_addon(&redis(), &settings, "test").await;
     assert_eq!(refused.unwrap_err().kind, Kind::Conflict);
     let databases = AddonId::new(shop(), AddonKind::Postgres);
     let refused = engine
-        .add_outside_addon(&databases, &address("there"), "test")
+        .add_outside_addon(&databases, &address("first@there"), "test")
         .await;
     assert!(refused.unwrap_err().message.contains("uses none elsewhere"));
 }
@@ -100,7 +100,7 @@ async fn what_is_kept_elsewhere_stands_in_no_backups_way_and_is_told_to_be_in_no
     world.makes_backups = true;
     let engine = world.with_shop().await;
     engine
-        .add_outside_addon(&redis(), &address("there"), "test")
+        .add_outside_addon(&redis(), &address("first@there"), "test")
         .await
         .unwrap();
     let backup = crate::backups::made(&engine).await;

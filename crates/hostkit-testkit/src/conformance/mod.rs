@@ -10,6 +10,7 @@ pub mod firewall;
 pub mod history;
 pub mod homes;
 pub mod operator_keys;
+pub mod outside;
 pub mod port_owners;
 pub mod premises;
 pub mod runtime;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonOrder, AddonState, Console, Credential};
-use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::kind::Failure;
 use hostkit_core::names::VariableName;
 use hostkit_core::port_use::PortUse;
 use hostkit_core::secret::Secret;
@@ -14,11 +14,10 @@ use hostkit_core::variables::Variables;
 use super::faults::locked;
 use super::{Faults, Journal};
 
-/// Provides Redis that nobody can talk to, or uses such a one elsewhere. Clones share one. Faults: `"ensure_addon"`,
+/// Provides Redis that nobody can talk to. Clones share one. Faults: `"ensure_addon"`,
 /// `"settled_addons"`, `"remove_addon"`.
 #[derive(Debug, Clone, Default)]
 pub struct FakeAddon {
-    is_outside: bool,
     accepted: Arc<Mutex<BTreeMap<AddonId, Vec<Credential>>>>,
     /// What was done: `accept shop/production redis 2 1`, `take shop/production redis away`.
     pub journal: Journal,
@@ -32,14 +31,6 @@ impl FakeAddon {
         FakeAddon {
             journal: journal.clone(),
             ..FakeAddon::default()
-        }
-    }
-
-    /// One that uses what somebody else keeps. An address with `wrong` in it does not work.
-    pub fn outside(journal: &Journal) -> Self {
-        FakeAddon {
-            is_outside: true,
-            ..FakeAddon::new(journal)
         }
     }
 
@@ -70,26 +61,12 @@ impl Addon for FakeAddon {
         AddonKind::Redis
     }
 
-    fn is_outside(&self) -> bool {
-        self.is_outside
-    }
-
     fn needs_port(&self) -> bool {
-        !self.is_outside
+        true
     }
 
     async fn ensure(&self, order: &AddonOrder) -> Result<(), Failure> {
         self.faults.pass("ensure_addon").await?;
-        let mut secrets = order
-            .credentials
-            .iter()
-            .map(|credential| credential.secret.reveal());
-        if self.is_outside && secrets.any(|secret| secret.contains("wrong")) {
-            return Err(Failure::new(
-                Kind::Denied,
-                "cannot use this address: nobody is let in",
-            ));
-        }
         let before = locked(&self.accepted).insert(order.id.clone(), order.credentials.clone());
         if before.as_ref() != Some(&order.credentials) {
             let numbers: Vec<String> = order.credentials.iter().map(|c| c.number.to_string()).collect();
@@ -138,11 +115,6 @@ impl Addon for FakeAddon {
         let value = format!("fake://{}:{}@", credential.number, credential.secret.reveal());
         let names = self.variable_names().into_iter();
         names.map(|name| (name, Secret::new(value.as_str()))).collect()
-    }
-
-    fn passwords(&self, order: &AddonOrder) -> Vec<Secret> {
-        let all = order.credentials.iter().filter(|_| self.is_outside);
-        all.map(|credential| credential.secret.clone()).collect()
     }
 
     fn ports(&self, order: &AddonOrder) -> BTreeMap<u16, PortUse> {

@@ -1,7 +1,7 @@
 //! A clock that stands still until a test moves it.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
 
 use hostkit_core::traits::Clock;
 use jiff::Timestamp;
@@ -34,6 +34,13 @@ impl FakeClock {
     pub fn advance(&self, by: Duration) {
         let mut now = locked(&self.0);
         *now = now.saturating_add(by).unwrap_or(*now);
+    }
+
+    /// The time as those have it who measure how much of it passes.
+    pub fn instant(&self) -> Instant {
+        static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let passed = self.now().duration_since(Timestamp::UNIX_EPOCH);
+        *BEGIN + Duration::try_from(passed).unwrap_or_default()
     }
 }
 

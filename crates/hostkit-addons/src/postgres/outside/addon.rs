@@ -30,7 +30,7 @@ pub struct OutsidePostgres {
 
 impl OutsidePostgres {
     /// Goes as far as `reach`; copies are tried in the server of `own`, with tools that run under `guard`.
-    pub(crate) fn new(own: Arc<dyn Described>, guard: Guard, reach: Reach) -> Self {
+    pub fn new(own: Arc<dyn Described>, guard: Guard, reach: Reach) -> Self {
         OutsidePostgres {
             own,
             guard,

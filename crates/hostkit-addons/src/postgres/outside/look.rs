@@ -60,7 +60,10 @@ pub async fn look(access: &Access) -> Result<Seen, Failure> {
                 FROM pg_database d, pg_roles r WHERE d.datname = current_database() AND r.rolname = current_user),
                coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
                EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_stat_statements')";
-    let act = "look at the server";
+    let act = &match &access.place {
+        Place::Outside { host, .. } => format!("look at the server at `{host}`"),
+        Place::Socket(_) | Place::Loopback => "look at the server".to_owned(),
+    };
     let row = session.row(act, question, &[]).await?;
     let row = row.ok_or_else(|| Failure::new(Kind::Unavailable, format!("cannot {act}: it says nothing")))?;
     Ok(Seen {

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, ErrorKind, RedisConnectionInfo, RedisError};
+use redis::{AsyncConnectionConfig, ErrorKind, RedisConnectionInfo, RedisError, ServerErrorKind};
 
 use super::address::{Rest, Server};
 use crate::stream::open;
@@ -57,6 +57,17 @@ fn explain(host: &str, why: &RedisError) -> Failure {
     let (kind, why) = match why.kind() {
         ErrorKind::AuthenticationFailed => (Kind::Denied, "it does not accept the password".to_owned()),
         ErrorKind::Io => (Kind::Unavailable, format!("it does not answer ({why})")),
+        ErrorKind::Server(
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::MasterDown,
+        ) => (Kind::Unavailable, format!("it is not ready ({why})")),
+        // What it said instead is not repeated.
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => (
+            Kind::Unavailable,
+            "what answers there does not speak as a Redis does".to_owned(),
+        ),
         _ => (Kind::Denied, why.to_string()),
     };
     Failure::new(kind, format!("cannot use the Redis at `{host}`: {why}"))

@@ -162,6 +162,10 @@ impl Elsewhere for OutsideStorage {
     fn buckets(&self) -> Option<&dyn Buckets> {
         Some(self)
     }
+
+    fn forget(&self, id: &AddonId) {
+        self.tried().remove(id);
+    }
 }
 
 #[async_trait::async_trait]
