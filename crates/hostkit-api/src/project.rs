@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hostkit_core::addon::AddonKind;
 use hostkit_core::canary::Percent;
 use hostkit_core::deployment::DeploymentId;
 use hostkit_core::domain::DomainName;
@@ -11,12 +12,28 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::addon::OutsideAddress;
+
 /// A project to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewProject {
     /// Its name.
     pub name: ProjectName,
+    /// The addresses of what somebody else keeps, by kind: production has it from the start. Each is tried first, and where
+    /// one does not work nothing is made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outside: BTreeMap<AddonKind, OutsideAddress>,
+}
+
+impl NewProject {
+    /// One with nothing besides its name.
+    pub fn named(name: ProjectName) -> Self {
+        NewProject {
+            name,
+            outside: BTreeMap::new(),
+        }
+    }
 }
 
 /// A project.

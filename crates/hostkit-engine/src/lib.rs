@@ -61,7 +61,7 @@ use tokio::task::JoinHandle;
 use context::{Context, locked};
 use lanes::LaneSet;
 
-pub use addons::AddonReport;
+pub use addons::{AddonReport, OutsideAddresses};
 pub use backups::history::{MomentOrder, settings_of as history_settings};
 pub use backups::{BackupStanding, BackupUpdates, RestoreOrder};
 pub use deletion::Keeps;
@@ -180,9 +180,26 @@ impl Engine {
         provisioning::create(&self.context, name).await
     }
 
-    /// Creates a project like [`Engine::create_project`], or mends what one that is there needs on the machine.
-    pub async fn provision_project(&self, name: &ProjectName) -> Result<Provisioned, Failure> {
-        provisioning::provision(&self.context, name).await
+    /// The same with what somebody else keeps, which production has from the start. Every address is tried first: where one
+    /// does not work nothing is made.
+    pub async fn create_project_with(
+        &self,
+        name: &ProjectName,
+        outside: &OutsideAddresses,
+        by: &str,
+    ) -> Result<Project, Failure> {
+        provisioning::create_with(&self.context, name, outside, by).await
+    }
+
+    /// Creates a project like [`Engine::create_project_with`], or mends what one that is there needs on the machine and adds
+    /// what somebody else keeps where production has none of its kind.
+    pub async fn provision_project(
+        &self,
+        name: &ProjectName,
+        outside: &OutsideAddresses,
+        by: &str,
+    ) -> Result<Provisioned, Failure> {
+        provisioning::provision(&self.context, name, outside, by).await
     }
 
     /// Deletes a project with everything of it: deployments end, instances stop, files and rows go. First a last archive

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use hostkit_core::addon::AddonId;
 use hostkit_core::event::What;
 use hostkit_core::kind::{Failure, Kind};
 use hostkit_core::names::{EnvironmentName, ProcessName, ProjectName};
@@ -10,6 +11,7 @@ use hostkit_core::project::EnvironmentId;
 use hostkit_store::Project;
 use tokio::task::JoinHandle;
 
+use crate::addons::{self, OutsideAddresses};
 use crate::context::Context;
 
 /// A project as it should be, and what had to be done for that.
@@ -23,23 +25,58 @@ pub struct Provisioned {
     pub changes: Vec<String>,
 }
 
-/// Creates a project. Goes on when the caller stops waiting.
+/// Creates a project with nothing besides. Goes on when the caller stops waiting.
 pub(crate) async fn create(context: &Arc<Context>, name: &ProjectName) -> Result<Project, Failure> {
-    let (context, name) = (context.clone(), name.clone());
-    let made = tokio::spawn(async move { make(&context, &name).await });
+    create_with(context, name, &OutsideAddresses::new(), "").await
+}
+
+/// Creates a project with what somebody else keeps. Goes on when the caller stops waiting.
+pub(crate) async fn create_with(
+    context: &Arc<Context>,
+    name: &ProjectName,
+    outside: &OutsideAddresses,
+    by: &str,
+) -> Result<Project, Failure> {
+    let (context, name, outside, by) = (context.clone(), name.clone(), outside.clone(), by.to_owned());
+    let made = tokio::spawn(async move { make(&context, &name, &outside, &by).await });
     Ok(finished(made).await?.project)
 }
 
 /// Creates a project, or mends one that is there. Goes on when the caller stops waiting.
-pub(crate) async fn provision(context: &Arc<Context>, name: &ProjectName) -> Result<Provisioned, Failure> {
-    let (context, name) = (context.clone(), name.clone());
+pub(crate) async fn provision(
+    context: &Arc<Context>,
+    name: &ProjectName,
+    outside: &OutsideAddresses,
+    by: &str,
+) -> Result<Provisioned, Failure> {
+    let (context, name, outside, by) = (context.clone(), name.clone(), outside.clone(), by.to_owned());
     let made = tokio::spawn(async move {
         match context.parts.store.project(&name) {
-            Err(failure) if failure.kind == Kind::NotFound => make(&context, &name).await,
-            other => mend(&context, other?).await,
+            Err(failure) if failure.kind == Kind::NotFound => make(&context, &name, &outside, &by).await,
+            other => mend_with(&context, other?, outside, &by).await,
         }
     });
     finished(made).await
+}
+
+/// Mends a project, and adds what somebody else keeps of which production has none.
+async fn mend_with(
+    context: &Arc<Context>,
+    project: Project,
+    mut outside: OutsideAddresses,
+    by: &str,
+) -> Result<Provisioned, Failure> {
+    let production = EnvironmentId::new(project.name.clone(), EnvironmentName::production());
+    for there in context.parts.store.addons_of(&production)? {
+        outside.remove(&there.order.id.kind);
+    }
+    addons::try_outside(context, &production, &outside).await?;
+    let mended = mend(context, project).await?;
+    for (kind, address) in outside {
+        let id = AddonId::new(production.clone(), kind);
+        addons::add(context, &id, addons::New::Outside(address), by).await?;
+    }
+    Ok(mended)
 }
 
 async fn finished(made: JoinHandle<Result<Provisioned, Failure>>) -> Result<Provisioned, Failure> {
@@ -79,9 +116,19 @@ async fn ensure(context: &Context, name: &ProjectName) -> Result<Vec<String>, Fa
     Ok(changes)
 }
 
-async fn make(context: &Context, name: &ProjectName) -> Result<Provisioned, Failure> {
+async fn make(
+    context: &Context,
+    name: &ProjectName,
+    outside: &OutsideAddresses,
+    by: &str,
+) -> Result<Provisioned, Failure> {
     let store = &context.parts.store;
-    store.create_project(name)?;
+    // A name that is taken is told without asking anybody.
+    if store.project(name).is_err() {
+        let production = EnvironmentId::new(name.clone(), EnvironmentName::production());
+        addons::try_outside(context, &production, outside).await?;
+    }
+    store.create_project_with(name, outside, by)?;
     let _held = context.premises.lock().await;
     let changes = match ensure(context, name).await {
         Ok(changes) => changes,

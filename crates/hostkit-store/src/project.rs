@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use hostkit_core::addon::{AddonId, AddonKind};
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
 use hostkit_core::names::{EnvironmentName, ProjectName};
 use hostkit_core::project::EnvironmentId;
+use hostkit_core::secret::Secret;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -31,6 +33,17 @@ pub struct Project {
 impl Store {
     /// Creates a project with its production environment. A name that is taken is a Conflict.
     pub fn create_project(&self, name: &ProjectName) -> std::result::Result<Project, Failure> {
+        self.create_project_with(name, &BTreeMap::new(), "")
+    }
+
+    /// The same with what somebody else keeps, by its addresses, which were tried: production has all of it from the
+    /// start.
+    pub fn create_project_with(
+        &self,
+        name: &ProjectName,
+        outside: &BTreeMap<AddonKind, Secret>,
+        by: &str,
+    ) -> std::result::Result<Project, Failure> {
         self.write(&format!("create project `{name}`"), |write| {
             let made = write
                 .sql
@@ -47,6 +60,10 @@ impl Store {
             write.event_of(Some(name), None, What::ProjectCreated)?;
             let id = EnvironmentId::new(name.clone(), EnvironmentName::production());
             environment::insert(write, &id)?;
+            for (kind, address) in outside {
+                let id = AddonId::new(id.clone(), *kind);
+                self.insert_outside_addon(write, &id, (address, by))?;
+            }
             load(&write.sql, name)
         })
     }

@@ -51,7 +51,7 @@ async fn a_refusal_comes_back_as_the_failure_it_was() {
     let parts: &'static [&'static str] = Box::leak(Box::new([&*answer.leak()]));
     let server = answering(&path, parts).await;
     let failure = client(&path)
-        .call::<CreateProject>(&Installation, &NoQuery {}, &NewProject { name: project() })
+        .call::<CreateProject>(&Installation, &NoQuery {}, &NewProject::named(project()))
         .await
         .unwrap_err();
     assert_eq!(failure.kind, Kind::Conflict);

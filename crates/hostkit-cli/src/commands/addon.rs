@@ -1,6 +1,6 @@
 //! `hostkit addon`.
 
-use hostkit_api::addon::{Addon, NewAddon, OutsideAddress};
+use hostkit_api::addon::{Addon, NewAddon};
 use hostkit_api::backup::Removal;
 use hostkit_api::endpoints::{
     AddAddon, ChangeAddon, ListAddons, MoveAddon, NoQuery, RemoveAddon, RevealAddon, RotateAddon,
@@ -105,27 +105,17 @@ async fn add(session: &Session<'_>, id: &AddonId, settings: AddonSettings) -> Re
 }
 
 async fn add_outside(session: &Session<'_>, id: &AddonId, source: &AddressSource) -> Result<(), Stop> {
-    let address = address::read(session.printer(), id, source)?;
-    let addon = made_outside(session, id, address).await?;
-    warn(session, &addon);
-    tell_added(session, id, &addon)
-}
-
-/// Adds one that somebody else keeps.
-pub(super) async fn made_outside(
-    session: &Session<'_>,
-    id: &AddonId,
-    address: OutsideAddress,
-) -> Result<Addon, Stop> {
     let new = NewAddon {
         kind: id.kind,
         settings: AddonSettings::default(),
-        outside: Some(address),
+        outside: Some(address::read(session.printer(), id, source)?),
     };
     let client = session.client()?;
-    Ok(client
+    let addon = client
         .call::<AddAddon>(&id.environment, &NoQuery {}, &new)
-        .await?)
+        .await?;
+    warn(session, &addon);
+    tell_added(session, id, &addon)
 }
 
 /// What would be better otherwise of one that was added.

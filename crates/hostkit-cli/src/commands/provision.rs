@@ -1,10 +1,10 @@
 //! `hostkit provision` and `hostkit project create`: a project with all it needs, and perhaps its first deployment. What
 //! this version cannot do is said before anything is made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hostkit_api::addon::OutsideAddress;
+use hostkit_api::addon::{Addon, OutsideAddress};
 use hostkit_api::endpoints::{CreateProject, ListAddons, NoQuery, ProvisionProject};
 use hostkit_api::project::{NewProject, Project, Provisioned};
 use hostkit_api::target::Installation;
@@ -36,8 +36,8 @@ struct Made<T> {
 struct Addons {
     db: bool,
     storage: bool,
-    /// Those that somebody else keeps, instead of one of its own.
-    outside: BTreeMap<AddonKind, OutsideAddress>,
+    /// Those that somebody else keeps, which came with the project.
+    outside: BTreeSet<AddonKind>,
 }
 
 pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(), Stop> {
@@ -49,8 +49,10 @@ pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(
         return Err(Failure::new(Kind::Invalid, message).hint(hint).into());
     }
     check(name, &args.extras)?;
-    let outside = addresses(session, name, &args.extras)?;
-    let body = NewProject { name: name.clone() };
+    let body = NewProject {
+        name: name.clone(),
+        outside: addresses(session, name, &args.extras)?,
+    };
     let made = session
         .client()?
         .call::<ProvisionProject>(&Installation, &NoQuery {}, &body)
@@ -68,7 +70,7 @@ pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(
     let addons = Addons {
         db: !args.no_db,
         storage: !args.no_storage,
-        outside,
+        outside: body.outside.into_keys().collect(),
     };
     finish::<Provisioned>(session, &project, made, addons, &args.extras).await
 }
@@ -83,8 +85,10 @@ pub(crate) async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(
             .into());
     }
     check(name, &args.extras)?;
-    let outside = addresses(session, name, &args.extras)?;
-    let body = NewProject { name: name.clone() };
+    let body = NewProject {
+        name: name.clone(),
+        outside: addresses(session, name, &args.extras)?,
+    };
     let project = session
         .client()?
         .call::<CreateProject>(&Installation, &NoQuery {}, &body)
@@ -94,7 +98,7 @@ pub(crate) async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(
     let addons = Addons {
         db: args.with_db,
         storage: args.with_storage,
-        outside,
+        outside: body.outside.into_keys().collect(),
     };
     finish::<Project>(session, &project, made, addons, &args.extras).await
 }
@@ -172,7 +176,7 @@ async fn finish<T: Serialize>(
     session: &Session<'_>,
     project: &Project,
     made: T,
-    mut addons: Addons,
+    addons: Addons,
     extras: &Extras,
 ) -> Result<(), Stop> {
     let printer = session.printer();
@@ -185,9 +189,10 @@ async fn finish<T: Serialize>(
         (extras.with_redis, AddonKind::Redis, "a Redis"),
     ];
     for (is_wanted, kind, words) in wanted {
-        let outside = addons.outside.remove(&kind);
-        if is_wanted || outside.is_some() {
-            with(session, &project.name, kind, words, outside).await?;
+        if addons.outside.contains(&kind) {
+            kept_elsewhere(session, &project.name, kind, words).await?;
+        } else if is_wanted {
+            with(session, &project.name, kind, words).await?;
         }
     }
     let deployment = match &extras.source {
@@ -212,29 +217,43 @@ async fn finish<T: Serialize>(
 }
 
 /// An add-on, where production has none of its kind; before the first deployment, which finds it.
-async fn with(
+async fn with(session: &Session<'_>, name: &ProjectName, kind: AddonKind, words: &str) -> Result<(), Stop> {
+    let (production, there) = of_production(session, name).await?;
+    if !there.iter().any(|addon| addon.kind == kind) {
+        let id = AddonId::new(production, kind);
+        let made = addon::made(session, &id, AddonSettings::default()).await?;
+        addon::warn(session, &made);
+        session.printer().say(&format!("`{name}` has {words}."));
+    }
+    Ok(())
+}
+
+/// Tells of one that somebody else keeps.
+async fn kept_elsewhere(
     session: &Session<'_>,
     name: &ProjectName,
     kind: AddonKind,
     words: &str,
-    outside: Option<OutsideAddress>,
 ) -> Result<(), Stop> {
-    let production = EnvironmentId::new(name.clone(), EnvironmentName::production());
-    let there = session
-        .client()?
-        .call::<ListAddons>(&production, &NoQuery {}, &())
-        .await?;
-    if !there.iter().any(|addon| addon.kind == kind) {
-        let id = AddonId::new(production, kind);
-        let place = if outside.is_some() { ", kept elsewhere" } else { "" };
-        let made = match outside {
-            Some(address) => addon::made_outside(session, &id, address).await?,
-            None => addon::made(session, &id, AddonSettings::default()).await?,
-        };
-        addon::warn(session, &made);
-        session.printer().say(&format!("`{name}` has {words}{place}."));
+    let (_, there) = of_production(session, name).await?;
+    let is_it = |addon: &&Addon| addon.kind == kind && addon.settings.outside;
+    if let Some(made) = there.iter().find(is_it) {
+        addon::warn(session, made);
+        session
+            .printer()
+            .say(&format!("`{name}` has {words}, kept elsewhere."));
     }
     Ok(())
+}
+
+async fn of_production(
+    session: &Session<'_>,
+    name: &ProjectName,
+) -> Result<(EnvironmentId, Vec<Addon>), Stop> {
+    let production = EnvironmentId::new(name.clone(), EnvironmentName::production());
+    let client = session.client()?;
+    let there = client.call::<ListAddons>(&production, &NoQuery {}, &()).await?;
+    Ok((production, there))
 }
 
 /// Where the new project is.

@@ -29,6 +29,9 @@ use crate::context::Context;
 use crate::lanes::LaneSet;
 use crate::{backups, ports};
 
+pub use outside::OutsideAddresses;
+pub(crate) use outside::try_outside;
+
 pub(crate) use bindings::{names, refuse_bound, secrets, with};
 pub(crate) use findings::{broken, complaints, findings};
 

@@ -1,16 +1,60 @@
 //! Add-ons that somebody else keeps, used by their address. HostKit makes nothing there and takes nothing away: it tells
 //! programs the address, looks whether it works, and forgets it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hostkit_core::addon::{AddonId, AddonKind, Credential};
+use futures_util::future::join_all;
+use hostkit_core::addon::{AddonId, AddonKind, AddonOrder, AddonSettings, Credential};
 use hostkit_core::kind::{Failure, Kind};
+use hostkit_core::project::EnvironmentId;
 use hostkit_core::secret::Secret;
 use hostkit_store::Addon;
 
 use super::{provided, rotation};
 use crate::context::Context;
 use crate::lanes::LaneSet;
+
+/// Where things are that somebody else keeps, by kind.
+pub type OutsideAddresses = BTreeMap<AddonKind, Secret>;
+
+/// Tries addresses that nothing uses so far, all of them at once. Of those that do not work the first is told.
+pub(crate) async fn try_outside(
+    context: &Context,
+    environment: &EnvironmentId,
+    addresses: &OutsideAddresses,
+) -> Result<(), Failure> {
+    let tries = addresses.iter().map(|(kind, address)| async move {
+        let id = AddonId::new(environment.clone(), *kind);
+        let settings = AddonSettings {
+            outside: true,
+            ..AddonSettings::default()
+        };
+        let driver = provided(context, "add", &id, &settings)?;
+        let lock = context.lock_of_addon(&id);
+        let _held = lock.lock().await;
+        let order = AddonOrder {
+            id,
+            credentials: vec![Credential {
+                number: 1,
+                secret: address.clone(),
+            }],
+            // Nothing is made there that HostKit would need it for.
+            operator: Secret::new(""),
+            port: None,
+            settings,
+            made: false,
+        };
+        driver.ensure(&order).await
+    });
+    // Each to its end: a trial may have something to take back.
+    let tried = join_all(tries).await.into_iter().collect::<Result<(), _>>();
+    tried.map_err(|failure| {
+        let note = "addresses are tried first: nothing was made".to_owned();
+        let details = [failure.details.clone(), vec![note]].concat();
+        failure.details(details)
+    })
+}
 
 /// Gives an add-on another address: it is tried first, told to programs by a restart of what is live, and the one before
 /// is forgotten once they run with it.

@@ -1,10 +1,13 @@
 //! Add-ons that somebody else keeps: nothing is made there, nothing is taken away.
 
-use hostkit_core::addon::{AddonId, AddonKind, AddonSettings};
+use hostkit_core::addon::{AddonHealth, AddonId, AddonKind, AddonSettings};
 use hostkit_core::backup::BackupState;
 use hostkit_core::deployment::Act;
 use hostkit_core::kind::Kind;
 use hostkit_core::secret::Secret;
+use hostkit_engine::OutsideAddresses;
+use hostkit_store::EventQuery;
+use hostkit_testkit::fakes::Faults;
 
 use crate::bench::{World, shop, succeeds, until};
 
@@ -111,4 +114,104 @@ async fn what_is_kept_elsewhere_stands_in_no_backups_way_and_is_told_to_be_in_no
     assert!(engine.remove_addon(&redis(), true).await.unwrap().is_none());
     assert_eq!(engine.backups(&shop()).unwrap().backups.len(), 1);
     assert!(engine.backups(&shop()).unwrap().left_out.is_empty());
+}
+
+#[tokio::test]
+async fn a_project_is_made_with_what_is_elsewhere_or_not_at_all() {
+    let world = World::new();
+    let engine = world.engine().await;
+    let (name, with) = (shop().project, |text: &str| {
+        OutsideAddresses::from([(AddonKind::Redis, address(text))])
+    });
+    for (wrong, kind) in [
+        ("wrong@there", Kind::Denied),
+        ("first@nobody", Kind::Unavailable),
+        ("first", Kind::Invalid),
+    ] {
+        let made = engine.create_project_with(&name, &with(wrong), "test").await;
+        let provisioned = engine.provision_project(&name, &with(wrong), "test").await;
+        for refused in [made.unwrap_err(), provisioned.unwrap_err()] {
+            assert_eq!(refused.kind, kind, "{refused:?}");
+            assert!(
+                refused.details.concat().contains("nothing was made"),
+                "{refused:?}"
+            );
+        }
+        assert!(world.store.projects().unwrap().is_empty());
+        let of_it = EventQuery {
+            project: Some(name.clone()),
+            ..EventQuery::default()
+        };
+        assert!(world.store.events(&of_it).unwrap().is_empty());
+    }
+    let databases = OutsideAddresses::from([(AddonKind::Postgres, address("first@there"))]);
+    let refused = engine.create_project_with(&name, &databases, "test").await;
+    assert!(refused.unwrap_err().message.contains("uses none elsewhere"));
+
+    engine
+        .create_project_with(&name, &with("first@there"), "test")
+        .await
+        .unwrap();
+    let order = world.store.addon(&redis()).unwrap().order;
+    assert!(order.settings.outside);
+    assert_eq!(order.credentials[0].secret, address("first@there"));
+    // A name that is taken is told without asking anybody.
+    let asked = world.outside.asked();
+    let refused = engine
+        .create_project_with(&name, &with("second@there"), "test")
+        .await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Conflict);
+    assert_eq!(world.outside.asked(), asked);
+    assert_eq!(
+        world.store.addon(&redis()).unwrap().order.credentials,
+        order.credentials
+    );
+}
+
+#[tokio::test]
+async fn a_project_that_is_there_gets_what_is_elsewhere_once() {
+    let world = World::new();
+    let engine = world.with_shop().await;
+    let (name, with) = (shop().project, |text: &str| {
+        OutsideAddresses::from([(AddonKind::Redis, address(text))])
+    });
+    let refused = engine
+        .provision_project(&name, &with("wrong@there"), "test")
+        .await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Denied);
+    assert!(world.store.addon(&redis()).is_err());
+    for text in ["first@there", "second@there"] {
+        engine
+            .provision_project(&name, &with(text), "test")
+            .await
+            .unwrap();
+        let order = world.store.addon(&redis()).unwrap().order;
+        assert_eq!(order.credentials[0].secret, address("first@there"));
+    }
+}
+
+#[tokio::test]
+async fn a_creation_that_fails_after_its_addresses_were_tried_leaves_none_of_them() {
+    let world = World::new();
+    let engine = world.engine().await;
+    let with = OutsideAddresses::from([(AddonKind::Redis, address("first@there"))]);
+    let broken = Faults::broken("make a home");
+    world.premises.faults.fail_next("ensure", broken);
+    let name = shop().project;
+    engine
+        .create_project_with(&name, &with, "test")
+        .await
+        .unwrap_err();
+    assert!(world.store.projects().unwrap().is_empty() && world.store.addons().unwrap().is_empty());
+
+    // Control that is killed behind the one transaction finds all of it.
+    world.store.create_project_with(&name, &with, "test").unwrap();
+    drop(engine);
+    let engine = world.engine().await;
+    let is_kept = || world.store.addon(&redis()).unwrap().order.made;
+    until("it was looked at", is_kept).await;
+    assert_eq!(
+        engine.addons(&shop()).await.unwrap()[0].state.health,
+        AddonHealth::Ready
+    );
 }

@@ -3,6 +3,7 @@
 use hostkit_core::event::What;
 use hostkit_core::kind::Kind;
 use hostkit_core::names::ProjectName;
+use hostkit_engine::OutsideAddresses;
 use hostkit_store::EventQuery;
 use hostkit_testkit::fakes::Faults;
 
@@ -136,18 +137,27 @@ async fn what_is_missing_at_a_start_is_made_and_told() {
 async fn provisioning_again_mends_and_changes_nothing_else() {
     let world = World::new();
     let engine = world.engine().await;
-    let first = engine.provision_project(&name()).await.unwrap();
+    let first = engine
+        .provision_project(&name(), &OutsideAddresses::new(), "test")
+        .await
+        .unwrap();
     assert!(first.is_new);
     assert_eq!(
         first.changes,
         ["made account", "made home", "made rights", "port 8001"]
     );
-    let again = engine.provision_project(&name()).await.unwrap();
+    let again = engine
+        .provision_project(&name(), &OutsideAddresses::new(), "test")
+        .await
+        .unwrap();
     assert!(!again.is_new);
     assert_eq!(again.changes, [""; 0]);
     assert_eq!(again.project, first.project);
     world.premises.lose(&name(), "home");
-    let mended = engine.provision_project(&name()).await.unwrap();
+    let mended = engine
+        .provision_project(&name(), &OutsideAddresses::new(), "test")
+        .await
+        .unwrap();
     assert_eq!(
         (mended.is_new, mended.changes),
         (false, vec!["made home".to_owned()])
@@ -163,7 +173,10 @@ async fn a_project_that_goes_is_not_provisioned() {
     let engine = world.engine().await;
     engine.create_project(&name()).await.unwrap();
     world.store.begin_delete(&name()).unwrap();
-    let failure = engine.provision_project(&name()).await.unwrap_err();
+    let failure = engine
+        .provision_project(&name(), &OutsideAddresses::new(), "test")
+        .await
+        .unwrap_err();
     assert_eq!(failure.kind, Kind::Conflict);
     assert_eq!(
         failure.message,
@@ -181,7 +194,13 @@ async fn a_project_has_its_port_before_anything_runs_and_keeps_it() {
     let other = engine.create_project(&"other".parse().unwrap()).await.unwrap();
     assert_eq!(ports(&other).into_values().collect::<Vec<_>>(), [8002]);
     assert_eq!(
-        ports(&engine.provision_project(&name()).await.unwrap().project),
+        ports(
+            &engine
+                .provision_project(&name(), &OutsideAddresses::new(), "test")
+                .await
+                .unwrap()
+                .project
+        ),
         ports(&made)
     );
 }

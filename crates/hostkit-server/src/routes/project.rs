@@ -1,9 +1,14 @@
 //! Projects.
 
+use std::collections::BTreeMap;
+
+use hostkit_api::addon::OutsideAddress;
 use hostkit_api::endpoints::{CreateProject, DeleteProject, GetProject, ListProjects, ProvisionProject};
 use hostkit_api::project::{Deleted, NewProject, Project, Provisioned};
+use hostkit_core::addon::AddonKind;
 use hostkit_core::kind::Failure;
-use hostkit_engine::Keeps;
+use hostkit_core::secret::Secret;
+use hostkit_engine::{Keeps, OutsideAddresses};
 
 use crate::auth::Admitted;
 use crate::view;
@@ -19,7 +24,10 @@ pub(crate) async fn list(call: Admitted<ListProjects>, (): ()) -> Result<Vec<Pro
 
 pub(crate) async fn create(call: Admitted<CreateProject>, new: NewProject) -> Result<Project, Failure> {
     let shared = call.shared();
-    view::project(shared, shared.engine.create_project(&new.name).await?)
+    let outside = addresses(new.outside);
+    let engine = &shared.engine;
+    let project = engine.create_project_with(&new.name, &outside, call.by()).await?;
+    view::project(shared, project)
 }
 
 pub(crate) async fn provision(
@@ -27,12 +35,21 @@ pub(crate) async fn provision(
     new: NewProject,
 ) -> Result<Provisioned, Failure> {
     let shared = call.shared();
-    let provisioned = shared.engine.provision_project(&new.name).await?;
+    let outside = addresses(new.outside);
+    let engine = &shared.engine;
+    let provisioned = engine.provision_project(&new.name, &outside, call.by()).await?;
     Ok(Provisioned {
         project: view::project(shared, provisioned.project)?,
         is_new: provisioned.is_new,
         changes: provisioned.changes,
     })
+}
+
+fn addresses(given: BTreeMap<AddonKind, OutsideAddress>) -> OutsideAddresses {
+    let given = given.into_iter();
+    given
+        .map(|(kind, one)| (kind, Secret::new(one.address)))
+        .collect()
 }
 
 pub(crate) async fn get(call: Admitted<GetProject>, (): ()) -> Result<Project, Failure> {

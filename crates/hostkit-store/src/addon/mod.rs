@@ -43,6 +43,14 @@ fn key(id: &AddonId) -> [&str; 3] {
     ]
 }
 
+/// What is set of one that somebody else keeps.
+fn outside() -> AddonSettings {
+    AddonSettings {
+        outside: true,
+        ..AddonSettings::default()
+    }
+}
+
 const COLUMNS: &str =
     "SELECT a.project, a.environment, a.kind, a.port, a.operator, a.settings, a.rotation, a.removing,
      a.created_at, EXISTS (SELECT 1 FROM addon_made m
@@ -69,11 +77,7 @@ impl Store {
         address: &Secret,
         by: &str,
     ) -> std::result::Result<Addon, Failure> {
-        let settings = AddonSettings {
-            outside: true,
-            ..AddonSettings::default()
-        };
-        self.order_addon(id, &settings, None, address.clone(), by)
+        self.order_addon(id, &outside(), None, address.clone(), by)
     }
 
     fn order_addon(
@@ -85,47 +89,68 @@ impl Store {
         by: &str,
     ) -> std::result::Result<Addon, Failure> {
         self.write(&format!("add {id}"), |write| {
-            let operator = self
-                .sealer()
-                .seal(&place(id, "operator"), new_secret()?.reveal())?;
-            environment::insert(write, &id.environment)?;
             let port = port
                 .map(|is_free| free_port(&write.sql, None, is_free))
                 .transpose()?;
-            let [project, environment, kind] = key(id);
-            let made = write
-                .sql
-                .prepare_cached(
-                    "INSERT INTO addon (project, environment, kind, port, operator, settings, created_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (project, environment, kind) DO NOTHING",
-                )?
-                .execute(params![
-                    project,
-                    environment,
-                    kind,
-                    port,
-                    operator,
-                    Json(settings),
-                    Word(write.now)
-                ])?;
-            if made == 0 {
-                return Err(conflict(
-                    format!(
-                        "cannot add {} to `{}`: it has one",
-                        id.kind.title(),
-                        id.environment
-                    ),
-                    &format!("see it with `hostkit addon list {}`", id.environment.project),
-                ));
-            }
-            self.insert_credential(write, id, 1, &first)?;
-            let what = What::AddonAdded {
-                kind: id.kind,
-                by: by.to_owned(),
-            };
-            write.event(&id.environment, what)?;
+            self.insert_addon(write, id, settings, port, (&first, by))?;
             self.load_addon(&write.sql, id)
         })
+    }
+
+    /// One that somebody else keeps, as a part of what is written besides.
+    pub(crate) fn insert_outside_addon(
+        &self,
+        write: &mut Write<'_>,
+        id: &AddonId,
+        (address, by): (&Secret, &str),
+    ) -> Result<()> {
+        self.insert_addon(write, id, &outside(), None, (address, by))
+    }
+
+    fn insert_addon(
+        &self,
+        write: &mut Write<'_>,
+        id: &AddonId,
+        settings: &AddonSettings,
+        port: Option<u16>,
+        (first, by): (&Secret, &str),
+    ) -> Result<()> {
+        let operator = self
+            .sealer()
+            .seal(&place(id, "operator"), new_secret()?.reveal())?;
+        environment::insert(write, &id.environment)?;
+        let [project, environment, kind] = key(id);
+        let made = write
+            .sql
+            .prepare_cached(
+                "INSERT INTO addon (project, environment, kind, port, operator, settings, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (project, environment, kind) DO NOTHING",
+            )?
+            .execute(params![
+                project,
+                environment,
+                kind,
+                port,
+                operator,
+                Json(settings),
+                Word(write.now)
+            ])?;
+        if made == 0 {
+            return Err(conflict(
+                format!(
+                    "cannot add {} to `{}`: it has one",
+                    id.kind.title(),
+                    id.environment
+                ),
+                &format!("see it with `hostkit addon list {}`", id.environment.project),
+            ));
+        }
+        self.insert_credential(write, id, 1, first)?;
+        let what = What::AddonAdded {
+            kind: id.kind,
+            by: by.to_owned(),
+        };
+        write.event(&id.environment, what)
     }
 
     /// One add-on, or a NotFound failure.

@@ -233,3 +233,60 @@ fn a_project_lives_on_a_database_that_somebody_else_keeps() {
     let events = host.run(&["events", "--project", "shop", "--json"]).ok();
     assert!(!events.out.contains("canary"), "{}", events.out);
 }
+
+/// The names of all projects.
+fn projects(host: &Installation) -> Vec<String> {
+    let all = host.run(&["project", "list", "--json"]).ok().json();
+    let all = all.as_array().unwrap().iter();
+    all.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_project_is_made_with_a_database_elsewhere_or_not_at_all() {
+    let (host, elsewhere, file) = begin();
+    let good = elsewhere.address("customer", PASSWORD);
+    let source = format!("postgres={}", file.display());
+    let nobody = good.replace(&format!(":{}/", elsewhere.port), ":1/");
+    for verb in [&["project", "create"][..], &["provision"]] {
+        for (address, why, code) in [
+            ("canary".to_owned(), "it is not a URL", 1),
+            (
+                good.replace(PASSWORD, "canary-other"),
+                "password authentication failed",
+                1,
+            ),
+            (nobody.clone(), "does not answer", 2),
+        ] {
+            std::fs::write(&file, address).unwrap();
+            let no_others = ["--no-db", "--no-auth", "--no-storage"];
+            let others = if verb.len() == 1 { &no_others[..] } else { &[] };
+            let said = host
+                .run(&[verb, &["new", "--outside", &source, "--json"][..], others].concat())
+                .failed();
+            assert_eq!(said.code, code, "{}", said.err);
+            assert!(
+                said.err.contains(why) && said.err.contains("nothing was made"),
+                "{}",
+                said.err
+            );
+            assert!(!said.all().contains("canary"), "{}", said.all());
+            assert_eq!(projects(&host), ["shop"], "{why}");
+        }
+    }
+    std::fs::write(&file, &good).unwrap();
+    let made = host.run(&["project", "create", "new", "--outside", &source]).ok();
+    assert!(
+        made.err
+            .contains("`new` has a PostgreSQL database, kept elsewhere."),
+        "{}",
+        made.err
+    );
+    let asked = ["db", "psql", "new", "--", "-XAtqc", "SELECT current_user"];
+    assert_eq!(host.run(&asked).ok().out.trim(), "customer");
+    // A name that is taken stays as it is, and says so.
+    let taken = host
+        .run(&["project", "create", "shop", "--outside", &source])
+        .failed();
+    assert!(taken.err.contains("there is one of this name"), "{}", taken.err);
+    assert_eq!(addons(&host), json!([]));
+}

@@ -208,3 +208,61 @@ fn lines_that_upstash_shows_are_an_address() {
         "nothing that was not given"
     );
 }
+
+#[test]
+fn a_project_is_made_with_a_redis_elsewhere_or_not_at_all() {
+    let host = Installation::start();
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let _server = Server::start(folder.path(), port);
+    let authority = folder.path().join("certificate.pem");
+    let good = format!(
+        "rediss://:{PASSWORD}@localhost:{port}/0?ssl_ca_certs={}",
+        authority.display()
+    );
+    let file = folder.path().join("address");
+    let source = format!("redis={}", file.display());
+    let create =
+        |words: &[&str]| host.run(&[&["project", "create", "new", "--outside", &source], words].concat());
+    for (address, why, code) in [
+        (
+            good.replace(PASSWORD, "canary-other"),
+            "does not accept the password",
+            1,
+        ),
+        (good.replace(&port.to_string(), "1"), "cannot connect", 2),
+    ] {
+        std::fs::write(&file, address).unwrap();
+        for words in [&["--with-storage"][..], &["--json"]] {
+            let said = create(words).failed();
+            assert_eq!(said.code, code, "{}", said.err);
+            assert!(
+                said.err.contains(why) && said.err.contains("nothing was made"),
+                "{}",
+                said.err
+            );
+            assert!(!said.all().contains("canary"), "{}", said.all());
+            assert_eq!(host.run(&["project", "list", "--json"]).ok().json(), json!([]));
+        }
+    }
+    std::fs::write(&file, &good).unwrap();
+    let made = create(&["--json"]).ok();
+    assert_eq!(made.json()["name"], "new");
+    let pong = host.run(&["redis", "cli", "new", "--", "PING"]).ok();
+    assert_eq!(pong.out.trim(), "PONG");
+    // Once more, by the command that may be repeated.
+    let again = [
+        "provision",
+        "new",
+        "--no-db",
+        "--no-auth",
+        "--no-storage",
+        "--outside",
+        &source,
+    ];
+    let again = host.run(&again).ok();
+    assert!(
+        again.err.contains("`new` has a Redis, kept elsewhere."),
+        "{}",
+        again.err
+    );
+}

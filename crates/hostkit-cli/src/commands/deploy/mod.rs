@@ -206,7 +206,7 @@ async fn ensure_project(client: &Client, name: &ProjectName) -> Result<bool, Fai
     match client.call::<GetProject>(name, &NoQuery {}, &()).await {
         Ok(_) => Ok(false),
         Err(failure) if failure.kind == Kind::NotFound => {
-            let body = NewProject { name: name.clone() };
+            let body = NewProject::named(name.clone());
             match client
                 .call::<CreateProject>(&Installation, &NoQuery {}, &body)
                 .await
