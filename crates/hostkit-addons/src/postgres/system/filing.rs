@@ -1,7 +1,7 @@
 //! The log of the machine's cluster, filed away while that is wanted. The settings are ones that the server keeps itself
 //! (`ALTER SYSTEM`), so that no file of others is edited; where somebody else files the log already nothing is changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use hostkit_core::backup::history::LogPiece;
@@ -43,7 +43,9 @@ impl SystemCluster {
     pub(crate) async fn filing_takes(&self, spool: &Path) -> Result<Effect, Failure> {
         let session = self.access().connect("postgres").await?;
         refuse_unfit(&session).await?;
-        refuse_others(&in_files(&session).await?, &text(spool))?;
+        let (set, spool) = (in_files(&session).await?, text(spool));
+        refuse_others(&set, &spool)?;
+        refuse_kept(&kept(&session).await?, &set, &spool)?;
         takes(&session).await
     }
 
@@ -53,6 +55,7 @@ impl SystemCluster {
         refuse_unfit(&session).await?;
         let (set, spool) = (in_files(&session).await?, text(spool));
         refuse_others(&set, &spool)?;
+        refuse_kept(&kept(&session).await?, &set, &spool)?;
         // Its own setting is known to the server only once it is loaded.
         load(&session).await?;
         let has = |name: &str, value: &str| set.get(name).is_some_and(|there| there == value);
@@ -139,6 +142,15 @@ async fn in_files(session: &Session) -> Result<Settings, Failure> {
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
+/// What somebody has the server keep itself (`ALTER SYSTEM`) of what is changed to file its log.
+async fn kept(session: &Session) -> Result<BTreeSet<String>, Failure> {
+    let question = "SELECT DISTINCT lower(name) FROM pg_file_settings
+         WHERE sourcefile LIKE '%/postgresql.auto.conf' AND lower(name) = ANY($1)";
+    let names = [MODE, COMMAND, MODULE, TIMEOUT].as_slice();
+    let rows = session.rows(ACT, question, &[&names]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 async fn takes(session: &Session) -> Result<Effect, Failure> {
     let question = format!("SELECT setting = 'off' FROM pg_settings WHERE name = '{MODE}'");
     let is_off = session.row(ACT, &question, &[]).await?;
@@ -185,6 +197,26 @@ fn refuse_others(set: &Settings, spool: &str) -> Result<(), Failure> {
     )))
 }
 
+/// Refuses to change what somebody has the server keep itself: there is one place for it, and what was there would be lost.
+/// Once the spool is set all of it is ours, for that is set first and taken back last; before that, only the command is
+/// that files nothing.
+fn refuse_kept(kept: &BTreeSet<String>, set: &Settings, spool: &str) -> Result<(), Failure> {
+    let is = |name: &str, value: &str| set.get(name).is_some_and(|there| there == value);
+    if is(PLACE, spool) {
+        return Ok(());
+    }
+    let mut theirs = kept
+        .iter()
+        .filter(|name| !(*name == COMMAND && is(COMMAND, FILES_NOTHING)));
+    let Some(name) = theirs.next() else {
+        return Ok(());
+    };
+    let why = format!("somebody set `{name}` by `ALTER SYSTEM`, which would be lost");
+    Err(refused(&why).hint(format!(
+        "`ALTER SYSTEM RESET {name}` takes it out; written into postgresql.conf it holds again when nothing is filed any more"
+    )))
+}
+
 fn refused(why: &str) -> Failure {
     Failure::new(Kind::Conflict, format!("cannot {ACT}: {why}"))
 }
@@ -207,14 +239,51 @@ async fn reset(session: &Session, name: &str) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
+    fn with(pairs: &[(&str, &str)]) -> Settings {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        pairs.collect()
+    }
+
+    #[test]
+    fn what_somebody_has_the_server_keep_is_not_replaced_and_what_is_ours_is() {
+        let kept = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<BTreeSet<_>>()
+        };
+        for (names, set) in [
+            (&[][..], with(&[(TIMEOUT, "300")])),
+            (&[COMMAND], with(&[(COMMAND, FILES_NOTHING)])),
+            (
+                &[MODE, MODULE, TIMEOUT],
+                with(&[(PLACE, "/spool"), (TIMEOUT, "60")]),
+            ),
+        ] {
+            refuse_kept(&kept(names), &set, "/spool").unwrap();
+        }
+        for (names, set, why) in [
+            (&[TIMEOUT][..], with(&[(TIMEOUT, "300")]), TIMEOUT),
+            // Also where it is what would be set anyway: it would be gone afterwards.
+            (&[TIMEOUT], with(&[(TIMEOUT, "60")]), TIMEOUT),
+            (&[MODE], with(&[(MODE, "on")]), MODE),
+            (
+                &[COMMAND, MODE],
+                with(&[(COMMAND, FILES_NOTHING), (MODE, "on")]),
+                MODE,
+            ),
+            (&[COMMAND], with(&[(COMMAND, "")]), COMMAND),
+        ] {
+            let refused = refuse_kept(&kept(names), &set, "/spool").unwrap_err();
+            assert_eq!(refused.kind, Kind::Conflict);
+            assert!(refused.message.contains(&format!("`{why}`")), "{refused}");
+        }
+    }
+
     #[test]
     fn what_somebody_else_files_is_left_to_them() {
-        let with = |pairs: &[(&str, &str)]| -> Settings {
-            let pairs = pairs
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-            pairs.collect()
-        };
         for ours in [
             with(&[]),
             with(&[(MODE, "on"), (COMMAND, "")]),
