@@ -348,6 +348,25 @@ async fn while_the_target_is_away_it_waits_is_told_and_goes_on_without_a_gap() {
 }
 
 #[tokio::test]
+async fn what_somebody_put_between_the_pieces_is_told_and_holds_none_up() {
+    let world = world();
+    let engine = started(&world).await;
+    world.history.plant_link();
+    let is_held_up = |what: &What| matches!(what, What::HistoryHeldUp { .. });
+    soon(|| told(&world, is_held_up) == 1).await;
+    let trouble = engine.history().unwrap().trouble.unwrap();
+    assert!(trouble.contains("it is a symbolic link"), "{trouble}");
+    let before = world.history.journal.count("forget ");
+    for word in ["second", "third"] {
+        write(&world, word);
+        world.history.end_piece();
+    }
+    soon(|| world.history.journal.count("forget ") == before + 2).await;
+    assert_eq!(filed(&world).await, 1, "the link alone");
+    assert_eq!(told(&world, is_held_up), 1);
+}
+
+#[tokio::test]
 async fn before_it_fills_the_disk_it_is_thrown_away_and_a_new_base_begins_a_new_window() {
     let mut world = world();
     world.settings.history_waiting = ByteSize::mib(40);

@@ -47,6 +47,8 @@ struct Inner {
     open: Vec<Change>,
     piece: LogPiece,
     filed: BTreeMap<LogPiece, (Timestamp, Vec<u8>)>,
+    /// What lies there as a link, and is not read.
+    link: Option<LogPiece>,
     pasts: usize,
 }
 
@@ -65,6 +67,7 @@ impl FakeHistory {
                 open: Vec::new(),
                 piece: piece.unwrap_or_else(|why| unreachable!("{why}")),
                 filed: BTreeMap::new(),
+                link: None,
                 pasts: 0,
             })),
         }
@@ -89,6 +92,16 @@ impl FakeHistory {
         let ended = std::mem::replace(&mut inner.piece, next);
         if inner.is_on {
             inner.filed.insert(ended, (now, content));
+        }
+    }
+
+    /// Somebody puts a link in the place of a piece that comes before all others.
+    pub fn plant_link(&self) {
+        let now = self.clock.now();
+        let mut inner = locked(&self.inner);
+        inner.link = LogPiece::parse("000000010000000000000000").ok();
+        if let Some(link) = inner.link.clone() {
+            inner.filed.insert(link, (now, Vec::new()));
         }
     }
 
@@ -160,6 +173,10 @@ impl History for FakeHistory {
 
     async fn read(&self, piece: &LogPiece) -> Result<Pieces, Failure> {
         self.faults.pass("read").await?;
+        if locked(&self.inner).link.as_ref() == Some(piece) {
+            let why = format!("cannot read `{piece}`: it is a symbolic link");
+            return Err(Failure::new(Kind::Conflict, why));
+        }
         let found = locked(&self.inner)
             .filed
             .get(piece)

@@ -34,7 +34,7 @@ fn open(data: &Path) -> Result<Option<Folder>, Failure> {
     }
 }
 
-/// What lies filed in the spool of a service, in its order. Files that nobody needs are removed: what was cut off, and the
+/// What lies filed in the spool of a service, in its order, also what has the name of a piece and cannot be read. Files that nobody needs are removed: what was cut off, and the
 /// notes that a server leaves of base backups.
 pub(super) fn filed(data: &Path) -> Result<Vec<FiledPiece>, Failure> {
     let Some(spool) = open(data)? else {
@@ -43,13 +43,16 @@ pub(super) fn filed(data: &Path) -> Result<Vec<FiledPiece>, Failure> {
     let mut found = Vec::new();
     for name in spool.names()? {
         let Some(name) = name.to_str() else { continue };
-        let Some(at) = written_at(&spool, name)? else {
-            continue;
-        };
-        match LogPiece::parse(name) {
-            Ok(piece) => found.push(FiledPiece { piece, filed_at: at }),
-            Err(_) if is_waste(name, at) => drop(spool.remove_file(name)?),
-            Err(_) => {}
+        let written = written_at(&spool, name);
+        match (LogPiece::parse(name), written) {
+            (Ok(piece), Ok(Some(filed_at))) => found.push(FiledPiece { piece, filed_at }),
+            // No file of the server's: whoever reads it is told why, and the others go on.
+            (Ok(piece), Err(_)) => found.push(FiledPiece {
+                piece,
+                filed_at: Timestamp::now(),
+            }),
+            (Err(_), Ok(Some(at))) if is_waste(name, at) => drop(spool.remove_file(name)?),
+            (_, Ok(_)) | (Err(_), Err(_)) => {}
         }
     }
     Ok(found)
@@ -211,9 +214,19 @@ mod tests {
         forget(data.path(), &first).unwrap();
         forget(data.path(), &first).unwrap();
         assert_eq!(read(data.path(), &first).unwrap_err().kind, Kind::NotFound);
-        // A link is nobody's piece.
-        std::os::unix::fs::symlink("/etc/passwd", spool.join(first.as_str())).unwrap();
-        assert!(filed(data.path()).is_err());
-        assert!(read(data.path(), &first).is_err());
+        // A link is nobody's piece, whatever its name, and holds up none.
+        for name in [first.as_str(), "00000003.history", "archtemp.1", "another"] {
+            std::os::unix::fs::symlink("/etc/passwd", spool.join(name)).unwrap();
+        }
+        let found = filed(data.path()).unwrap();
+        let names: Vec<&LogPiece> = found.iter().map(|found| &found.piece).collect();
+        assert_eq!(names, [&first, &second]);
+        let refused = read(data.path(), &first).unwrap_err();
+        assert!(refused.message.contains("it is a symbolic link"), "{refused}");
+        assert_eq!(read(data.path(), &second).unwrap(), second.as_str().as_bytes());
+        assert!(spool.join("another").is_symlink(), "it is somebody's");
+        // Where all of it is taken away the link goes, and not what it leads to.
+        forget(data.path(), &first).unwrap();
+        assert!(!spool.join(first.as_str()).is_symlink() && Path::new("/etc/passwd").exists());
     }
 }

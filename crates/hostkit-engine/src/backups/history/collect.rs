@@ -5,7 +5,7 @@ use hostkit_core::backup::history::paths::{self, Part};
 use hostkit_core::backup::history::{KeptPiece, LogPiece};
 use hostkit_core::event::What;
 use hostkit_core::kind::Failure;
-use hostkit_core::traits::{FiledPiece, History};
+use hostkit_core::traits::{FiledPiece, History, Pieces};
 
 use super::super::Store;
 use super::shelf::{self, Shelf};
@@ -38,11 +38,20 @@ async fn take_away(context: &Context, history: &dyn History, server: &str) -> Re
     let Some(shelf) = known.as_mut() else {
         return Ok(());
     };
+    let mut unread = None;
     for filed in history.filed().await? {
-        take(context, history, (server, &ready), shelf, filed).await?;
+        // What somebody put between them holds no other piece up, and is told at the end.
+        let content = match history.read(&filed.piece).await {
+            Ok(content) => content,
+            Err(failure) => {
+                unread.get_or_insert(failure);
+                continue;
+            }
+        };
+        take(context, history, (server, &ready), shelf, (filed, content)).await?;
         shelf::show(context, Some(shelf));
     }
-    Ok(())
+    unread.map_or(Ok(()), Err)
 }
 
 async fn take(
@@ -50,7 +59,7 @@ async fn take(
     history: &dyn History,
     (server, ready): (&str, &Store),
     shelf: &mut Shelf,
-    filed: FiledPiece,
+    (filed, content): (FiledPiece, Pieces),
 ) -> Result<(), Failure> {
     let FiledPiece { piece, filed_at } = filed;
     // One that the server files again is the same: it has one place.
@@ -60,7 +69,6 @@ async fn take(
         "keep `{piece}` of what databases wrote in {}",
         ready.target.place()
     );
-    let content = history.read(&piece).await?;
     match put(context, ready, &path, &act, content).await {
         Ok(figures) => shelf.kept.add_piece(KeptPiece {
             piece: piece.clone(),
