@@ -1,5 +1,7 @@
 //! Large databases in backups: several dumps of one moment, woven into one stream, and restored at the same time.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt, TryStreamExt};
 use hostkit_addons::postgres::copies::{Sharing, contents, export_part};
 use hostkit_core::addon::AddonKind;
@@ -230,4 +232,42 @@ async fn one_whose_definitions_are_large_is_one_dump() {
     let rows = |table: &str| ("public".into(), table.into(), 20000);
     assert_eq!(restored.unwrap().tables, [rows("one"), rows("two")]);
     house.addon.remove(&order("verbose", &[1]).id).await.unwrap();
+}
+
+/// A migration begins while a backup counts. It would wait for who counted, the dump for it, and who counted for the dump.
+#[tokio::test]
+async fn who_changes_a_table_while_it_is_copied_waits_for_nobody_that_waits_for_the_change() {
+    let house = House::shared().await;
+    let rows = "SELECT n, repeat(md5(n::text), 8) FROM generate_series(1, 20000) n";
+    let fill = format!(
+        "CREATE TABLE a (n int, t text); INSERT INTO a {rows}; CREATE TABLE b (n int, t text); INSERT INTO b {rows};
+         CREATE TABLE z_gate (n int)"
+    );
+    for (project, sharing) in [("moved", SHARING), ("moved-one", Sharing { most: 1, ..SHARING })] {
+        with(house, project, &fill).await;
+        let name = main_of(project);
+        let login = async || {
+            log_in(house.port, name.as_str(), &name.login(1), &credential(1).secret)
+                .await
+                .unwrap()
+        };
+        let (gate, change) = (login().await, login().await);
+        gate.batch_execute("BEGIN; LOCK TABLE z_gate").await.unwrap();
+        let moved = async {
+            let session = house.access().connect("postgres").await.unwrap();
+            let question = "SELECT FROM pg_stat_activity
+                WHERE datname = $1 AND wait_event_type = 'Lock' AND query LIKE '%count(*)%z_gate%'";
+            until("all but the last table is counted", async || {
+                let waiting = session.rows("look", question, &[&name.as_str()]).await;
+                !waiting.unwrap().is_empty()
+            })
+            .await;
+            let more = change.batch_execute("ALTER TABLE a ADD COLUMN more int");
+            let more = tokio::time::timeout(Duration::from_secs(30), more).await;
+            more.expect("nobody holds it").unwrap();
+            gate.batch_execute("COMMIT").await.unwrap();
+        };
+        let (bytes, ()) = tokio::join!(exported(house, project, sharing), moved);
+        assert_eq!(bytes.starts_with(MAGIC), sharing == SHARING);
+    }
 }

@@ -17,12 +17,14 @@ use crate::postgres::databases::{Errand, May};
 use crate::postgres::names::DatabaseName;
 use crate::postgres::session::Access;
 
-/// Who owns and who may what is said anew at a restore.
-const ARGUMENTS: [&str; 4] = [
+/// Who owns and who may what is said anew at a restore. A table that somebody changes for longer than a minute is not waited
+/// for: what the dump holds already, others may wait for.
+pub(crate) const OF_DUMPS: [&str; 5] = [
     "--format=custom",
     "--no-owner",
     "--no-privileges",
     "--no-password",
+    "--lock-wait-timeout=1min",
 ];
 
 /// Begins a dump of a database, with compression as gzip has it (none at 0, for whoever compresses it himself; at most 9).
@@ -152,7 +154,7 @@ impl Work<'_> {
         let compression = format!("--compress={}", compression.min(9));
         let moment = self.moment.as_ref();
         let snapshot = moment.map(|moment| format!("--snapshot={}", moment.snapshot));
-        let mut arguments = ARGUMENTS.to_vec();
+        let mut arguments = OF_DUMPS.to_vec();
         arguments.push(&compression);
         arguments.extend(snapshot.as_deref());
         arguments.extend(more.iter().map(String::as_str));

@@ -15,6 +15,7 @@ mod weave;
 pub use backup::PostgresCopies;
 pub use backup::export_part;
 pub(crate) use backup::parts_of;
+pub(crate) use dump::OF_DUMPS;
 pub use dump::dump;
 pub(crate) use moment::Moment;
 pub use moment::contents;

@@ -110,6 +110,9 @@ async fn count(session: &Session, act: &str, whose: Whose) -> Result<Contents, F
          WHERE c.relkind IN ('r', 'm') AND {ours} ORDER BY 1, 2"
     );
     let mut found = Contents::default();
+    // No table is held longer than it is counted: who changes one would wait for the moment, the dump for who changes it, and
+    // the moment for the dump. Where a change empties it for the moment, the counts differ from what comes back.
+    session.run(act, "SAVEPOINT before_counting").await?;
     for row in session.rows(act, &question, &[]).await? {
         let (schema, table): (String, String) = (row.get(0), row.get(1));
         let count = format!(
@@ -118,6 +121,7 @@ async fn count(session: &Session, act: &str, whose: Whose) -> Result<Contents, F
             identifier(&table)?
         );
         let rows = session.row(act, &count, &[]).await?;
+        session.run(act, "ROLLBACK TO SAVEPOINT before_counting").await?;
         found
             .tables
             .push((schema, table, rows.map_or(0, |row| row.get(0))));

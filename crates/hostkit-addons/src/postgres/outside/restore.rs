@@ -10,7 +10,7 @@ use hostkit_core::traits::Dump;
 use super::{Given, OutsidePostgres, look};
 use crate::postgres::addon::Postgres;
 use crate::postgres::copies::{
-    Moment, Tools, Waiting, discard, dump as dump_own, fed, last_lines, restore_beside, sent,
+    Moment, OF_DUMPS, Tools, Waiting, discard, dump as dump_own, fed, last_lines, restore_beside, sent,
 };
 use crate::postgres::databases;
 use crate::postgres::names::DatabaseName;
@@ -32,13 +32,8 @@ impl OutsidePostgres {
         refuse_newer(&look(&given.access).await?.version, programs.major)?;
         let session = given.access.connect(&given.database).await?;
         let foreign = foreign_schemas(&session).await?;
-        let mut arguments = vec![
-            "--format=custom".to_owned(),
-            format!("--compress={}", compression.min(9)),
-            "--no-owner".to_owned(),
-            "--no-privileges".to_owned(),
-            "--no-password".to_owned(),
-        ];
+        let mut arguments = OF_DUMPS.map(str::to_owned).to_vec();
+        arguments.push(format!("--compress={}", compression.min(9)));
         // A pattern: in quotes its letters stand for themselves.
         arguments.extend(
             foreign
