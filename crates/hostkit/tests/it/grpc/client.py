@@ -60,8 +60,8 @@ def calls():
 
 
 def load():
-    """Calls until there is nothing more to read from standard input."""
-    over, lock = threading.Event(), threading.Lock()
+    """Calls until there is nothing more to read from standard input. Says when the first call was answered."""
+    begun, over, lock = threading.Event(), threading.Event(), threading.Lock()
     made, failed, versions = [0], [], set()
 
     def work():
@@ -72,6 +72,7 @@ def load():
                 with lock:
                     made[0] += 2
                     versions.add(answer.decode())
+                begun.set()
             except Exception as error:
                 with lock:
                     failed.append(str(error))
@@ -79,6 +80,8 @@ def load():
     workers = [threading.Thread(target=work) for _ in range(4)]
     for worker in workers:
         worker.start()
+    begun.wait(60)
+    print("begun", flush=True)
     sys.stdin.read()
     over.set()
     for worker in workers:

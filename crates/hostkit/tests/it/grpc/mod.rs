@@ -1,5 +1,6 @@
 //! A real server of gRPC and a real client of it, with the front door between.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -79,12 +80,17 @@ fn calls_of_every_kind_arrive_and_deploys_lose_none() {
     assert_eq!(said.ok().json(), every_kind());
 
     let mut load = client(&folder, &address, &asked, "load").spawn().unwrap();
+    let mut printed = BufReader::new(load.stdout.take().unwrap());
+    printed.read_line(&mut String::new()).unwrap();
     for version in ["two", "three", "four", "five", "six"] {
         host.deploy("shop", &source(&host, version)).ok();
     }
     host.run(&["rollback", "--project", "shop"]).ok();
     drop(load.stdin.take());
-    let report = Said::from(load.wait_with_output().unwrap()).ok().json();
+    let mut report = String::new();
+    printed.read_to_string(&mut report).unwrap();
+    Said::from(load.wait_with_output().unwrap()).ok();
+    let report: Value = serde_json::from_str(&report).unwrap();
     println!("{report}");
     assert_eq!(report["failed"], json!([]));
     assert!(report["made"].as_u64().unwrap() > 200, "{report}");
