@@ -34,8 +34,8 @@ fn open(data: &Path) -> Result<Option<Folder>, Failure> {
     }
 }
 
-/// What lies filed in the spool of a service, in its order, also what has the name of a piece and cannot be read. Files that nobody needs are removed: what was cut off, and the
-/// notes that a server leaves of base backups.
+/// What lies filed in the spool of a service, in its order, also what has the name of a piece and cannot be read. Files
+/// that nobody needs are removed: what was cut off, and the notes that a server leaves of base backups.
 pub(super) fn filed(data: &Path) -> Result<Vec<FiledPiece>, Failure> {
     let Some(spool) = open(data)? else {
         return Ok(Vec::new());
