@@ -269,5 +269,6 @@ async fn who_changes_a_table_while_it_is_copied_waits_for_nobody_that_waits_for_
         };
         let (bytes, ()) = tokio::join!(exported(house, project, sharing), moved);
         assert_eq!(bytes.starts_with(MAGIC), sharing == SHARING);
+        house.addon.remove(&order(project, &[1]).id).await.unwrap();
     }
 }
